@@ -1,0 +1,33 @@
+/**
+ * Bodies, pulled piece by piece, never gathered.
+ *
+ * @module
+ */
+
+/** Free bytes that every piece has before it: room for a chunk's size line or an HTTP/2 frame header. */
+export const HEADROOM = 16;
+
+/**
+ * A body on its way. `next` moves to the next piece: the bytes from `start` to
+ * `end` of `bytes`, which belong to the reader and are valid until the next
+ * call. The {@linkcode HEADROOM} bytes before and the `tailroom` bytes behind
+ * them may be overwritten, so that framing costs no copy.
+ */
+export interface BodyReader {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Free bytes behind `end`: 0 where held bytes of the next message follow. */
+  readonly tailroom: number;
+  /** Whether the piece at hand is the last one, known without another read. */
+  readonly last: boolean;
+  /**
+   * Moves to a piece that is at hand already, without waiting; false where none
+   * is. An empty body, or one at its end, is `last` with an empty piece: true.
+   */
+  advance(): boolean;
+  /** Waits for the next piece; false after the last one. Rejects with a ProxyError. */
+  next(): Promise<boolean>;
+  /** Gives up the rest: the source need not send it. */
+  cancel(): void;
+}

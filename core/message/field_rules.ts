@@ -1,0 +1,90 @@
+/**
+ * What a field must be to be set by a handler: the same for every protocol.
+ *
+ * @module
+ */
+
+/**
+ * Fields that frame a message or belong to one connection: Headrace makes its
+ * own on each side (RFC 9110 §7.6.1), whatever a handler or a peer says.
+ */
+const FRAMING_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Whether handlers can't change the field, and codecs never take it from one. */
+export function isFramingField(name: string): boolean {
+  return FRAMING_FIELDS.has(name.toLowerCase());
+}
+
+/** The name in lower case. Throws a `TypeError` where it is no token (RFC 9110 §5.1). */
+export function checkFieldName(name: string): string {
+  // The type holds for TypeScript only; a plugin may be JavaScript.
+  if (typeof name !== "string" || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+    throw new TypeError(
+      `Cannot use field name as it must be a token: current value is ${
+        quote(name)
+      }`,
+    );
+  }
+  return name.toLowerCase();
+}
+
+/** As {@linkcode checkFieldName}, and throws a `TypeError` for a field that handlers can't change. */
+export function checkFieldChange(name: string): string {
+  const lowerName = checkFieldName(name);
+  if (FRAMING_FIELDS.has(lowerName)) {
+    throw new TypeError(
+      `Cannot change field "${lowerName}" as it belongs to the connection`,
+    );
+  }
+  return lowerName;
+}
+
+/**
+ * The value without the whitespace around it. Throws a `TypeError` where it
+ * holds a control other than HTAB or a character beyond U+00FF (RFC 9110 §5.5).
+ */
+export function checkFieldValue(name: string, value: string): string {
+  if (typeof value !== "string" || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
+    throw new TypeError(
+      `Cannot use value of field "${name}" as it must be text of printable characters up to U+00FF: current value is ${
+        quote(value)
+      }`,
+    );
+  }
+  // A regular expression would take quadratic time for long runs within.
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value, start)) start++;
+  while (end > start && isSpace(value, end - 1)) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(text: string, at: number): boolean {
+  return text[at] === " " || text[at] === "\t";
+}
+
+/** A second Host would make the message one that every backend reads in its own way. */
+export function refuseSecondHost(lowerName: string, present: boolean): void {
+  if (lowerName === "host" && present) {
+    throw new TypeError('Cannot append field "host" as there is one: set it');
+  }
+}
+
+/** What every read of released fields throws. */
+export function releasedError(): Error {
+  return new Error("Cannot read headers as their transaction is over");
+}
+
+function quote(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : typeof value;
+}

@@ -1,0 +1,26 @@
+/**
+ * Time, passed in so that tests can turn it.
+ *
+ * @module
+ */
+import type { Clock as PluginClock } from "../plugin.ts";
+
+/** Time for the core: a plugin's clock and a tick that repeats. */
+export interface Clock extends PluginClock {
+  /** Calls back every so many milliseconds; the returned function ends that. */
+  every(milliseconds: number, callback: () => void): () => void;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = Object.freeze({
+  wall: () => Date.now(),
+  now: () => performance.now(),
+  after(milliseconds: number, callback: () => void) {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+  every(milliseconds: number, callback: () => void) {
+    const timer = setInterval(callback, milliseconds);
+    return () => clearInterval(timer);
+  },
+});

@@ -1,0 +1,373 @@
+/**
+ * One connection with its inbound buffer: partial writes looped, closed once,
+ * deadlines per direction, bytes counted, every error a ProxyError.
+ *
+ * @module
+ */
+import { type FailureCode, ProxyError } from "../errors.ts";
+import { HEADROOM } from "../message/body.ts";
+import type { BufferPool, Buffers } from "./buffer_pool.ts";
+import type { ByteConn } from "./byte_conn.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+
+/** Bytes that go through one side of a proxy, for metrics. */
+export interface ByteCounter {
+  in: number;
+  out: number;
+}
+
+/** What a socket needs of its surroundings. */
+export interface SocketOptions {
+  readonly buffers: Buffers;
+  readonly deadlines: Deadlines;
+  /** What an end that the peer caused is called. */
+  readonly closedCode: "client_closed" | "backend_closed";
+  /** The sum over sockets of this side. */
+  readonly total: ByteCounter;
+  /** The buffer that it reads into while little comes; a stream gets larger ones. */
+  readonly buffer: "small" | "medium";
+}
+
+/**
+ * A connection as sessions and connectors use it. Bytes read stay in `bytes`
+ * from `start` to `end` until they are consumed by moving `start`: held, that
+ * is, until an analyser or a body lets them go.
+ */
+export class Socket implements Expiring {
+  /** The inbound buffer. */
+  bytes: Uint8Array;
+  /** The first byte that is not consumed. */
+  start = HEADROOM;
+  /** Behind the last byte read. */
+  end = HEADROOM;
+  /** The peer ended its direction. */
+  ended = false;
+  /** Both directions are closed on our side. */
+  closed = false;
+  /** Bytes read so far. */
+  bytesIn = 0;
+  /** Bytes written so far. */
+  bytesOut = 0;
+  /** Called when a posted read fails: the peer has reset the connection. */
+  onLost: (() => void) | undefined;
+  /** Called when a posted read brings bytes or the end, before whoever waits in `fill` goes on. */
+  onReadable: (() => void) | undefined;
+  /** Called once when it is closed, whoever closes it. */
+  onClosed: (() => void) | undefined;
+
+  readonly #conn: ByteConn;
+  readonly #options: SocketOptions;
+  #readDeadline = Infinity;
+  #writeDeadline = Infinity;
+  #readCode: FailureCode = "internal";
+  #writeCode: FailureCode = "internal";
+  #failure: ProxyError | undefined;
+  #watching = false;
+  #interrupt: ((reason: ProxyError) => void) | undefined;
+  #posted: Promise<number | null> | undefined;
+  /** The buffer that a pinned head lies in, once reading went on in another. */
+  #retired: Uint8Array | undefined;
+  #pinned = false;
+  /** What the last read says about the buffer's size: it was filled, or hardly used. */
+  #fit: "tight" | "right" | "loose" = "right";
+  readonly #floor: BufferPool;
+
+  constructor(conn: ByteConn, options: SocketOptions) {
+    this.#conn = conn;
+    this.#options = options;
+    this.#floor = options.buffers[options.buffer];
+    this.bytes = this.#floor.take();
+    options.deadlines.add(this);
+  }
+
+  /** The earlier of both directions' deadlines. */
+  get deadline(): number {
+    return this.#readDeadline < this.#writeDeadline
+      ? this.#readDeadline
+      : this.#writeDeadline;
+  }
+
+  /** Bytes read and not consumed. */
+  get held(): number {
+    return this.end - this.start;
+  }
+
+  /** Why the connection was closed by a deadline or an abort. */
+  get failure(): ProxyError | undefined {
+    return this.#failure;
+  }
+
+  /** Reads end with `code` unless one comes within so many milliseconds. */
+  armRead(milliseconds: number, code: FailureCode): void {
+    this.#readDeadline = this.#options.deadlines.after(milliseconds);
+    this.#readCode = code;
+    this.#watching = false;
+  }
+
+  /** Reads may wait for ever. */
+  disarmRead(): void {
+    this.#readDeadline = Infinity;
+    this.#watching = false;
+  }
+
+  /**
+   * Where nobody reads for so many milliseconds, a read is posted so that a
+   * reset is noticed: only who waits long pays for it.
+   */
+  watchAfter(milliseconds: number): void {
+    this.#readDeadline = this.#options.deadlines.after(milliseconds);
+    this.#watching = true;
+  }
+
+  /** Writes end with `code` unless one gets through within so many milliseconds. */
+  armWrite(milliseconds: number, code: FailureCode): void {
+    this.#writeDeadline = this.#options.deadlines.after(milliseconds);
+    this.#writeCode = code;
+  }
+
+  /** Writes may wait for ever. */
+  disarmWrite(): void {
+    this.#writeDeadline = Infinity;
+  }
+
+  /**
+   * A deadline is over. Closing is the only way to end a pending read, but who
+   * waits in `fillInterruptibly` is released without that and can still answer.
+   */
+  expire(): void {
+    const reading = this.#readDeadline <= this.#writeDeadline;
+    if (!reading) {
+      this.abort(new ProxyError(this.#writeCode, "No write got through"));
+    } else if (this.#watching) {
+      this.disarmRead();
+      this.post();
+    } else {
+      const error = new ProxyError(this.#readCode, "Nothing came in time");
+      if (this.#interrupt === undefined) this.abort(error);
+      else this.interruptRead(error);
+    }
+  }
+
+  /** Releases who waits in `fillInterruptibly`; the read itself stays posted. */
+  interruptRead(reason: ProxyError): void {
+    this.disarmRead();
+    this.#interrupt?.(reason);
+  }
+
+  /** As `fill`, but a deadline or `interruptRead` ends the wait and not the connection. */
+  async fillInterruptibly(): Promise<boolean> {
+    const interrupted = new Promise<never>((_, reject) =>
+      this.#interrupt = reject
+    );
+    try {
+      return await Promise.race([this.fill(), interrupted]);
+    } finally {
+      this.#interrupt = undefined;
+    }
+  }
+
+  /** Closes for a reason that pending reads and writes then reject with. */
+  abort(reason: ProxyError): void {
+    if (this.closed) return;
+    this.#failure = reason;
+    this.close();
+  }
+
+  /** Keeps the bytes from here on in place until `unpin`: a head lies there. */
+  pin(): void {
+    this.#pinned = true;
+  }
+
+  /** Nobody reads the pinned head any more. */
+  unpin(): void {
+    this.#pinned = false;
+    if (this.#retired !== undefined) {
+      this.#options.buffers.give(this.#retired);
+      this.#retired = undefined;
+    }
+    if (this.closed && this.#posted === undefined) this.#giveBack();
+  }
+
+  /**
+   * Starts a read before anybody waits for it, so that a reset is noticed. Does
+   * nothing where one is posted or no room is free.
+   */
+  post(): void {
+    if (this.#posted !== undefined || this.ended || this.closed) return;
+    if (this.held === 0 && !this.#headHere) this.#rewind();
+    if (this.end === this.bytes.length) return;
+    this.#posted = this.#conn.read(this.bytes.subarray(this.end));
+    this.#posted.then(this.#onPostedRead, this.#onPostedFailed);
+  }
+
+  readonly #onPostedRead = (): void => {
+    this.onReadable?.();
+  };
+
+  readonly #onPostedFailed = (): void => {
+    if (!this.closed) this.onLost?.();
+  };
+
+  /**
+   * Waits for more bytes behind `end`, making room first. False at the end of
+   * the peer's direction. Rejects with a ProxyError.
+   */
+  async fill(): Promise<boolean> {
+    if (this.ended) return false;
+    if (this.#posted === undefined) {
+      this.#makeRoom();
+      if (this.closed) throw this.#closedError();
+      this.#posted = this.#conn.read(this.bytes.subarray(this.end));
+    }
+    const posted = this.#posted;
+    try {
+      const count = await posted;
+      // Who was interrupted and who came after it wait for the same read.
+      if (this.#posted === posted) this.#received(count);
+    } catch (thrown) {
+      if (this.#posted === posted) this.#posted = undefined;
+      throw this.#readError(thrown);
+    }
+    return !this.ended;
+  }
+
+  #received(count: number | null): void {
+    this.#posted = undefined;
+    if (count === null) {
+      this.ended = true;
+      return;
+    }
+    const room = this.bytes.length - this.end;
+    this.end += count;
+    this.bytesIn += count;
+    this.#options.total.in += count;
+    this.#fit = count === room
+      ? "tight"
+      : count < room >> 2
+      ? "loose"
+      : "right";
+  }
+
+  /** Moves to a larger buffer, as far as there is one; false where there is none. */
+  enlarge(): boolean {
+    const pool = this.#options.buffers.larger(this.bytes);
+    if (pool.size <= this.bytes.length) return false;
+    this.#moveTo(pool.take());
+    return true;
+  }
+
+  /** Back to the smallest buffer, where all is consumed: what an idle connection holds is its memory. */
+  shrink(): void {
+    if (this.held > 0 || this.#posted !== undefined || this.#headHere) return;
+    if (this.bytes.length !== this.#floor.size && !this.closed) {
+      this.#options.buffers.give(this.bytes);
+      this.bytes = this.#floor.take();
+    }
+    this.#rewind();
+  }
+
+  /** Writes all of it. Rejects with a ProxyError. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.closed) throw this.#closedError();
+    try {
+      let written = await this.#conn.write(bytes);
+      while (written < bytes.length) {
+        written += await this.#conn.write(bytes.subarray(written));
+      }
+    } catch (thrown) {
+      throw this.#readError(thrown);
+    }
+    this.bytesOut += bytes.length;
+    this.#options.total.out += bytes.length;
+  }
+
+  /** Ends our direction after what was written. Errors are the reader's to see. */
+  async closeWrite(): Promise<void> {
+    if (this.closed) return;
+    try {
+      await this.#conn.closeWrite();
+    } catch {
+      // The peer is gone already: the pending or next read says so.
+    }
+  }
+
+  /** Closes both directions, once; pending reads and writes reject. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#options.deadlines.delete(this);
+    this.#conn.close();
+    // A posted read may still write into the buffer until it rejects.
+    if (this.#posted === undefined) this.#giveBack();
+    else this.#posted.then(this.#giveBackLater, this.#giveBackLater);
+    this.onClosed?.();
+  }
+
+  readonly #giveBackLater = (): void => {
+    this.#posted = undefined;
+    this.#giveBack();
+  };
+
+  #giveBack(): void {
+    if (this.#pinned || this.bytes === EMPTY) return;
+    this.#options.buffers.give(this.bytes);
+    this.bytes = EMPTY;
+    this.start = this.end = 0;
+  }
+
+  #closedError(): ProxyError {
+    return this.#failure ??
+      new ProxyError(this.#options.closedCode, "The connection is closed");
+  }
+
+  #readError(thrown: unknown): ProxyError {
+    if (this.#failure !== undefined) return this.#failure;
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return new ProxyError(this.#options.closedCode, reason, { cause: thrown });
+  }
+
+  #rewind(): void {
+    this.start = this.end = HEADROOM;
+  }
+
+  /** Whether a pinned head lies in the buffer that is read into. */
+  get #headHere(): boolean {
+    return this.#pinned && this.#retired === undefined;
+  }
+
+  #makeRoom(): void {
+    const fit = this.#fit;
+    this.#fit = "right";
+    if (this.held === 0 && !this.#headHere) {
+      if (fit === "tight") this.enlarge();
+      else if (fit === "loose") this.shrink();
+      this.#rewind();
+    } else if (this.end === this.bytes.length) {
+      if (this.start > HEADROOM && !this.#headHere) {
+        this.bytes.copyWithin(HEADROOM, this.start, this.end);
+        this.end -= this.start - HEADROOM;
+        this.start = HEADROOM;
+      } else {
+        this.#moveTo(this.#options.buffers.larger(this.bytes).take());
+      }
+    }
+  }
+
+  #moveTo(buffer: Uint8Array): void {
+    const held = this.held;
+    if (buffer.length - HEADROOM <= held) {
+      this.#options.buffers.give(buffer);
+      throw new RangeError(
+        `Cannot move ${held} held bytes to a buffer of ${buffer.length}`,
+      );
+    }
+    buffer.set(this.bytes.subarray(this.start, this.end), HEADROOM);
+    if (this.#headHere) this.#retired = this.bytes;
+    else this.#options.buffers.give(this.bytes);
+    this.bytes = buffer;
+    this.start = HEADROOM;
+    this.end = HEADROOM + held;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,608 @@
+/**
+ * Everything that a plugin sees of Headrace: types, and nothing at run time.
+ *
+ * A plugin is one ES module with a default export:
+ *
+ * ```ts
+ * import type { Plugin } from "../core/plugin.ts";
+ *
+ * export default {
+ *   name: "hello",
+ *   setup({ options, verdict }) {
+ *     return {
+ *       handlers: {
+ *         foundProduct: (request) =>
+ *           request.headers.has("x-blocked")
+ *             ? verdict.respond({ status: 403, body: "no\n" })
+ *             : undefined,
+ *         readResponse: (_request, response) => {
+ *           response.headers.set("x-served-by", options.name);
+ *         },
+ *       },
+ *     };
+ *   },
+ * } satisfies Plugin<{ name: string }>;
+ * ```
+ *
+ * Views (session, transaction, request, response, attempt) are valid until the
+ * handler that got them is done and, on the same transaction or session, until
+ * that ends. Reading a request or response after its transaction closed throws:
+ * keep the strings, not the view.
+ *
+ * @module
+ */
+import type { PointName, PointRow } from "./callback_points.ts";
+
+export type {
+  AnyPointRow,
+  CALLBACK_POINTS,
+  PointName,
+  PointRow,
+} from "./callback_points.ts";
+
+// ---------------------------------------------------------------- the plugin
+
+/** A plugin module's default export. */
+export interface Plugin<Options = unknown> {
+  /** Its name in logs, metrics and listings, unless the config gives another. */
+  readonly name: string;
+  /**
+   * A Standard Schema (zod, valibot, arktype) for the config's `options`,
+   * checked before `setup` runs and again on reload. Without one the options
+   * come as the config has them.
+   */
+  readonly options?: StandardSchema<Options>;
+  /**
+   * Makes an instance: once per worker, for each distinct module and options.
+   * The only place for side effects; what it starts ends with `context.signal`
+   * or with the returned `close`.
+   */
+  readonly setup: (
+    context: PluginContext<Options>,
+  ) => PluginParts | Promise<PluginParts>;
+}
+
+/** What `setup` gets. */
+export interface PluginContext<Options> {
+  /** The instance's name: the config's, else the plugin's own. */
+  readonly name: string;
+  /** The checked options. */
+  readonly options: Options;
+  /** Makers of what handlers answer. */
+  readonly verdict: Verdicts;
+  /** Log lines that carry the plugin's name. */
+  readonly log: Log;
+  /** The plugin's own metrics, shown at `/metrics`, summed over workers. */
+  readonly metrics: Metrics;
+  /**
+   * Sends a request of the plugin's own through a listener of this proxy, as a
+   * client would: it meets the same callback points. Rejects with a
+   * `TypeError` where `fetch` would.
+   */
+  readonly request: (
+    input: Request | URL | string,
+    init?: SubrequestInit,
+  ) => Promise<Response>;
+  /** Time, so that tests can turn it. */
+  readonly clock: Clock;
+  /** Fires when the instance ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of a plugin's own request. */
+export interface SubrequestInit extends RequestInit {
+  /** The http listener to enter; by default the first of the config. */
+  readonly listener?: string;
+}
+
+/** What `setup` returns; every part may be left out. */
+export interface PluginParts {
+  /** Handlers by callback point. */
+  readonly handlers?: Handlers;
+  /** Own primitives of the rule language, by name. */
+  readonly conditions?: Readonly<Record<string, ConditionFactory>>;
+  /** Runs when the instance ends, after its last session; may be async. */
+  readonly close?: () => void | Promise<void>;
+}
+
+/**
+ * Makes one use of a primitive: called once at load with the arguments that the
+ * config gives; throws to refuse them; returns the test.
+ */
+export type ConditionFactory = (
+  ...args: readonly (string | boolean)[]
+) => (request: HttpRequest) => boolean;
+
+// ------------------------------------------------------------------- handlers
+
+/**
+ * Handlers by callback point. They are properties, not methods, so that their
+ * parameters are compared strictly.
+ */
+export type Handlers = {
+  readonly [P in PointName]?: HandlerAt<P>;
+};
+
+/** The handler type of the point `P`: its shape with the verdicts legal there. */
+export type HandlerAt<P extends PointName> = PointRow<P>["handler"] extends
+  "accept" ? AcceptHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "transaction"
+    ? TransactionHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "request" ? RequestHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "alternate" ? AlternateHandler
+  : PointRow<P>["handler"] extends "lookup" ? LookupHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "forward" ? ForwardHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "attemptResponse"
+    ? AttemptResponseHandler<VerdictAt<P>>
+  : PointRow<P>["handler"] extends "response" ? ResponseHandler<
+      VerdictAt<P>,
+      P extends "requestFinish" ? HttpResponse | undefined : HttpResponse
+    >
+  : FinishHandler;
+
+/** What a handler at `P` may answer besides `undefined`. */
+export type VerdictAt<P extends PointName> =
+  | GoOn
+  | VerdictOf<
+    Exclude<PointRow<P>["verdicts"][number], "finish">
+  >
+  | ("finish" extends PointRow<P>["verdicts"][number]
+    ? FinishOf<PointRow<P>["finishResponse"]>
+    : never);
+
+/** The type of a verdict by its kind. */
+export type VerdictOf<K extends string> = K extends "respond" ? Respond
+  : K extends "redirect" ? Redirect
+  : K extends "close" ? Close
+  : K extends "retry" ? Retry
+  : never;
+
+/** The `finish` that is legal where a response must, may or can't come with it. */
+export type FinishOf<R extends "must" | "may" | "none"> = R extends "must"
+  ? FinishWith
+  : R extends "may" ? FinishWith | Finish
+  : Finish;
+
+/** An answer now or later; `undefined` goes on. */
+export type Answer<V> = V | undefined | Promise<V | undefined>;
+
+/** At accept and handshake. */
+export type AcceptHandler<V> = (session: Session) => Answer<V>;
+/** At transactionStart and transactionClose. */
+export type TransactionHandler<V> = (transaction: Transaction) => Answer<V>;
+/** From readRequestHeader to requestBuffered. */
+export type RequestHandler<V> = (request: HttpRequest) => Answer<V>;
+/** At selectAlternate: a quality from 0 (veto) to 1. Sync. */
+export type AlternateHandler = (
+  request: HttpRequest,
+  alternate: Alternate,
+) => number | undefined;
+/** At readCacheHeader and cacheLookupComplete. */
+export type LookupHandler<V> = (
+  request: HttpRequest,
+  lookup: Lookup,
+) => Answer<V>;
+/** At forward, resolve and sendRequestHeader: `request` is this attempt's own copy. */
+export type ForwardHandler<V> = (
+  request: HttpRequest,
+  attempt: Attempt,
+) => Answer<V>;
+/** At readResponseHeader. */
+export type AttemptResponseHandler<V> = (
+  request: HttpRequest,
+  response: HttpResponse,
+  attempt: Attempt,
+) => Answer<V>;
+/**
+ * At readResponse, sendResponseHeader and requestFinish. `request` is undefined
+ * where none ever parsed; at requestFinish `response` is undefined where none
+ * was made.
+ */
+export type ResponseHandler<
+  V,
+  Made extends HttpResponse | undefined = HttpResponse,
+> = (
+  request: HttpRequest | undefined,
+  response: Made,
+) => Answer<V>;
+/** At finish. */
+export type FinishHandler = (session: Session) => Answer<GoOn>;
+
+// ------------------------------------------------------------------- verdicts
+
+/** The next handler of this point, then the next state; the same as `undefined`. */
+export interface GoOn {
+  /** Tells verdicts apart. */
+  readonly kind: "goOn";
+}
+/** This response is sent; the connection stays. */
+export interface Respond {
+  /** Tells verdicts apart. */
+  readonly kind: "respond";
+  /** What is sent. */
+  readonly response: HandlerResponse;
+}
+/** As respond, with a redirect. */
+export interface Redirect {
+  /** Tells verdicts apart. */
+  readonly kind: "redirect";
+  /** What Location says. */
+  readonly url: string;
+  /** 301, 302, 303, 307 or 308. */
+  readonly status: number;
+}
+/** The current response is sent (or was), then the connection closes. */
+export interface Finish {
+  /** Tells verdicts apart. */
+  readonly kind: "finish";
+  /** None: the current one stands. */
+  readonly response?: undefined;
+}
+/** This response is sent, then the connection closes. */
+export interface FinishWith {
+  /** Tells verdicts apart. */
+  readonly kind: "finish";
+  /** What is sent. */
+  readonly response: HandlerResponse;
+}
+/** Nothing is sent, the connection closes. */
+export interface Close {
+  /** Tells verdicts apart. */
+  readonly kind: "close";
+}
+/** The response is dropped and another backend tried, where that is possible. */
+export interface Retry {
+  /** Tells verdicts apart. */
+  readonly kind: "retry";
+}
+
+/** Makers of verdicts. */
+export interface Verdicts {
+  /** Goes on, like `undefined`. */
+  readonly goOn: GoOn;
+  /** Drops the response at readResponseHeader and tries another backend. */
+  readonly retry: Retry;
+  /** Closes the connection without an answer. */
+  readonly close: Close;
+  /** Answers with `response`. A web `Response` can be used once. */
+  respond(response: HandlerResponse): Respond;
+  /** Answers with a redirect; 302 unless said otherwise. Throws a `RangeError` for a status that is no redirect. */
+  redirect(url: string, status?: number): Redirect;
+  /** Ends the connection after the current response. */
+  finish(): Finish;
+  /** Answers with `response`, then ends the connection. */
+  finish(response: HandlerResponse): FinishWith;
+}
+
+/** A response that a handler makes. Text and bytes can be used again and again. */
+export type HandlerResponse = Response | ResponseParts;
+
+/** A response in parts. */
+export interface ResponseParts {
+  /** 200 to 599. */
+  readonly status: number;
+  /** Field lines; `content-length` and connection fields are Headrace's to set. */
+  readonly headers?:
+    | Readonly<Record<string, string | readonly string[]>>
+    | Iterable<readonly [string, string]>;
+  /** Text is UTF-8. A stream or an open file is read once, and a file is closed after it. */
+  readonly body?:
+    | string
+    | Uint8Array
+    | ReadableStream<Uint8Array>
+    | Deno.FsFile;
+}
+
+// ---------------------------------------------------------------------- views
+
+/** An address of a socket. */
+export interface SocketAddress {
+  /** An IP address without brackets, or a path for a unix socket. */
+  readonly address: string;
+  /** 0 for a unix socket. */
+  readonly port: number;
+}
+
+/** Everything that happens on one accepted connection. */
+export interface Session {
+  /** Unique over workers and restarts. */
+  readonly id: string;
+  /** The listener's name. */
+  readonly listener: string;
+  /** What the listener speaks. */
+  readonly protocol: "http" | "tcp";
+  /** The peer, as the PROXY header says where one was accepted. */
+  readonly remote: SocketAddress;
+  /** Our side of the connection. */
+  readonly local: SocketAddress;
+  /** Whether a plugin's own request opened it, not a client. */
+  readonly internal: boolean;
+  /** Facts of the TLS handshake; undefined without TLS. */
+  readonly tls: TlsFacts | undefined;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Transactions begun so far. */
+  readonly transactions: number;
+  /** Bytes read from the client so far. */
+  readonly bytesIn: number;
+  /** Bytes written to the client so far. */
+  readonly bytesOut: number;
+  /** Why it ended, where it did not end well; final at finish. */
+  readonly error: Failure | undefined;
+  /** Plugins' own data; keys of your own module's symbols never collide. */
+  readonly data: Map<unknown, unknown>;
+  /** Fires when the client leaves or the running handler's deadline passes. Ask before the first await. */
+  readonly signal: AbortSignal;
+  /** Registers a handler for this session only, also at the point that is running. */
+  on<P extends PointName>(point: P, handler: HandlerAt<P>): void;
+}
+
+/** What a TLS handshake told. */
+export interface TlsFacts {
+  /** The SNI name, where the client sent one and the runtime tells it. */
+  readonly serverName: string | undefined;
+  /** The protocol agreed on by ALPN. */
+  readonly alpn: string | undefined;
+  /** The TLS version, where the runtime tells it. */
+  readonly version: string | undefined;
+  /** The cipher suite, where the runtime tells it. */
+  readonly cipher: string | undefined;
+}
+
+/** One request and its response inside a session. */
+export interface Transaction {
+  /** Unique over workers and restarts; error bodies and logs carry it. */
+  readonly id: string;
+  /** The connection that it came on. */
+  readonly session: Session;
+  /** Undefined until a head parsed. */
+  readonly request: HttpRequest | undefined;
+  /** Undefined until there is one. */
+  readonly response: HttpResponse | undefined;
+  /** Its place in the session, from 1. */
+  readonly number: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Attempts made so far, in order. */
+  readonly attempts: readonly Attempt[];
+  /** Why it failed, where it did. */
+  readonly error: Failure | undefined;
+  /** The status sent or, where the client left before, 499. 0 before. */
+  readonly status: number;
+  /** Bytes of head and body read from the client. */
+  readonly bytesIn: number;
+  /** Bytes of head and body written to the client. */
+  readonly bytesOut: number;
+  /** Milliseconds by moment, since `startedAt`; undefined where it did not come to that. */
+  readonly timings: Timings;
+  /** Plugins' own data. */
+  readonly data: Map<unknown, unknown>;
+  /** Fires when the client leaves or the running handler's deadline passes. Ask before the first await. */
+  readonly signal: AbortSignal;
+  /** Registers a handler for this transaction only, also at the point that is running. */
+  on<P extends PointName>(point: P, handler: HandlerAt<P>): void;
+}
+
+/** Moments of a transaction in milliseconds since its start. */
+export interface Timings {
+  /** The request's head was parsed. */
+  readonly requestHead: number | undefined;
+  /** The last attempt had a connection. */
+  readonly connected: number | undefined;
+  /** The final response's head came. */
+  readonly responseHead: number | undefined;
+  /** The response was out or given up. */
+  readonly finished: number | undefined;
+}
+
+/** A request, as the client sent it and handlers changed it. */
+export interface HttpRequest {
+  /** The transaction that it began. */
+  readonly transaction: Transaction;
+  /** The connection that it came on. */
+  readonly session: Session;
+  /** The transaction's id. */
+  readonly id: string;
+  /** A token, case kept. */
+  method: string;
+  /** The protocol that the client spoke. */
+  readonly version: "1.0" | "1.1" | "2";
+  /** `https` behind TLS, else `http`; from a trusted peer's X-Forwarded-Proto. */
+  readonly scheme: "http" | "https";
+  /** Lower-cased host of the Host field, without port and, for IPv6, brackets; empty where there is none. */
+  readonly host: string;
+  /** The port of the Host field, undefined where it has none. */
+  readonly port: number | undefined;
+  /** Path and query, escapes kept; `*` for OPTIONS. Setting it sets path and query. */
+  target: string;
+  /** The path, escapes kept. */
+  path: string;
+  /** Without `?`; empty where there is none. Setting it keeps the path. */
+  query: string;
+  /** The field lines, as the client sent them and handlers changed them. */
+  readonly headers: HeaderFields;
+  /** The first cookie of this name. */
+  cookie(name: string): string | undefined;
+  /** The first query parameter of this name, decoded. */
+  parameter(name: string): string | undefined;
+  /** The client, through trusted proxies. */
+  readonly clientAddress: string;
+  /** Whether the peer is one of the listener's `trusted`. */
+  readonly trusted: boolean;
+  /** Known from foundProduct on. */
+  readonly product: string | undefined;
+  /** Known from afterLocation on; may be set to another cluster of the config up to there: throws a `RangeError` for an unknown one. */
+  cluster: string | undefined;
+  /** Tags that plugins set and conditions read. */
+  readonly tags: Map<string, readonly string[]>;
+  /** The body's facts: whether there is one, and its length where declared. */
+  readonly body: {
+    readonly present: boolean;
+    readonly length: number | undefined;
+  };
+  /** The transaction's signal. */
+  readonly signal: AbortSignal;
+}
+
+/** A response on its way to the client. */
+export interface HttpResponse {
+  /** 100 to 599; setting it to a status that changes the body's framing throws a `RangeError`. */
+  status: number;
+  /** The reason phrase, as the backend sent it. */
+  readonly reason: string;
+  /** The field lines, as they came and handlers changed them. */
+  readonly headers: HeaderFields;
+  /** Who made it. */
+  readonly from: "backend" | "handler" | "proxy";
+  /** The declared length of the body, undefined where it is not known. */
+  readonly length: number | undefined;
+}
+
+/**
+ * Field lines, names without case. Names and values are checked: a `TypeError`
+ * says what is wrong. The fields that frame a message (`content-length`,
+ * `transfer-encoding`, `connection`, `keep-alive`, `upgrade`, `trailer`, `te`)
+ * can be read but not changed: they are Headrace's own on each side.
+ */
+export interface HeaderFields extends Iterable<[string, string]> {
+  /** All values of the name joined by `, `, or null. */
+  get(name: string): string | null;
+  /** Each value of the name, in order (Set-Cookie's can't be joined). */
+  getAll(name: string): string[];
+  /** Whether there is a field of the name. */
+  has(name: string): boolean;
+  /** Replaces all fields of the name by one. */
+  set(name: string, value: string): void;
+  /** Adds a field after the others. */
+  append(name: string, value: string): void;
+  /** Removes all fields of the name. */
+  delete(name: string): void;
+}
+
+/** A stored response that may answer this request. */
+export interface Alternate {
+  /** The request that it was stored for. */
+  readonly request: { readonly headers: Pick<HeaderFields, "get" | "has"> };
+  /** What was stored. */
+  readonly response: {
+    readonly status: number;
+    readonly headers: Pick<HeaderFields, "get" | "has">;
+  };
+}
+
+/** What the cache found. */
+export interface Lookup {
+  /** `miss` can't be set to a hit. */
+  result: "miss" | "hit-stale" | "hit-fresh" | "skipped";
+}
+
+/** One try to get a response from a backend. */
+export interface Attempt {
+  /** From 1. */
+  readonly number: number;
+  /** The cluster's name. */
+  readonly cluster: string;
+  /** The subcluster's name. */
+  readonly subcluster: string;
+  /** The backend's id; may be set at forward to another backend of the cluster: throws a `RangeError` for an unknown one. */
+  backend: string;
+  /** Known from resolve on, tried in order; may be changed there. */
+  addresses: SocketAddress[];
+  /** Known from sendRequestHeader on. */
+  readonly connection: ConnectionFacts | undefined;
+  /** Whether a WebSocket session that lives already is dialled anew. */
+  readonly reconnect: boolean;
+  /** The final or interim status that came, 0 where none did. */
+  readonly status: number;
+  /** Why it failed, where it did. */
+  readonly error: Failure | undefined;
+}
+
+/** Facts of a connection to a backend. */
+export interface ConnectionFacts {
+  /** The address that it leads to. */
+  readonly remote: SocketAddress;
+  /** Whether it carried another transaction before. */
+  readonly reused: boolean;
+}
+
+/** Why something failed. */
+export interface Failure {
+  /** A name for logs and metrics, e.g. `connect_refused`. */
+  readonly code: string;
+  /** Whose fault it is. */
+  readonly side: "client" | "backend" | "plugin" | "proxy";
+  /** What happened, for people. */
+  readonly message: string;
+}
+
+// ---------------------------------------------------------------------- tools
+
+/** Log lines with fields. */
+export interface Log {
+  /** Logs at level `debug`. */
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs at level `info`. */
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs at level `warn`. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs at level `error`. */
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** A plugin's metrics; each name gets the prefix `headrace_plugin_`. */
+export interface Metrics {
+  /** A count that only grows; `labels` names its labels. */
+  counter(name: string, help: string, labels?: readonly string[]): Counter;
+  /** A value that goes up and down; over workers the values are added. */
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+}
+
+/** A count that only grows. */
+export interface Counter {
+  /** Adds `by` (1) to the series with these label values. */
+  add(by?: number, ...values: readonly string[]): void;
+}
+
+/** A value that goes up and down. */
+export interface Gauge {
+  /** Sets the series with these label values. */
+  set(value: number, ...values: readonly string[]): void;
+}
+
+/** Time. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  wall(): number;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Calls back once after so many milliseconds; the returned function cancels. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+/** The part of Standard Schema (https://standardschema.dev) that Headrace uses. */
+export interface StandardSchema<Output> {
+  /** What the specification wants. */
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (
+      value: unknown,
+    ) => StandardResult<Output> | Promise<StandardResult<Output>>;
+  };
+}
+
+/** What a Standard Schema answers. */
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] };
+
+/** One thing that a schema found wrong. */
+export interface StandardIssue {
+  /** What was expected. */
+  readonly message: string;
+  /** Where, from the options' root. */
+  readonly path?:
+    | readonly (PropertyKey | { readonly key: PropertyKey })[]
+    | undefined;
+}

@@ -1,0 +1,352 @@
+/**
+ * Views of sessions, transactions, requests, responses and attempts for unit
+ * tests of plugins: no sockets, every fact as the test says, field lines
+ * checked as the real ones are.
+ *
+ * @module
+ */
+import { MetricRegistry } from "../../core/observe/metrics.ts";
+import { pluginMetrics } from "../../core/observe/plugin_metrics.ts";
+import { renderPrometheus } from "../../core/observe/prometheus_text.ts";
+import type {
+  Attempt,
+  HeaderFields,
+  HttpRequest,
+  HttpResponse,
+  Log,
+  Plugin,
+  PluginContext,
+  PluginParts,
+  Session,
+  StandardIssue,
+  Transaction,
+} from "../../core/plugin.ts";
+import { verdicts } from "../../core/verdict.ts";
+import { FakeClock } from "./clock.ts";
+
+const FRAMING = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Field lines in an array. */
+export class FakeFields implements HeaderFields {
+  #lines: [string, string][];
+
+  constructor(lines: Readonly<Record<string, string>> = {}) {
+    this.#lines = Object.entries(lines);
+  }
+
+  [Symbol.iterator](): Iterator<[string, string]> {
+    return this.#lines[Symbol.iterator]();
+  }
+
+  get(name: string): string | null {
+    const values = this.getAll(name);
+    return values.length === 0 ? null : values.join(", ");
+  }
+
+  getAll(name: string): string[] {
+    return this.#lines.filter((line) => same(line[0], name)).map((line) =>
+      line[1]
+    );
+  }
+
+  has(name: string): boolean {
+    return this.#lines.some((line) => same(line[0], name));
+  }
+
+  set(name: string, value: string): void {
+    checkField(name, value);
+    this.delete(name);
+    this.#lines.push([name, value]);
+  }
+
+  append(name: string, value: string): void {
+    checkField(name, value);
+    this.#lines.push([name, value]);
+  }
+
+  delete(name: string): void {
+    checkField(name, "");
+    this.#lines = this.#lines.filter((line) => !same(line[0], name));
+  }
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function checkField(name: string, value: string): void {
+  if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name)) {
+    throw new TypeError(`Cannot use field name ${JSON.stringify(name)}`);
+  }
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value) || value.trim() !== value) {
+    throw new TypeError(`Cannot use field value ${JSON.stringify(value)}`);
+  }
+  if (FRAMING.has(name.toLowerCase())) {
+    throw new TypeError(`Cannot change framing field ${name}`);
+  }
+}
+
+/** A view's facts, some given, the others made up. */
+type Facts<View> = Partial<Omit<View, "on" | "signal" | "data">>;
+
+/** A session of listener `web` from 192.0.2.1. */
+export function fakeSession(facts: Facts<Session> = {}): Session {
+  return {
+    id: "s1",
+    listener: "web",
+    protocol: "http",
+    remote: { address: "192.0.2.1", port: 50_000 },
+    local: { address: "192.0.2.9", port: 80 },
+    internal: false,
+    tls: undefined,
+    startedAt: 1_700_000_000_000,
+    transactions: 1,
+    bytesIn: 0,
+    bytesOut: 0,
+    error: undefined,
+    data: new Map(),
+    signal: new AbortController().signal,
+    on() {},
+    ...facts,
+  };
+}
+
+/** Facts of a request, its fields as an object. */
+export type RequestFacts =
+  & Omit<Facts<HttpRequest>, "headers" | "transaction" | "session">
+  & { readonly headers?: Readonly<Record<string, string>> };
+
+/** A transaction's facts with its request's, `null` for none. */
+export type TransactionFacts = Omit<Facts<Transaction>, "request"> & {
+  readonly request?: RequestFacts | null;
+};
+
+/** `GET /` for example.com, answered 200 after 12.5 ms. */
+export function fakeTransaction(facts: TransactionFacts = {}): Transaction {
+  const { request: requestFacts, ...rest } = facts;
+  const transaction: Transaction = {
+    id: "t1",
+    session: facts.session ?? fakeSession(),
+    get request() {
+      return request;
+    },
+    response: undefined,
+    number: 1,
+    startedAt: 1_700_000_000_000,
+    attempts: [],
+    error: undefined,
+    status: 200,
+    bytesIn: 100,
+    bytesOut: 230,
+    timings: {
+      requestHead: 0.5,
+      connected: 2,
+      responseHead: 10,
+      finished: 12.5,
+    },
+    data: new Map(),
+    signal: new AbortController().signal,
+    on() {},
+    ...rest,
+  };
+  const request = requestFacts === null
+    ? undefined
+    : makeRequest(transaction, requestFacts ?? {});
+  return transaction;
+}
+
+/** A request with a transaction of its own. */
+export function fakeRequest(
+  facts: RequestFacts = {},
+  transaction: Omit<TransactionFacts, "request"> = {},
+): HttpRequest {
+  const made = fakeTransaction({ ...transaction, request: facts });
+  return made.request as HttpRequest;
+}
+
+function makeRequest(
+  transaction: Transaction,
+  facts: RequestFacts,
+): HttpRequest {
+  const { headers, ...rest } = facts;
+  const target = facts.target ?? "/";
+  const query = target.indexOf("?");
+  return {
+    transaction,
+    session: transaction.session,
+    id: transaction.id,
+    method: "GET",
+    version: "1.1",
+    scheme: "http",
+    host: "example.com",
+    port: undefined,
+    target,
+    path: query === -1 ? target : target.slice(0, query),
+    query: query === -1 ? "" : target.slice(query + 1),
+    headers: new FakeFields(headers),
+    cookie: (name) => cookieOf(headers?.["cookie"] ?? "", name),
+    parameter: (name) =>
+      new URLSearchParams(target.slice(query + 1)).get(name) ?? undefined,
+    clientAddress: transaction.session.remote.address,
+    trusted: false,
+    product: "shop",
+    cluster: "api",
+    tags: new Map(),
+    body: { present: false, length: 0 },
+    signal: transaction.signal,
+    ...rest,
+  };
+}
+
+function cookieOf(field: string, name: string): string | undefined {
+  const pair = field.split("; ").find((pair) => pair.startsWith(`${name}=`));
+  return pair?.slice(name.length + 1);
+}
+
+/** A 200 from a backend. */
+export function fakeResponse(
+  facts: Omit<Facts<HttpResponse>, "headers"> & {
+    readonly headers?: Readonly<Record<string, string>>;
+  } = {},
+): HttpResponse {
+  const { headers, ...rest } = facts;
+  return {
+    status: 200,
+    reason: "OK",
+    from: "backend",
+    length: undefined,
+    ...rest,
+    headers: new FakeFields(headers),
+  };
+}
+
+/** The first attempt, at backend `a1` of cluster `api`, over a new connection. */
+export function fakeAttempt(facts: Facts<Attempt> = {}): Attempt {
+  const remote = { address: "10.0.0.1", port: 9001 };
+  return {
+    number: 1,
+    cluster: "api",
+    subcluster: "default",
+    backend: "a1",
+    addresses: [remote],
+    connection: { remote, reused: false },
+    reconnect: false,
+    status: 200,
+    error: undefined,
+    ...facts,
+  };
+}
+
+/** A record that {@linkcode MemoryLog} kept. */
+export interface MemoryRecord {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A log that keeps its records. */
+export class MemoryLog implements Log {
+  readonly records: MemoryRecord[] = [];
+
+  debug(message: string, fields = {}): void {
+    this.records.push({ level: "debug", message, fields });
+  }
+
+  info(message: string, fields = {}): void {
+    this.records.push({ level: "info", message, fields });
+  }
+
+  warn(message: string, fields = {}): void {
+    this.records.push({ level: "warn", message, fields });
+  }
+
+  error(message: string, fields = {}): void {
+    this.records.push({ level: "error", message, fields });
+  }
+}
+
+/** A plugin that runs in a test. */
+export interface RunningPlugin {
+  readonly parts: PluginParts;
+  readonly handlers: NonNullable<PluginParts["handlers"]>;
+  readonly clock: FakeClock;
+  readonly log: MemoryLog;
+  /** The plugin's metrics as text. */
+  metrics(): string;
+  /** Ends the instance as the core does. */
+  close(): Promise<void>;
+}
+
+/**
+ * Checks `options` by the plugin's schema and sets it up. Throws an
+ * {@linkcode OptionsError} where the schema refuses.
+ */
+export async function startPlugin<Options>(
+  plugin: Plugin<Options>,
+  options?: unknown,
+): Promise<RunningPlugin> {
+  const clock = new FakeClock();
+  const log = new MemoryLog();
+  const registry = new MetricRegistry();
+  const controller = new AbortController();
+  const context: PluginContext<Options> = {
+    name: plugin.name,
+    options: await checkOptions(plugin, options),
+    verdict: verdicts,
+    log,
+    metrics: pluginMetrics(registry, plugin.name),
+    request: () => Promise.reject(new TypeError("No proxy in this test")),
+    clock,
+    signal: controller.signal,
+  };
+  const parts = await plugin.setup(context);
+  return {
+    parts,
+    handlers: parts.handlers ?? {},
+    clock,
+    log,
+    metrics: () => renderPrometheus(registry.snapshot()),
+    async close() {
+      controller.abort();
+      await parts.close?.();
+    },
+  };
+}
+
+/** Options that a plugin's schema refused. */
+export class OptionsError extends Error {
+  override readonly name = "OptionsError";
+  readonly issues: readonly StandardIssue[];
+
+  constructor(issues: readonly StandardIssue[]) {
+    super(issues.map(issueText).join("\n"));
+    this.issues = issues;
+  }
+}
+
+/** `path.to.option: what is wrong`. */
+function issueText(issue: StandardIssue): string {
+  const path = (issue.path ?? []).map((part) =>
+    String(typeof part === "object" ? part.key : part)
+  );
+  return `${path.join(".")}: ${issue.message}`;
+}
+
+/** The options as `setup` gets them. Throws an {@linkcode OptionsError}. */
+export async function checkOptions<Options>(
+  plugin: Plugin<Options>,
+  options: unknown,
+): Promise<Options> {
+  if (plugin.options === undefined) return options as Options;
+  const result = await plugin.options["~standard"].validate(options);
+  if (result.issues !== undefined) throw new OptionsError(result.issues);
+  return result.value;
+}
