@@ -1,0 +1,52 @@
+/**
+ * Checks a condition's text before plugins are there, for messages with a place
+ * in the config file.
+ *
+ * @module
+ */
+import { compileNode } from "./compile.ts";
+import { ConditionError } from "./condition_error.ts";
+import { type ConditionNode, parseCondition } from "./parser.ts";
+import type { PrimitiveTable } from "./primitive.ts";
+import { builtinPrimitives, UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
+
+/** What is known of the config that the condition stands in. */
+export interface CheckOptions {
+  /** It names plugins, which may bring primitives: unknown ones are not judged yet. */
+  readonly pluginsMayAdd: boolean;
+}
+
+/** What is wrong with a condition, undefined for nothing. */
+export function checkCondition(
+  text: string,
+  options: CheckOptions,
+): string | undefined {
+  try {
+    check(parseCondition(text), builtinPrimitives(), options);
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof ConditionError) return thrown.message;
+    throw thrown;
+  }
+}
+
+function check(
+  node: ConditionNode,
+  primitives: PrimitiveTable,
+  options: CheckOptions,
+): void {
+  switch (node.kind) {
+    case "call": {
+      const known = primitives.has(node.name) ||
+        UNSUPPORTED_PRIMITIVES.includes(node.name);
+      if (known || !options.pluginsMayAdd) compileNode(node, primitives);
+      return;
+    }
+    case "not":
+      check(node.operand, primitives, options);
+      return;
+    case "and":
+    case "or":
+      for (const operand of node.operands) check(operand, primitives, options);
+  }
+}

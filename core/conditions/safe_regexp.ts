@@ -1,0 +1,39 @@
+/**
+ * Regular expressions for the rule language, safe to run on what a client sends.
+ *
+ * @module
+ */
+import { PatternMatcher } from "./pattern_matcher.ts";
+import { compileProgram } from "./pattern_program.ts";
+import { parsePattern } from "./pattern_syntax.ts";
+
+/** A compiled pattern; it is stateless to whoever uses it. */
+export interface SafeRegExp {
+  readonly source: string;
+  /** Whether it matches somewhere in `subject`; false beyond {@linkcode MAX_SUBJECT_LENGTH}. */
+  test(subject: string): boolean;
+}
+
+/** The longest subject that is looked at, in UTF-16 units. */
+export const MAX_SUBJECT_LENGTH = 8_192;
+
+/**
+ * Compiles a pattern in RE2's syntax. The time of a test grows with the
+ * subject's length alone, so no pattern has to be refused for its shape. Throws
+ * a `PatternError` for bad syntax and what RE2 does not know (back references,
+ * look-around), a `RangeError` for a pattern that is too large.
+ */
+export function compileSafe(
+  pattern: string,
+  options: { readonly ignoreCase?: boolean } = {},
+): SafeRegExp {
+  const tree = parsePattern(pattern, {
+    ignoreCase: options.ignoreCase ?? false,
+  });
+  const matcher = new PatternMatcher(compileProgram(tree));
+  return {
+    source: pattern,
+    test: (subject) =>
+      subject.length <= MAX_SUBJECT_LENGTH && matcher.test(subject),
+  };
+}
