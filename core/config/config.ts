@@ -1,0 +1,322 @@
+/**
+ * The config as the rest of Headrace sees it: checked, complete with defaults,
+ * and plain data, so that it can be sent to a worker.
+ *
+ * Property names are the file's keys. Durations are milliseconds, sizes bytes,
+ * percentages shares from 0 to 1, statuses ranges with both ends. `undefined`
+ * stands for a key that was left out and has no default.
+ *
+ * @module
+ */
+import type { ListenAddress } from "../net/address.ts";
+import type { BackendUrl } from "./backend_url.ts";
+import type {
+  BackendTlsConfig,
+  BreakerConfig,
+  CacheConfig,
+  HashConfig,
+  HealthConfig,
+  ListenerTlsConfig,
+  PassiveHealthConfig,
+  QueueConfig,
+  RequestBufferConfig,
+  RetriesConfig,
+  StickyConfig,
+  WebSocketConfig,
+} from "./config_later.ts";
+
+/** One config file. */
+export interface Config {
+  /** At least one; names are unique. */
+  readonly listeners: readonly ListenerConfig[];
+  /**
+   * Names are unique. Where the file has none and one cluster, a product
+   * `default` with one rule to it; none where all listeners are `tcp`.
+   */
+  readonly products: readonly ProductConfig[];
+  /** Names are unique. */
+  readonly clusters: readonly ClusterConfig[];
+  /** In the order of the file. */
+  readonly plugins: readonly PluginConfig[];
+  /** Not supported yet. */
+  readonly cache: CacheConfig | undefined;
+  readonly admin: AdminConfig;
+  /** A number from 1, or one per core. Default `auto`. */
+  readonly workers: number | "auto";
+  readonly log: LogConfig;
+  readonly drain: DrainConfig;
+}
+
+// ------------------------------------------------------------------ listeners
+
+/** One bound address, or one for each port of a range. */
+export interface ListenerConfig {
+  readonly name: string;
+  readonly address: ListenAddress;
+  /** Default `http`. */
+  readonly protocol: "http" | "tcp";
+  /** Default `none`, the only one supported yet. */
+  readonly proxyProtocol: "none" | "accept" | "require";
+  /** Networks whose PROXY header and X-Forwarded-* are believed; make a `CidrSet` of it. Default none. */
+  readonly trusted: readonly string[];
+  /** How many trusted proxies stand before this one. Default 1. */
+  readonly hops: number;
+  readonly socket: SocketConfig;
+  /** Not supported yet. */
+  readonly tls: ListenerTlsConfig | undefined;
+  readonly limits: LimitsConfig;
+  readonly timeouts: ListenerTimeoutsConfig;
+  /** Where a `tcp` listener's bytes go; always undefined for `http`. */
+  readonly cluster: string | undefined;
+  /** Clusters by SNI name, `tcp` only. Not supported yet. */
+  readonly sni: Readonly<Record<string, string>> | undefined;
+  /** Names of the products that an `http` listener serves; undefined = all. */
+  readonly products: readonly string[] | undefined;
+}
+
+/** Options of a listener's sockets. */
+export interface SocketConfig {
+  /** TCP_NODELAY. Default true. */
+  readonly noDelay: boolean;
+  /** SO_KEEPALIVE. Default true. */
+  readonly keepAlive: boolean;
+  /** Connections that the system queues before they are accepted. Default 4096. */
+  readonly backlog: number;
+}
+
+/** What one listener bears. */
+export interface LimitsConfig {
+  /** Connections open at once; at the limit none is accepted. Default 10,000. */
+  readonly connections: number;
+  /** Connections open at once from one client address; undefined = unlimited. */
+  readonly connectionsPerAddress: number | undefined;
+  /** Bytes of a request's head. Default 16 KiB. */
+  readonly headerBytes: number;
+  /** Header lines of a request. Default 100. */
+  readonly headers: number;
+  /** Bytes of a request's target; at most `headerBytes`. Default 8 KiB. */
+  readonly targetBytes: number;
+  /** Bytes of a request's body; undefined = unlimited. */
+  readonly bodyBytes: number | undefined;
+}
+
+/** How long a listener waits for a client, in milliseconds. */
+export interface ListenerTimeoutsConfig {
+  /** The whole TLS handshake. Default 10 s. */
+  readonly handshake: number;
+  /** A request's whole head, since its first byte. Default 10 s. */
+  readonly header: number;
+  /** Since the last byte of a request's body. Default 30 s. */
+  readonly body: number;
+  /** Since the client last took a byte. Default 30 s. */
+  readonly write: number;
+  /** Between two requests, and before the first. Default 60 s. */
+  readonly keepAlive: number;
+  /** Without a byte in either direction of TCP or a WebSocket. Default 1 h. */
+  readonly tunnel: number;
+}
+
+// ------------------------------------------------------------------- products
+
+/** A tenant, found by host. */
+export interface ProductConfig {
+  readonly name: string;
+  /** Lower case, ASCII; `*.domain` stands for its subdomains. No host is claimed twice. */
+  readonly hosts: readonly string[];
+  /** Whether it serves hosts that nobody claims; at most one does. Default false. */
+  readonly default: boolean;
+  /** At least one; the first that matches wins. */
+  readonly rules: readonly RuleConfig[];
+}
+
+/** A location: exactly one of cluster, redirect, respond. */
+export type RuleConfig =
+  | ClusterRuleConfig
+  | RedirectRuleConfig
+  | RespondRuleConfig;
+
+/** What all rules have. */
+export interface RuleBaseConfig {
+  /** The condition's text; undefined matches every request. */
+  readonly when: string | undefined;
+}
+
+/** A rule that sends the request to a cluster. */
+export interface ClusterRuleConfig extends RuleBaseConfig {
+  readonly cluster: string;
+  readonly redirect?: undefined;
+  readonly respond?: undefined;
+  readonly timeouts: RuleTimeoutsConfig;
+}
+
+/** A rule that answers with a redirect. */
+export interface RedirectRuleConfig extends RuleBaseConfig {
+  readonly cluster?: undefined;
+  readonly redirect: RedirectConfig;
+  readonly respond?: undefined;
+}
+
+/** A rule that answers with a fixed response. */
+export interface RespondRuleConfig extends RuleBaseConfig {
+  readonly cluster?: undefined;
+  readonly redirect?: undefined;
+  readonly respond: RespondConfig;
+}
+
+/** What a rule sets above its cluster's timeouts, in milliseconds. */
+export interface RuleTimeoutsConfig {
+  /** To the response's head; undefined = the cluster's. */
+  readonly response: number | undefined;
+}
+
+/** Where a rule redirects to. */
+export interface RedirectConfig {
+  /** An absolute http(s) URL or a path from `/`. */
+  readonly to: string;
+  /** 301, 302, 303, 307 or 308. Default 302. */
+  readonly status: number;
+}
+
+/** What a rule answers. */
+export interface RespondConfig {
+  /** 200 to 599. */
+  readonly status: number;
+  /** Default empty. */
+  readonly body: string;
+}
+
+// ------------------------------------------------------------------- clusters
+
+/** A service. */
+export interface ClusterConfig {
+  readonly name: string;
+  /** The policy; default `roundrobin`, the only one supported yet. */
+  readonly balance: string;
+  /** Not supported yet. */
+  readonly hash: HashConfig | undefined;
+  /** Not supported yet. */
+  readonly sticky: StickyConfig | undefined;
+  /** The Host that backends see: `client` (default), `backend`, or a name. */
+  readonly hostHeader: string;
+  /** At least one; the file's `backends` become one called `default`. */
+  readonly subclusters: readonly SubclusterConfig[];
+  /** Weight of requests answered 503 on purpose. Default 0, the only one supported yet. */
+  readonly blackhole: number;
+  /** Default `first`, the only one supported yet. */
+  readonly dns: "first" | "all";
+  /** Not supported yet. */
+  readonly queue: QueueConfig | undefined;
+  /** Not supported yet. */
+  readonly health: HealthConfig | undefined;
+  /** Not supported yet. */
+  readonly passiveHealth: PassiveHealthConfig | undefined;
+  /** Share of healthy backends below which all are used. Not supported yet. */
+  readonly panic: number | undefined;
+  /** Not supported yet. */
+  readonly breaker: BreakerConfig | undefined;
+  /** Milliseconds. Not supported yet. */
+  readonly slowStart: number | undefined;
+  /** Not supported yet. */
+  readonly retries: RetriesConfig | undefined;
+  readonly timeouts: ClusterTimeoutsConfig;
+  readonly keepAlive: KeepAliveConfig;
+  /** Not supported yet. */
+  readonly requestBuffer: RequestBufferConfig | undefined;
+  /** Not supported yet. */
+  readonly tls: BackendTlsConfig | undefined;
+  /** Towards the backend. Default `none`, the only one supported yet. */
+  readonly proxyProtocol: "none" | "v1" | "v2";
+  /** A plugin's BackendDialer. Not supported yet. */
+  readonly dialer: string | undefined;
+  /** Not supported yet. */
+  readonly websocket: WebSocketConfig | undefined;
+}
+
+/** A zone or group of a cluster's backends. */
+export interface SubclusterConfig {
+  /** Unique in its cluster. */
+  readonly name: string;
+  /** Its share of the cluster's requests. Default 1. */
+  readonly weight: number;
+  /** May be empty: backends can be added while Headrace runs. */
+  readonly backends: readonly BackendConfig[];
+}
+
+/** One address of a cluster. */
+export interface BackendConfig {
+  /** Unique in the file. Default: the address, `10.0.0.1:9001` or `unix:/run/app.sock`. */
+  readonly id: string;
+  readonly url: BackendUrl;
+  /** Its share of the subcluster's requests; 0 = no new sessions. Default 1. */
+  readonly weight: number;
+  /** Not supported yet. */
+  readonly maxConnections: number | undefined;
+  /** Default false, the only one supported yet. */
+  readonly backup: boolean;
+}
+
+/** How long a backend may take, in milliseconds. */
+export interface ClusterTimeoutsConfig {
+  /** To a connection. Default 2 s. */
+  readonly connect: number;
+  /** To the response's head. Default 60 s. */
+  readonly response: number;
+  /** Between reads of a response's body. Default 60 s. */
+  readonly read: number;
+}
+
+/** A cluster's pool of idle connections. */
+export interface KeepAliveConfig {
+  /** Idle connections kept per worker; 0 = none. Default 256. */
+  readonly maxIdle: number;
+  /** Milliseconds that an idle connection is kept. Default 60 s. */
+  readonly idle: number;
+}
+
+// --------------------------------------------------------------- all the rest
+
+/** One plugin instance. */
+export interface PluginConfig {
+  /** `https:`, `http:`, `file:`, `npm:`, `jsr:`, `data:`, `builtin:NAME`, or a path relative to the config file. */
+  readonly use: string;
+  /** `sha256-…` over the whole graph, as `plugin hash` prints it. */
+  readonly integrity: string | undefined;
+  /** Undefined = the plugin's own name. */
+  readonly name: string | undefined;
+  /** Products that it is limited to; undefined = all. */
+  readonly products: readonly string[] | undefined;
+  /** Listeners that it is limited to; undefined = all. */
+  readonly listeners: readonly string[] | undefined;
+  /** Place among handlers of one scope, lower runs first; then the file's order. Default 0. */
+  readonly order: number;
+  /** Milliseconds that an async handler may take. Default 5 s. */
+  readonly timeout: number;
+  /** What a handler's failure does to the request. Default `refuse`. */
+  readonly onError: "refuse" | "ignore";
+  /** As the file has it, `${…}` expanded; the plugin's own schema checks it. */
+  readonly options: unknown;
+}
+
+/** The admin interface. */
+export interface AdminConfig {
+  /** One port or a unix socket. Default 127.0.0.1:9090. */
+  readonly address: ListenAddress;
+  /** The bearer token; undefined (or empty in the file) = none, on loopback only. */
+  readonly token: string | undefined;
+  /** Where wsbalancer's `/backend/add` adds to. Not supported yet. */
+  readonly backendCluster: string | undefined;
+}
+
+/** Headrace's own log. */
+export interface LogConfig {
+  /** Default `info`. */
+  readonly level: "debug" | "info" | "warn" | "error";
+  /** Default `json`. */
+  readonly format: "json" | "text";
+}
+
+/** The end of the process. */
+export interface DrainConfig {
+  /** Milliseconds until what is still open is cut. Default 30 s. */
+  readonly timeout: number;
+}

@@ -1,0 +1,167 @@
+/**
+ * The blocks of the config whose parts are still to come: their types are laid
+ * out, `unsupported.ts` refuses them. Units as in `config.ts`.
+ *
+ * @module
+ */
+import type { StatusRange } from "./units.ts";
+
+/** TLS of a listener. */
+export interface ListenerTlsConfig {
+  /** Chosen by SNI, the first is the default. */
+  readonly certificates: readonly {
+    readonly cert: string;
+    readonly key: string;
+  }[];
+  /** Refuse names that no certificate covers. Default false. */
+  readonly strictSni: boolean;
+  /** 421 where the Host is not covered by the TLS name. Default false. */
+  readonly verifyHost: boolean;
+  /** Default h2, http/1.1. */
+  readonly alpn: readonly string[];
+  readonly clientAuth:
+    | { readonly ca: string; readonly mode: "request" | "require" }
+    | undefined;
+}
+
+/** What `balance: hash` hashes. */
+export interface HashConfig {
+  /** `clientAddress`, `uri`, `path`, `header:NAME`, `cookie:NAME` or `query:NAME`. */
+  readonly key: string;
+}
+
+/** Sessions that stay with their backend. */
+export interface StickyConfig {
+  /** The cookie's name. */
+  readonly cookie: string;
+}
+
+/** Requests that wait for a slot of a backend. */
+export interface QueueConfig {
+  /** Default 1,000. */
+  readonly size: number;
+  /** Milliseconds. Default 5 s. */
+  readonly timeout: number;
+}
+
+/** Active health checks. */
+export interface HealthConfig {
+  /** Default `http`. */
+  readonly type: "http" | "tcp";
+  /** Default GET. */
+  readonly method: string;
+  /** Default `/`. */
+  readonly path: string;
+  /** The Host header; undefined = the backend's. */
+  readonly host: string | undefined;
+  /** What counts as healthy. Default 200-399. */
+  readonly statuses: readonly StatusRange[];
+  /** Text that the body must contain. */
+  readonly body: string | undefined;
+  /** Milliseconds between checks. Default 2 s. */
+  readonly interval: number;
+  /** Milliseconds that one may take. Default 1 s. */
+  readonly timeout: number;
+  /** Good checks in a row that bring a backend up. Default 2. */
+  readonly rise: number;
+  /** Bad checks in a row that take it down. Default 3. */
+  readonly fall: number;
+}
+
+/** Health by what requests meet. */
+export interface PassiveHealthConfig {
+  /** Failures in a row. Default 5. */
+  readonly failures: number;
+  /** Statuses that count as failures. Default 502-504. */
+  readonly statuses: readonly StatusRange[];
+  /** Milliseconds. Default 10 s. */
+  readonly coolDown: number;
+}
+
+/** The circuit breaker of a cluster. */
+export interface BreakerConfig {
+  /** Default 5. */
+  readonly failures: number;
+  /** Milliseconds. Default 30 s. */
+  readonly reset: number;
+}
+
+/** Further attempts. */
+export interface RetriesConfig {
+  /** Extra attempts after the first. Default 3. */
+  readonly max: number;
+  /** Of these, at most so many in another subcluster. Default 1. */
+  readonly crossSubcluster: number;
+  /** `connect`, `reset` or statuses. */
+  readonly causes: readonly string[];
+  /** Default the idempotent ones. */
+  readonly methods: readonly string[];
+  /** Share of the cluster's requests over 10 s. Default 0.2. */
+  readonly budget: number;
+  /** Bytes of a body kept for a replay. Default 64 KiB. */
+  readonly bufferBytes: number;
+}
+
+/** Request bodies that are read whole before a backend is chosen. */
+export interface RequestBufferConfig {
+  /** Bytes in memory. */
+  readonly bytes: number;
+  /** Bytes on disk; undefined = none. */
+  readonly disk: number | undefined;
+}
+
+/** TLS towards backends. */
+export interface BackendTlsConfig {
+  readonly ca: string | undefined;
+  readonly serverName: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** WebSocket sessions. */
+export interface WebSocketConfig {
+  /** Default `session`. */
+  readonly mode: "session" | "tunnel";
+  /** Milliseconds. Default 20 s. */
+  readonly pingInterval: number;
+  /** Milliseconds. Default 10 s. */
+  readonly pongTimeout: number;
+  /** Milliseconds that a client is held without a backend. Default 10 s. */
+  readonly hold: number;
+  /** Bytes. Default 16 MiB. */
+  readonly maxMessage: number;
+  /** Bytes kept for a replay; `none` = at most once. Default 1 MiB. */
+  readonly replay: number | "none";
+  /** Milliseconds. Default 10 s. */
+  readonly drain: number;
+  /** Close codes that mean a failure. */
+  readonly abnormalCodes: readonly number[];
+  /** Allowed origins; undefined = all. */
+  readonly origins: readonly string[] | undefined;
+  readonly blockHeaders: readonly string[];
+  readonly passHeaders: readonly string[];
+  readonly reconnectHeader: string;
+}
+
+/** The cache. */
+export interface CacheConfig {
+  /** Default true. */
+  readonly enabled: boolean;
+  /** Bytes. Default 256 MiB. */
+  readonly memory: number;
+  readonly disk: { readonly path: string; readonly size: number } | undefined;
+  /** Networks that may purge. */
+  readonly purgeFrom: readonly string[];
+  readonly rules: readonly CacheRuleConfig[];
+}
+
+/** What one rule of the cache sets; durations in milliseconds. */
+export interface CacheRuleConfig {
+  readonly when: string | undefined;
+  readonly ttl: number | undefined;
+  readonly negative: number | undefined;
+  readonly stale: number | undefined;
+  readonly minUses: number | undefined;
+  readonly key: string | undefined;
+  readonly bypass: boolean | undefined;
+}

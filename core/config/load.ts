@@ -1,0 +1,222 @@
+/**
+ * Loads a config file: text in, a checked config or all its problems out.
+ *
+ * @module
+ */
+import {
+  addressFindings,
+  adminFindings,
+  listenerFindings,
+} from "./check_listeners.ts";
+import { conditionFindings } from "./check_conditions.ts";
+import type { CheckCondition } from "./check_conditions.ts";
+import { danglingFindings, duplicateFindings } from "./check_names.ts";
+import { pluginFindings } from "./check_plugins.ts";
+import { clusterFindings, productFindings } from "./check_rules.ts";
+import type { Config } from "./config.ts";
+import { expand } from "./expand.ts";
+import type { Expanded } from "./expand.ts";
+import type { Finding, Problem } from "./problem.ts";
+import { formatPath } from "./problem.ts";
+import { quotingHintForCondition } from "./quoting.ts";
+import { reportFindings, reportSyntax, sortByPlace } from "./report.ts";
+import { applySchema } from "./schema_findings.ts";
+import {
+  looksSuspicious,
+  octalFindings,
+  onlyDuplicateKeys,
+  syntaxFindings,
+  tabFindings,
+  typeFindings,
+} from "./syntax.ts";
+
+import { unsupportedFindings } from "./unsupported.ts";
+import { parseYaml } from "./yaml.ts";
+import { YamlSource } from "./yaml_source.ts";
+
+/** A config file and what it may draw on. */
+export interface ConfigSource {
+  /** Its path: for messages, and what `${file:…}` is relative to. */
+  readonly path: string;
+  readonly text: string;
+  /** The environment variable, undefined where it is not set. */
+  readonly env: (name: string) => string | undefined;
+  /** Reads the file of a `${file:…}`, by default with `Deno.readTextFile`. */
+  readonly readFile?: (path: string) => Promise<string>;
+}
+
+/** What a load may be told. */
+export interface LoadOptions {
+  /** What is wrong with a condition's text; without it only quotes and parentheses are checked. */
+  readonly checkCondition?: CheckCondition;
+}
+
+/** The config, or all its problems in the order of the file. */
+export type LoadResult =
+  | { readonly config: Config; readonly problems: readonly [] }
+  | { readonly config: undefined; readonly problems: readonly Problem[] };
+
+/** Loads a config. Never rejects for what the file holds. */
+export async function loadConfig(
+  source: ConfigSource,
+  options: LoadOptions = {},
+): Promise<LoadResult> {
+  const parsed = await parse(source);
+  if (parsed.fatal) return { config: undefined, problems: parsed.problems };
+  const expanded = await expand(parsed.tree, {
+    env: source.env,
+    readFile: (path) =>
+      (source.readFile ?? Deno.readTextFile)(
+        resolvePath(path, source.path),
+      ),
+  });
+  const { config, findings } = await check(source, expanded, options);
+  if (config !== undefined && parsed.problems.length === 0) {
+    return { config, problems: [] };
+  }
+  const reported = findings.length === 0
+    ? []
+    : await reportFindings(source, findings, expanded.origins);
+  return {
+    config: undefined,
+    problems: sortByPlace([...parsed.problems, ...reported]),
+  };
+}
+
+interface Parsed {
+  readonly tree: unknown;
+  readonly problems: readonly Problem[];
+  /** Whether the tree is too broken for checks to make sense. */
+  readonly fatal: boolean;
+}
+
+async function parse(file: ConfigSource): Promise<Parsed> {
+  const parsed = parseYaml(file.text);
+  if (parsed.error !== undefined) {
+    const source = await YamlSource.read(file.text);
+    const problems = reportSyntax(file, syntaxFindings(source, parsed.error));
+    const lenient = onlyDuplicateKeys(source)
+      ? parseYaml(file.text, { allowDuplicateKeys: true })
+      : parsed;
+    return lenient.error === undefined
+      ? { tree: lenient.value, problems, fatal: false }
+      : { tree: undefined, problems, fatal: true };
+  }
+  const message = shapeProblem(parsed.value);
+  const problems = message === undefined
+    ? await tabProblems(file)
+    : [{ file: file.path, line: 1, column: 1, path: "", message }];
+  return { tree: parsed.value, problems, fatal: problems.length > 0 };
+}
+
+function shapeProblem(tree: unknown): string | undefined {
+  if (tree === null || tree === undefined) {
+    return "the file is empty: expected a mapping with listeners: and clusters:";
+  }
+  return typeof tree !== "object" || Array.isArray(tree)
+    ? "expected a mapping with listeners: and clusters: at the top of the file"
+    : undefined;
+}
+
+async function tabProblems(file: ConfigSource): Promise<readonly Problem[]> {
+  if (!looksSuspicious(file.text)) return [];
+  return reportSyntax(file, tabFindings(await YamlSource.read(file.text)));
+}
+
+interface Checked {
+  readonly config: Config | undefined;
+  readonly findings: readonly Finding[];
+}
+
+async function check(
+  file: ConfigSource,
+  expanded: Expanded,
+  options: LoadOptions,
+): Promise<Checked> {
+  const tree = expanded.value;
+  // Where one of these is, whatever else is said of the value is its shadow.
+  const basic = [
+    ...expanded.findings,
+    ...typeFindings(tree),
+    ...(looksSuspicious(file.text)
+      ? octalFindings(await YamlSource.read(file.text))
+      : []),
+  ];
+  const { config, findings: misfits } = applySchema(tree);
+  const relations = [
+    ...duplicateFindings(tree),
+    ...danglingFindings(tree),
+    ...listenerFindings(tree),
+    ...addressFindings(tree),
+    ...adminFindings(tree),
+    ...productFindings(tree),
+    ...clusterFindings(tree),
+    ...pluginFindings(tree),
+    ...await conditions(file, tree, options),
+  ];
+  const later = [
+    ...misfits,
+    ...without(unsupportedFindings(tree), misfits),
+    ...relations,
+  ];
+  const findings = [...basic, ...without(later, basic)];
+  if (config === undefined || findings.length > 0) {
+    return { config: undefined, findings };
+  }
+  return { config: withProduct(config), findings: [] };
+}
+
+async function conditions(
+  file: ConfigSource,
+  tree: unknown,
+  options: LoadOptions,
+): Promise<Finding[]> {
+  const findings = conditionFindings(tree, options.checkCondition);
+  if (findings.length === 0) return [];
+  const source = await YamlSource.read(file.text);
+  return findings.map((finding) => {
+    const { path, value, message } = finding;
+    const hint = quotingHintForCondition(source, path, String(value));
+    return hint === undefined
+      ? finding
+      : { ...finding, message: `${message}: ${hint}` };
+  });
+}
+
+/** The findings whose paths have none among the others. */
+function without(
+  findings: readonly Finding[],
+  others: readonly Finding[],
+): Finding[] {
+  const paths = new Set(others.map(({ path }) => formatPath(path)));
+  return findings.filter(({ path }) => !paths.has(formatPath(path)));
+}
+
+/** A file with one cluster needs no products: all requests go to it. */
+function withProduct(config: Config): Config {
+  const [cluster] = config.clusters;
+  if (
+    config.products.length > 0 || cluster === undefined ||
+    !config.listeners.some(({ protocol }) => protocol === "http")
+  ) return config;
+  return {
+    ...config,
+    products: [{
+      name: "default",
+      hosts: [],
+      default: true,
+      rules: [{
+        when: undefined,
+        cluster: cluster.name,
+        timeouts: { response: undefined },
+      }],
+    }],
+  };
+}
+
+/** Relative to the config file's folder. */
+function resolvePath(path: string, configPath: string): string {
+  if (/^([/\\]|[a-zA-Z]:)/.test(path)) return path;
+  const folder = configPath.replace(/[^/\\]*$/, "");
+  return folder + path;
+}

@@ -1,0 +1,162 @@
+/**
+ * The schema of `clusters`.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import { defaultBackendId } from "./backend_url.ts";
+import type { BackendConfig, ClusterConfig } from "./config.ts";
+import { parseHostPattern } from "./host_pattern.ts";
+import {
+  backendUrl,
+  boolean,
+  choice,
+  duration,
+  integer,
+  name,
+  percentage,
+  text,
+} from "./scalars.ts";
+import type { Scalar } from "./scalars.ts";
+import {
+  breaker,
+  hash,
+  health,
+  passiveHealth,
+  queue,
+  requestBuffer,
+  retries,
+  sticky,
+  tls,
+  websocket,
+} from "./schema_cluster_later.ts";
+import {
+  list,
+  listWithDefault,
+  mapping,
+  mappingOfDefaults,
+  maybe,
+  optional,
+  required,
+  withDefault,
+} from "./schema_parts.ts";
+import { ValueError } from "./value_error.ts";
+
+const MAX_WEIGHT = 10_000;
+
+const backend: z.ZodType<BackendConfig> = mapping("A backend.", {
+  id: optional(name("Unique in the file; left out = its address.")),
+  url: required(
+    backendUrl(
+      "http://host:port, https://host:port (a path is put before the request's), tcp://host:port or unix:/path.",
+    ),
+  ),
+  weight: withDefault(
+    1,
+    integer("Its share of the subcluster's requests; 0 = no new sessions.", {
+      max: MAX_WEIGHT,
+    }),
+  ),
+  maxConnections: optional(
+    integer("Connections to it at once.", { min: 1 }),
+  ),
+  backup: withDefault(
+    false,
+    boolean("Whether it serves only where no other can."),
+  ),
+}).transform(({ id, ...rest }) => ({
+  id: id ?? defaultBackendId(rest.url),
+  ...rest,
+}));
+
+const subcluster = mapping("A zone or group of backends.", {
+  name: required(name("Unique in its cluster.")),
+  weight: withDefault(
+    1,
+    integer("Its share of the cluster's requests.", { max: MAX_WEIGHT }),
+  ),
+  backends: listWithDefault([], "Its backends; may be empty.", backend),
+});
+
+/** One of `clusters`. */
+export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
+  name: required(name("Its name.")),
+  balance: withDefault(
+    "roundrobin",
+    name("roundrobin, leastconn, random, first, hash or a plugin's policy."),
+  ),
+  hash: maybe(hash),
+  sticky: maybe(sticky),
+  hostHeader: withDefault(
+    "client",
+    hostHeader("The Host that backends see: client, backend or a name."),
+  ),
+  subclusters: maybe(list("Instead of backends.", subcluster)),
+  backends: maybe(
+    list("One subcluster called default; may be empty.", backend, { min: 0 }),
+  ),
+  blackhole: withDefault(
+    0,
+    integer("Weight of requests answered 503 on purpose.", { max: MAX_WEIGHT }),
+  ),
+  dns: withDefault(
+    "first",
+    choice("Whether every address is a backend with its own health.", [
+      "first",
+      "all",
+    ]),
+  ),
+  queue: maybe(queue),
+  health: maybe(health),
+  passiveHealth: maybe(passiveHealth),
+  panic: optional(percentage("Fewer healthy than this: use all.")),
+  breaker: maybe(breaker),
+  slowStart: optional(duration("How long a backend's weight grows.")),
+  retries: maybe(retries),
+  timeouts: mappingOfDefaults("How long a backend may take.", {
+    connect: withDefault("2s", duration("To a connection.")),
+    response: withDefault("60s", duration("To the response's head.")),
+    read: withDefault(
+      "60s",
+      duration("Between reads of a response's body."),
+    ),
+  }),
+  keepAlive: mappingOfDefaults("The pool of idle connections.", {
+    maxIdle: withDefault(
+      256,
+      integer("Idle connections kept per worker; 0 = none.", { max: 65_535 }),
+    ),
+    idle: withDefault("60s", duration("How long one is kept.")),
+  }),
+  requestBuffer: maybe(requestBuffer),
+  tls: maybe(tls),
+  proxyProtocol: withDefault(
+    "none",
+    choice("The PROXY header towards the backend.", ["none", "v1", "v2"]),
+  ),
+  dialer: optional(name("A plugin's BackendDialer chooses and dials.")),
+  websocket: maybe(websocket),
+}).transform(({ backends, subclusters, ...rest }) => ({
+  ...rest,
+  subclusters: subclusters ??
+    [{ name: "default", weight: 1, backends: backends ?? [] }],
+}));
+
+function hostHeader(description: string): Scalar<string> {
+  const host = text(description);
+  return {
+    ...host,
+    parse(value) {
+      const written = host.parse(value);
+      const [, bare = written, port = ""] =
+        /^(.*[^:])(:\d{1,5})$/.exec(written) ?? [];
+      try {
+        if (!bare.startsWith("*")) return parseHostPattern(bare) + port;
+      } catch (error) {
+        if (!(error instanceof ValueError)) throw error;
+        // Refused below, in words that fit this key.
+      }
+      throw new ValueError("Expected client, backend or a host name");
+    },
+  };
+}

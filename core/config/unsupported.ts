@@ -1,0 +1,114 @@
+/**
+ * The keys of parts of Headrace that are still to come: known to the schema,
+ * refused when they are used, so that nothing is silently ignored.
+ *
+ * Whoever builds a part deletes its rows here.
+ *
+ * @module
+ */
+import type { Finding, Path } from "./problem.ts";
+
+/** One key that is not supported yet. */
+interface UnsupportedKey {
+  /** Its path; `[]` stands for each item of a list. */
+  readonly path: string;
+  /** Values that ask for nothing; the first is the one to name. */
+  readonly harmless?: readonly unknown[];
+  /** Only texts that match ask for what is not there. */
+  readonly harmful?: RegExp;
+  /** Instead of the usual message. */
+  readonly message?: string;
+}
+
+/** Until backends are dialled with TLS. */
+const TLS_URL = {
+  harmful: /^(https|wss):/i,
+  message: "https and wss are not supported yet",
+} as const;
+
+/** The table. */
+export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
+  { path: "listeners[].proxyProtocol", harmless: ["none"] },
+  { path: "listeners[].tls" },
+  { path: "listeners[].sni" },
+  { path: "clusters[].balance", harmless: ["roundrobin"] },
+  { path: "clusters[].hash" },
+  { path: "clusters[].sticky" },
+  { path: "clusters[].backends[].url", ...TLS_URL },
+  { path: "clusters[].backends[].maxConnections" },
+  { path: "clusters[].backends[].backup", harmless: [false, "false"] },
+  { path: "clusters[].subclusters[].backends[].url", ...TLS_URL },
+  { path: "clusters[].subclusters[].backends[].maxConnections" },
+  {
+    path: "clusters[].subclusters[].backends[].backup",
+    harmless: [false, "false"],
+  },
+  { path: "clusters[].blackhole", harmless: [0, "0"] },
+  { path: "clusters[].dns", harmless: ["first"] },
+  { path: "clusters[].queue" },
+  { path: "clusters[].health" },
+  { path: "clusters[].passiveHealth" },
+  { path: "clusters[].panic" },
+  { path: "clusters[].breaker" },
+  { path: "clusters[].slowStart" },
+  { path: "clusters[].retries" },
+  { path: "clusters[].requestBuffer" },
+  { path: "clusters[].tls" },
+  { path: "clusters[].proxyProtocol", harmless: ["none"] },
+  { path: "clusters[].dialer" },
+  { path: "clusters[].websocket" },
+  { path: "cache" },
+  { path: "admin.backendCluster" },
+];
+
+/** The keys of the table that the tree uses. */
+export function unsupportedFindings(tree: unknown): Finding[] {
+  return UNSUPPORTED_KEYS.flatMap((key) =>
+    find(tree, key.path)
+      .filter(({ value }) => asksForIt(key, value))
+      .map(({ path }): Finding => ({
+        path,
+        at: "key",
+        message: describe(key),
+      }))
+  );
+}
+
+function asksForIt(key: UnsupportedKey, value: unknown): boolean {
+  if (key.harmful !== undefined) {
+    return typeof value === "string" && key.harmful.test(value);
+  }
+  return value !== undefined && !(key.harmless ?? []).includes(value);
+}
+
+function describe({ harmless, message }: UnsupportedKey): string {
+  if (message !== undefined) return message;
+  return harmless === undefined
+    ? "not supported yet"
+    : `not supported yet, only ${harmless[0]} is`;
+}
+
+interface Found {
+  readonly path: Path;
+  readonly value: unknown;
+}
+
+function find(tree: unknown, pattern: string): Found[] {
+  let found: Found[] = [{ path: [], value: tree }];
+  for (const step of pattern.replaceAll("[]", ".[]").split(".")) {
+    found = found.flatMap(({ path, value }): Found[] => {
+      if (step === "[]") {
+        const items: unknown[] = Array.isArray(value) ? value : [];
+        return items.map((item, index) => ({
+          path: [...path, index],
+          value: item,
+        }));
+      }
+      if (typeof value !== "object" || value === null) return [];
+      if (!Object.hasOwn(value, step)) return [];
+      const mapping: Readonly<Record<string, unknown>> = { ...value };
+      return [{ path: [...path, step], value: mapping[step] }];
+    });
+  }
+  return found;
+}
