@@ -1,0 +1,195 @@
+/**
+ * The metrics of a data plane: their names and labels are a contract
+ * (design.md §6), shown at `/metrics`.
+ *
+ * To add one, add a row: `ProxyMetrics` gets its field with the right type.
+ *
+ * @module
+ */
+import type { GaugeMerge } from "./metric_snapshot.ts";
+import type {
+  CounterFamily,
+  GaugeFamily,
+  HistogramFamily,
+  MetricRegistry,
+} from "./metrics.ts";
+
+/** One row of the table. */
+type MetricRow =
+  & {
+    readonly name: string;
+    readonly help: string;
+    readonly labels: readonly string[];
+  }
+  & (
+    | { readonly type: "counter" }
+    | { readonly type: "gauge"; readonly merge: GaugeMerge }
+    | { readonly type: "histogram"; readonly buckets: readonly number[] }
+  );
+
+/** From a cached answer to a slow report, in seconds. */
+const REQUEST_SECONDS = [
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  30,
+  60,
+] as const;
+
+/** From a sync handler to one that asks another service, in seconds. */
+const HANDLER_SECONDS = [
+  0.000_001,
+  0.000_01,
+  0.000_1,
+  0.001,
+  0.01,
+  0.1,
+  1,
+  5,
+] as const;
+
+/** From a timer's own resolution to a stall that clients notice, in seconds. */
+const LAG_SECONDS = [
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+] as const;
+
+/** Every metric of a data plane by its field in {@linkcode ProxyMetrics}. */
+export const PROXY_METRICS = {
+  sessions: {
+    type: "counter",
+    name: "headrace_sessions_total",
+    help: "Accepted connections, refused ones too",
+    labels: ["listener"],
+  },
+  sessionsOpen: {
+    type: "gauge",
+    name: "headrace_sessions_open",
+    help: "Sessions that live now",
+    labels: [],
+    merge: "sum",
+  },
+  transactions: {
+    type: "counter",
+    name: "headrace_transactions_total",
+    help: "Transactions that ended, by class of status (1xx to 5xx, or none)",
+    labels: ["product", "cluster", "class"],
+  },
+  bytes: {
+    type: "counter",
+    name: "headrace_bytes_total",
+    help: "Bytes read (in) and written (out) on the client's or backend's side",
+    labels: ["direction", "side"],
+  },
+  attempts: {
+    type: "counter",
+    name: "headrace_attempts_total",
+    help: "Tries to get a response from a backend, by result",
+    labels: ["cluster", "backend", "result"],
+  },
+  backendUp: {
+    type: "gauge",
+    name: "headrace_backend_up",
+    help: "Whether a backend gets traffic: 1 or 0",
+    labels: ["cluster", "backend"],
+    merge: "max",
+  },
+  poolConnections: {
+    type: "gauge",
+    name: "headrace_pool_connections",
+    help: "Connections to a backend by state",
+    labels: ["cluster", "backend", "state"],
+    merge: "sum",
+  },
+  handlerErrors: {
+    type: "counter",
+    name: "headrace_handler_errors_total",
+    help: "Handlers that threw, ran late or gave an illegal answer",
+    labels: ["plugin", "point"],
+  },
+  reloads: {
+    type: "counter",
+    name: "headrace_reloads_total",
+    help: "Reloads of the config by result",
+    labels: ["result"],
+  },
+  transactionDuration: {
+    type: "histogram",
+    name: "headrace_transaction_duration_seconds",
+    help: "From a request's first byte until its response is out or given up",
+    labels: ["product", "cluster"],
+    buckets: REQUEST_SECONDS,
+  },
+  backendResponse: {
+    type: "histogram",
+    name: "headrace_backend_response_seconds",
+    help: "From a request sent to a backend until its response's head",
+    labels: ["cluster", "backend"],
+    buckets: REQUEST_SECONDS,
+  },
+  handlerDuration: {
+    type: "histogram",
+    name: "headrace_handler_duration_seconds",
+    help: "Time of handlers; sync ones are timed by sample",
+    labels: ["plugin", "point"],
+    buckets: HANDLER_SECONDS,
+  },
+  eventLoopLag: {
+    type: "histogram",
+    name: "headrace_event_loop_lag_seconds",
+    help: "How late timers run",
+    labels: [],
+    buckets: LAG_SECONDS,
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;
+
+type Rows = typeof PROXY_METRICS;
+
+type FamilyOf<Row extends MetricRow> = Row extends { type: "counter" }
+  ? CounterFamily<Row["labels"]>
+  : Row extends { type: "gauge" } ? GaugeFamily<Row["labels"]>
+  : HistogramFamily<Row["labels"]>;
+
+/** A data plane's metrics, each with the label values that its row asks for. */
+export type ProxyMetrics = {
+  readonly [K in keyof Rows]: FamilyOf<Rows[K]>;
+};
+
+/** Makes them in `registry`. */
+export function createProxyMetrics(registry: MetricRegistry): ProxyMetrics {
+  const families = Object.entries<MetricRow>(PROXY_METRICS).map((
+    [field, row],
+  ) => [field, make(registry, row)]);
+  // The rows' types are lost on the way through entries; the table itself says them.
+  return Object.fromEntries(families) as ProxyMetrics;
+}
+
+function make(registry: MetricRegistry, row: MetricRow) {
+  switch (row.type) {
+    case "counter":
+      return registry.counter(row);
+    case "gauge":
+      return registry.gauge(row);
+    case "histogram":
+      return registry.histogram(row);
+  }
+}
