@@ -1,0 +1,230 @@
+/**
+ * Checks what comes from a plugin's module at load time: the compiler could not,
+ * if it is untyped JavaScript.
+ *
+ * @module
+ */
+import { CALLBACK_POINTS, type CallbackPointSpec } from "../callback_points.ts";
+import type { Plugin, PluginParts } from "../plugin.ts";
+import { type PluginLoadCode, PluginLoadError } from "./plugin_load_error.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** Which plugin's values are checked, for refusals. */
+export interface PluginPlace {
+  /** The plugin as the config names it. */
+  readonly use: string;
+  /** The instance's name. */
+  readonly name: string;
+}
+
+const POINTS: ReadonlyMap<string, CallbackPointSpec> = new Map(
+  CALLBACK_POINTS.map((row) => [row.name, row]),
+);
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const CONDITION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const PARTS = ["handlers", "conditions", "close"];
+
+/** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
+const PARTS_TO_COME = [
+  "valves",
+  "sessionListener",
+  "dialers",
+  "balancers",
+  "admin",
+];
+
+/** The plugin that a module exports. Throws a {@linkcode PluginLoadError}. */
+export function guardPlugin(module: unknown, use: string): Plugin {
+  function refuse(code: PluginLoadCode, detail: string): never {
+    throw new PluginLoadError(use, code, detail);
+  }
+  if (!isObject(module) || !("default" in module)) {
+    refuse("no_default_export", "its module has no default export");
+  }
+  const plugin = module.default;
+  if (!isObject(plugin)) {
+    refuse(
+      "bad_plugin",
+      `its default export must be an object with name and setup: it is ${
+        kindOf(plugin)
+      }`,
+    );
+  }
+  const { name, setup, options } = plugin;
+  if (typeof name !== "string" || !NAME.test(name)) {
+    refuse(
+      "bad_plugin",
+      `its name must be 1 to 64 letters, digits, ".", "_" or "-": current value is ${
+        typeof name === "string" ? JSON.stringify(name) : kindOf(name)
+      }`,
+    );
+  }
+  if (typeof setup !== "function") {
+    refuse(
+      "bad_plugin",
+      `its setup must be a function: it is ${kindOf(setup)}`,
+    );
+  }
+  if (options !== undefined && !isStandardSchema(options)) {
+    refuse(
+      "bad_plugin",
+      `its options must be a Standard Schema (zod, valibot, arktype …): ${
+        kindOf(options)
+      } is none`,
+    );
+  }
+  return plugin as unknown as Plugin;
+}
+
+/**
+ * What `setup` returned, with handlers and conditions copied, so that what was
+ * checked is what runs. Throws a {@linkcode PluginLoadError}.
+ */
+export function guardParts(value: unknown, place: PluginPlace): PluginParts {
+  if (!isObject(value)) {
+    refuseParts(
+      place,
+      `setup must return an object of parts: it returned ${kindOf(value)}`,
+    );
+  }
+  for (const key of Object.keys(value)) {
+    if (PARTS_TO_COME.includes(key)) {
+      refuseParts(place, `the part "${key}" is not supported yet`);
+    }
+    if (!PARTS.includes(key)) {
+      refuseParts(
+        place,
+        `"${key}" is no part of a plugin${didYouMean(key, PARTS)}`,
+      );
+    }
+  }
+  const { handlers, conditions, close } = value;
+  if (close !== undefined && typeof close !== "function") {
+    refuseParts(place, `close must be a function: it is ${kindOf(close)}`);
+  }
+  return {
+    ...(handlers !== undefined &&
+      { handlers: guardHandlers(handlers, place) }),
+    ...(conditions !== undefined &&
+      { conditions: guardConditions(conditions, place) }),
+    ...(close !== undefined && { close: () => close.call(value) }),
+  } as PluginParts;
+}
+
+/**
+ * Refuses handlers that a plugin limited to `products` can't have: at points
+ * before the product is known, and at finish. Throws a {@linkcode PluginLoadError}.
+ */
+export function guardProductScope(
+  parts: PluginParts,
+  place: PluginPlace,
+): void {
+  for (const point of Object.keys(parts.handlers ?? {})) {
+    if (POINTS.get(point)?.products !== false) continue;
+    throw new PluginLoadError(
+      place.use,
+      "bad_scope",
+      `plugin "${place.name}" is limited to products, but has a handler at ${point}, where no product is known`,
+    );
+  }
+}
+
+function guardHandlers(value: unknown, place: PluginPlace): object {
+  if (!isObject(value)) {
+    refuseParts(
+      place,
+      `handlers must be an object of functions by callback point: it is ${
+        kindOf(value)
+      }`,
+    );
+  }
+  for (const [point, handler] of Object.entries(value)) {
+    const row = POINTS.get(point);
+    if (row === undefined) {
+      refuseParts(
+        place,
+        `there is no callback point "${point}"${
+          didYouMean(point, POINTS.keys())
+        }`,
+      );
+    }
+    if (typeof handler !== "function") {
+      refuseParts(
+        place,
+        `the handler at ${point} must be a function: it is ${kindOf(handler)}`,
+      );
+    }
+    if (row.mode === "sync" && isAsync(handler)) {
+      refuseParts(
+        place,
+        `the handler at ${point} must not be async: nothing waits for it there`,
+      );
+    }
+  }
+  return Object.freeze({ ...value });
+}
+
+function guardConditions(value: unknown, place: PluginPlace): object {
+  if (!isObject(value)) {
+    refuseParts(
+      place,
+      `conditions must be an object of functions by name: it is ${
+        kindOf(value)
+      }`,
+    );
+  }
+  for (const [name, factory] of Object.entries(value)) {
+    if (!CONDITION_NAME.test(name)) {
+      refuseParts(
+        place,
+        `the condition "${name}" can't be called in a rule: its name must be letters, digits and "_"`,
+      );
+    }
+    if (typeof factory !== "function") {
+      refuseParts(
+        place,
+        `the condition ${name} must be a function: it is ${kindOf(factory)}`,
+      );
+    }
+    if (isAsync(factory)) {
+      refuseParts(place, `the condition ${name} must not be async`);
+    }
+  }
+  return Object.freeze({ ...value });
+}
+
+function refuseParts(place: PluginPlace, detail: string): never {
+  throw new PluginLoadError(
+    place.use,
+    "bad_parts",
+    `plugin "${place.name}": ${detail}`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Schemas may be functions: arktype's are. */
+function isStandardSchema(value: unknown): boolean {
+  if (typeof value !== "function" && !isObject(value)) return false;
+  const props = (value as Record<string, unknown>)["~standard"];
+  return isObject(props) && props.version === 1 &&
+    typeof props.validate === "function";
+}
+
+// deno-lint-ignore ban-types -- any function, only its kind is looked at
+function isAsync(value: Function): boolean {
+  return /^\[object Async/.test(Object.prototype.toString.call(value));
+}
+
+/** A value for a message. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return name && name !== "Object" ? `a ${name}` : "an object";
+}

@@ -1,0 +1,80 @@
+/**
+ * Brings a plugin's module into this thread.
+ *
+ * @module
+ */
+import { moduleNumber } from "./graph_files.ts";
+import { guardPlugin } from "./guard.ts";
+import type { Plugin } from "../plugin.ts";
+import type { PluginArtifact } from "./plugin_artifact.ts";
+import { messageOf, PluginLoadError } from "./plugin_load_error.ts";
+import { unknownBuiltin } from "./plugin_url.ts";
+
+/**
+ * Imports what an artifact names and checks its default export. The runtime
+ * keeps modules for ever: the same entry is run once in a thread, and one whose
+ * top level threw throws the same again. Throws a {@linkcode PluginLoadError}.
+ */
+export async function importPlugin(
+  artifact: PluginArtifact,
+  builtins: ReadonlyMap<string, Plugin>,
+): Promise<Plugin> {
+  const { use, kind, entry } = artifact;
+  if (kind === "builtin") {
+    const name = entry.slice("builtin:".length);
+    const plugin = builtins.get(name);
+    if (plugin === undefined) {
+      throw unknownBuiltin(use, name, new Set(builtins.keys()));
+    }
+    return guardPlugin({ default: plugin }, use);
+  }
+  let module: unknown;
+  try {
+    module = await import(entry);
+  } catch (error) {
+    throw importError(error, artifact);
+  }
+  return guardPlugin(module, use);
+}
+
+function importError(
+  thrown: unknown,
+  artifact: PluginArtifact,
+): PluginLoadError {
+  const message = messageOf(thrown).replace(COLOURS, "");
+  const reason = nameOriginals(message, artifact);
+  const unparsed = /^SyntaxError: |could not be parsed/.test(message) ||
+    (thrown instanceof SyntaxError && PLACED.test(message));
+  if (unparsed) {
+    return new PluginLoadError(
+      artifact.use,
+      "parse_error",
+      `it doesn't parse: ${reason}`,
+      { cause: thrown },
+    );
+  }
+  const name = thrown instanceof Error ? `${thrown.name}: ` : "";
+  return new PluginLoadError(
+    artifact.use,
+    "import_failed",
+    `its import failed with ${name}${reason}`,
+    { cause: thrown },
+  );
+}
+
+// deno-lint-ignore no-control-regex -- Deno colours places in some messages.
+const COLOURS = /\x1b\[\d*m/g;
+
+/** The runtime's own syntax errors name a place; one that a module throws, say of JSON.parse, does not. */
+const PLACED = / at \S+:\d+:\d+$/;
+
+/** Names the modules as their author knows them, not by their files in the cache. */
+function nameOriginals(message: string, artifact: PluginArtifact): string {
+  const { kind, entry, modules } = artifact;
+  if (kind !== "module") return message;
+  const folder = entry.slice(0, entry.lastIndexOf("/") + 1);
+  return message.replaceAll(folder, "./").replace(
+    /\.\/(\d+_[\w-]+\.(?:mjs|json))/g,
+    (all, file: string) => modules[moduleNumber(file)]?.url ?? all,
+  );
+}

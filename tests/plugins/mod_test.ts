@@ -1,0 +1,45 @@
+import { loadConfig } from "../../core/config/load.ts";
+import { builtins } from "../../plugins/mod.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { checkOptions } from "../support/fake_views.ts";
+
+Deno.test("builtins are listed under their own names", () => {
+  for (const [name, plugin] of builtins) assertEquals(plugin.name, name);
+});
+
+/** The config in a plugin's doc header. */
+async function sampleOf(name: string): Promise<string> {
+  const file = `../../plugins/${name.replaceAll("-", "_")}.ts`;
+  const source = await Deno.readTextFile(new URL(file, import.meta.url));
+  const [, block] = /```yaml\n([^]*?)```/.exec(source) ?? [];
+  assert(block !== undefined, `${name} has no sample`);
+  return block.replaceAll(/^ \* ?/gm, "");
+}
+
+Deno.test("builtins have a sample that is a whole, valid config", async () => {
+  for (const [name, plugin] of builtins) {
+    const { config, problems } = await loadConfig({
+      path: `${name}.yaml`,
+      text: await sampleOf(name),
+      env: () => undefined,
+    });
+    assertEquals(problems, []);
+    const [entry, ...others] = config?.plugins ?? [];
+    assertEquals(others, []);
+    assertEquals(entry?.use, `builtin:${name}`);
+    await checkOptions(plugin, entry?.options);
+  }
+});
+
+Deno.test("builtins import nothing of the core at run time", async () => {
+  const folder = new URL("../../plugins/", import.meta.url);
+  for await (const { name } of Deno.readDir(folder)) {
+    const source = await Deno.readTextFile(new URL(name, folder));
+    const imports = source.match(/^import (?!type )[^;]*;/gm) ?? [];
+    assertEquals(
+      imports.filter((statement) => statement.includes("../core/")),
+      [],
+      name,
+    );
+  }
+});
