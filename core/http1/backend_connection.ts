@@ -1,0 +1,300 @@
+/**
+ * An HTTP/1.1 connection to a backend: one request and its response at a time,
+ * then back to its pool where both messages are complete.
+ *
+ * @module
+ */
+import type { BackendConnection } from "../connect/backend_connection.ts";
+import type { ConnectionPool } from "../connect/pool.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
+import type { BodyReader } from "../message/body.ts";
+import type { OutgoingRequest, ResponseHead } from "../message/head.ts";
+import type { Buffers } from "../net/buffer_pool.ts";
+import type { Deadlines } from "../net/deadlines.ts";
+import type { Socket } from "../net/socket.ts";
+import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
+import {
+  type BodyReadOptions,
+  ChunkedBody,
+  LengthBody,
+  UntilEndBody,
+} from "./body_readers.ts";
+import { ChunkDecoder } from "./chunk_decoder.ts";
+import { HeadIndex } from "./head_index.ts";
+import { Http1ResponseHead } from "./response_head.ts";
+import { parseResponseHead } from "./response_parser.ts";
+import { writeMessage } from "./write_body.ts";
+import { writeRequestHead } from "./write_head.ts";
+
+/** What a backend may send before it counts as broken. */
+export interface ResponseLimits {
+  readonly headerBytes: number;
+  readonly headers: number;
+}
+
+/** What a connection needs of its surroundings. */
+export interface Http1BackendOptions {
+  readonly buffers: Buffers;
+  readonly deadlines: Deadlines;
+  readonly limits: ResponseLimits;
+  /** Milliseconds that a write may wait. */
+  readonly writeTimeout: number;
+  /** Milliseconds that it may wait in the pool. */
+  readonly idleTimeout: number;
+}
+
+/** Interim responses before a final one: more are an attack on whoever relays them. */
+const MAX_INTERIM = 32;
+
+/** One connection. */
+export class Http1BackendConnection implements BackendConnection {
+  readonly facts: ConnectionFacts & { reused: boolean };
+  uploadError: ProxyError | undefined;
+  upload: Promise<void> | null = null;
+  answered = false;
+
+  readonly #socket: Socket;
+  readonly #options: Http1BackendOptions;
+  readonly #pool: ConnectionPool<Http1BackendConnection> | undefined;
+  readonly #index: HeadIndex;
+  #method = "";
+  #head: Http1ResponseHead | undefined;
+  #body: LengthBody | ChunkedBody | UntilEndBody | null = null;
+  #requestComplete = true;
+  #interim = 0;
+  #inUse = false;
+
+  constructor(
+    socket: Socket,
+    remote: SocketAddress,
+    options: Http1BackendOptions,
+    pool: ConnectionPool<Http1BackendConnection> | undefined,
+  ) {
+    this.facts = { remote, reused: false };
+    this.#socket = socket;
+    this.#options = options;
+    this.#pool = pool;
+    this.#index = new HeadIndex(options.limits.headers);
+    this.#beginUse();
+  }
+
+  /** Whether it can't be used any more. */
+  get closed(): boolean {
+    return this.#socket.closed;
+  }
+
+  async send(
+    request: OutgoingRequest,
+    body: BodyReader | null,
+  ): Promise<void> {
+    const { buffers } = this.#options;
+    this.#method = request.method;
+    this.#head = undefined;
+    this.#body = null;
+    this.#interim = 0;
+    this.answered = false;
+    this.uploadError = undefined;
+    this.upload = null;
+    this.#requestComplete = false;
+    const out = buffers.medium.take();
+    const headEnd = writeRequestHead(out, 0, request);
+    if (headEnd < 0) {
+      buffers.give(out);
+      throw new ProxyError(
+        "head_overflow",
+        `The request's head outgrew ${out.length} bytes as it was changed`,
+      );
+    }
+    if (body === null) {
+      this.#armWrite();
+      try {
+        await this.#socket.write(out.subarray(0, headEnd));
+        this.#sent();
+      } finally {
+        buffers.give(out);
+      }
+      return;
+    }
+    this.upload = this.#sendBody(out, headEnd, request, body);
+  }
+
+  async readHead(timeout: number): Promise<ResponseHead> {
+    const socket = this.#socket;
+    this.#head?.fields.release();
+    if (this.#head !== undefined && ++this.#interim > MAX_INTERIM) {
+      throw new ProxyError(
+        "bad_response",
+        `The backend sent more than ${MAX_INTERIM} interim responses`,
+      );
+    }
+    socket.unpin();
+    this.#index.reset();
+    socket.armRead(timeout, "backend_timeout");
+    for (;;) {
+      if (socket.held > 0) {
+        this.answered = true;
+        const end = parseResponseHead(
+          socket.bytes,
+          socket.start,
+          socket.end,
+          this.#options.limits,
+          this.#index,
+        );
+        if (end >= 0) {
+          const head = new Http1ResponseHead(
+            socket.bytes,
+            this.#index,
+            this.#method,
+          );
+          this.#head = head;
+          socket.start = end;
+          socket.pin();
+          socket.disarmRead();
+          return head;
+        }
+        if (socket.end === socket.bytes.length) {
+          if (!socket.enlarge()) this.#tooLarge();
+          this.#index.reset();
+        }
+      }
+      if (!await socket.fill()) {
+        throw new ProxyError(
+          this.answered ? "response_truncated" : "backend_closed",
+          "The backend ended the connection before a complete response head",
+        );
+      }
+    }
+  }
+
+  body(idle: number): BodyReader | null {
+    const head = this.#head;
+    if (head === undefined || head.bodyLength === 0) return null;
+    const options: BodyReadOptions = {
+      idle,
+      idleCode: "backend_timeout",
+      truncatedCode: "response_truncated",
+      limit: Infinity,
+      interruptible: false,
+    };
+    if (head.closeDelimited) {
+      this.#body = new UntilEndBody(this.#socket, options);
+    } else if (head.bodyLength < 0) {
+      const decoder = new ChunkDecoder("bad_response", this.#options.limits);
+      this.#body = new ChunkedBody(this.#socket, decoder, options);
+    } else {
+      this.#body = new LengthBody(this.#socket, head.bodyLength, options);
+    }
+    return this.#body;
+  }
+
+  tunnel(): Socket {
+    this.#head?.fields.release();
+    this.#head = undefined;
+    this.#socket.unpin();
+    this.#socket.disarmWrite();
+    // It counts as active until the tunnel ends.
+    this.#socket.onClosed = () => this.#endUse();
+    return this.#socket;
+  }
+
+  release(): void {
+    const head = this.#head;
+    const socket = this.#socket;
+    const complete = this.#requestComplete && head !== undefined &&
+      head.status >= 200 && head.keepAlive && !socket.ended &&
+      socket.held === 0 && (this.#body === null || this.#body.last);
+    if (!complete || socket.closed) {
+      this.close();
+      return;
+    }
+    this.#endUse();
+    socket.disarmWrite();
+    socket.shrink();
+    this.facts.reused = true;
+    if (this.#pool?.put(this) !== true) {
+      this.close();
+      return;
+    }
+    socket.armRead(this.#options.idleTimeout, "backend_closed");
+    // Whatever comes while nobody asked, the end or bytes, makes it useless:
+    // surplus bytes would be taken for the next transaction's response.
+    socket.onReadable = this.#discard;
+    socket.onLost = this.#discard;
+    socket.onClosed = this.#leavePool;
+    socket.post();
+  }
+
+  /** Out of the pool, for another transaction. */
+  reuse(): void {
+    this.#socket.onReadable = undefined;
+    this.#socket.onLost = undefined;
+    this.#socket.onClosed = undefined;
+    this.#beginUse();
+  }
+
+  close(): void {
+    this.#endUse();
+    this.#socket.close();
+  }
+
+  #beginUse(): void {
+    this.#inUse = true;
+    if (this.#pool !== undefined) this.#pool.active++;
+  }
+
+  #endUse(): void {
+    if (!this.#inUse) return;
+    this.#inUse = false;
+    if (this.#pool !== undefined) this.#pool.active--;
+    this.#head?.fields.release();
+    this.#head = undefined;
+    this.#body = null;
+    this.#socket.unpin();
+  }
+
+  readonly #armWrite = (): void => {
+    this.#socket.armWrite(this.#options.writeTimeout, "backend_timeout");
+  };
+
+  readonly #discard = (): void => this.#socket.close();
+
+  readonly #leavePool = (): void => this.#pool?.remove(this);
+
+  #sent(): void {
+    this.#requestComplete = true;
+    this.#socket.disarmWrite();
+  }
+
+  /** Never rejects: who reads the response asks for `uploadError`. */
+  async #sendBody(
+    out: Uint8Array,
+    headEnd: number,
+    request: OutgoingRequest,
+    body: BodyReader,
+  ): Promise<void> {
+    try {
+      await writeMessage(this.#socket, out, headEnd, body, {
+        chunked: request.bodyLength < 0,
+        length: request.bodyLength,
+        beforeWrite: this.#armWrite,
+      });
+      this.#sent();
+    } catch (thrown) {
+      this.uploadError = asProxyError(thrown);
+      // The client's failure ends the backend's wait; the backend's own may
+      // come with an answer that is still to be read (RFC 9112 §9.5).
+      if (this.uploadError.side === "client") {
+        this.#socket.abort(this.uploadError);
+      }
+    } finally {
+      this.#options.buffers.give(out);
+    }
+  }
+
+  #tooLarge(): never {
+    throw new ProxyError(
+      "response_too_large",
+      `The response's head exceeds ${this.#options.limits.headerBytes} bytes`,
+    );
+  }
+}
