@@ -1,0 +1,157 @@
+/**
+ * One backend while the process lives: what stays over reloads, its pool and
+ * its counts, and the way to a connection.
+ *
+ * @module
+ */
+import type { BackendUrl } from "../config/backend_url.ts";
+import { Http1BackendConnection } from "../http1/backend_connection.ts";
+import { isLiteral } from "../net/resolver.ts";
+import { Socket } from "../net/socket.ts";
+import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
+import type { SocketAddress } from "../plugin.ts";
+import type { PlaneEnv } from "../session/env.ts";
+import type { BackendConnection } from "./backend_connection.ts";
+import { dial } from "./dial.ts";
+import { ConnectionPool } from "./pool.ts";
+
+/** What a reload may change of a backend that stays. */
+export interface BackendSettings {
+  /** Milliseconds to a connection, for each address. */
+  readonly connectTimeout: number;
+  /** Idle connections kept. */
+  readonly maxIdle: number;
+  /** Milliseconds that an idle connection is kept. */
+  readonly idleTimeout: number;
+}
+
+/** What a backend is. */
+export interface BackendIdentity {
+  readonly id: string;
+  readonly cluster: string;
+  readonly subcluster: string;
+  readonly url: BackendUrl;
+}
+
+/** Counts of attempts by how they ended. */
+export interface AttemptCounts {
+  readonly ok: CounterSeries;
+  readonly failed: CounterSeries;
+}
+
+/** A backend may send heads as large as a bulk buffer's half: others' limits protect clients, not this one. */
+const RESPONSE_LIMITS = Object.freeze({
+  headerBytes: 64 << 10,
+  headers: 256,
+  targetBytes: 0,
+});
+
+/** A backend that takes no bytes for so long is given up, in milliseconds. */
+const WRITE_TIMEOUT = 60_000;
+
+/** One address of a cluster. */
+export class Backend implements BackendIdentity {
+  readonly id: string;
+  readonly cluster: string;
+  readonly subcluster: string;
+  readonly url: BackendUrl;
+  readonly pool: ConnectionPool<Http1BackendConnection>;
+  readonly attempts: AttemptCounts;
+  readonly responseTime: HistogramSeries;
+  readonly #env: PlaneEnv;
+  readonly #literal: SocketAddress[] | undefined;
+  #settings: BackendSettings;
+
+  constructor(
+    env: PlaneEnv,
+    identity: BackendIdentity,
+    settings: BackendSettings,
+  ) {
+    this.id = identity.id;
+    this.cluster = identity.cluster;
+    this.subcluster = identity.subcluster;
+    this.url = identity.url;
+    this.#env = env;
+    this.#settings = settings;
+    this.pool = new ConnectionPool(settings.maxIdle);
+    this.#literal = literalAddress(identity.url);
+    const labels = [this.cluster, this.id] as const;
+    this.attempts = {
+      ok: env.metrics.attempts.series(...labels, "ok"),
+      failed: env.metrics.attempts.series(...labels, "failed"),
+    };
+    this.responseTime = env.metrics.backendResponse.series(...labels);
+  }
+
+  /** Takes what a reload changed; idle connections stay. */
+  update(settings: BackendSettings): void {
+    this.#settings = settings;
+    this.pool.maxIdle = settings.maxIdle;
+  }
+
+  /** Its addresses, without a promise where they are known; the array is the caller's. */
+  resolve(): SocketAddress[] | Promise<SocketAddress[]> {
+    if (this.#literal !== undefined) return [...this.#literal];
+    const { hostname, port } = this.url;
+    const found = this.#env.resolver.resolve(hostname);
+    const withPort = (addresses: readonly string[]) =>
+      addresses.map((address) => ({ address, port }));
+    return found instanceof Promise ? found.then(withPort) : withPort(found);
+  }
+
+  /** An idle connection to one of the addresses. */
+  takePooled(
+    addresses: readonly SocketAddress[],
+  ): BackendConnection | undefined {
+    for (;;) {
+      const connection = this.pool.take(addresses);
+      if (connection === undefined) return undefined;
+      if (connection.closed) continue;
+      connection.reuse();
+      return connection;
+    }
+  }
+
+  /** A new connection for HTTP. Rejects with a ProxyError. */
+  async connect(
+    addresses: readonly SocketAddress[],
+  ): Promise<BackendConnection> {
+    const { socket, remote } = await this.connectSocket(addresses);
+    return new Http1BackendConnection(socket, remote, {
+      buffers: this.#env.buffers,
+      deadlines: this.#env.deadlines,
+      limits: RESPONSE_LIMITS,
+      writeTimeout: WRITE_TIMEOUT,
+      idleTimeout: this.#settings.idleTimeout,
+    }, this.pool);
+  }
+
+  /** A new connection for bytes. Rejects with a ProxyError. */
+  async connectSocket(
+    addresses: readonly SocketAddress[],
+  ): Promise<{ socket: Socket; remote: SocketAddress }> {
+    const { conn, remote } = await dial(addresses, {
+      timeout: this.#settings.connectTimeout,
+      deadlines: this.#env.deadlines,
+    });
+    const socket = new Socket(conn, {
+      buffers: this.#env.buffers,
+      deadlines: this.#env.deadlines,
+      closedCode: "backend_closed",
+      total: this.#env.backendBytes,
+      buffer: "medium",
+    });
+    return { socket, remote };
+  }
+
+  /** It is in no snapshot any more: idle connections close, those at work when they are done. */
+  retire(): void {
+    this.pool.close();
+  }
+}
+
+function literalAddress(url: BackendUrl): SocketAddress[] | undefined {
+  if (url.path !== undefined) return [{ address: url.path, port: 0 }];
+  if (!isLiteral(url.hostname)) return undefined;
+  return [{ address: url.hostname, port: url.port }];
+}

@@ -1,0 +1,78 @@
+/**
+ * Idle connections to one backend, the warmest first.
+ *
+ * @module
+ */
+import type { SocketAddress } from "../plugin.ts";
+
+/** What a pool keeps. */
+export interface Pooled {
+  readonly facts: { readonly remote: SocketAddress };
+  readonly closed: boolean;
+  close(): void;
+}
+
+/** Idle connections; those that close while they wait leave by `remove`. */
+export class ConnectionPool<C extends Pooled> {
+  readonly #idle: C[] = [];
+  /** How many may wait; the rest is closed. */
+  maxIdle: number;
+  /** Connections that carry a transaction now. */
+  active = 0;
+  #closed = false;
+
+  constructor(maxIdle: number) {
+    this.maxIdle = maxIdle;
+  }
+
+  /** Connections that wait. */
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /**
+   * The connection used last of those to one of these addresses: the warmest is
+   * the least likely to have been closed by the backend.
+   */
+  take(addresses: readonly SocketAddress[]): C | undefined {
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      const connection = this.#idle[i]!;
+      if (!includes(addresses, connection.facts.remote)) continue;
+      if (i === this.#idle.length - 1) this.#idle.pop();
+      else this.#idle.splice(i, 1);
+      return connection;
+    }
+    return undefined;
+  }
+
+  /** Keeps a connection for the next transaction; false where there is no room. */
+  put(connection: C): boolean {
+    if (this.#closed || this.#idle.length >= this.maxIdle) return false;
+    this.#idle.push(connection);
+    return true;
+  }
+
+  /** Forgets a connection that closed. */
+  remove(connection: C): void {
+    const at = this.#idle.lastIndexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** Closes what waits, and what comes back later. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+}
+
+function includes(
+  addresses: readonly SocketAddress[],
+  remote: SocketAddress,
+): boolean {
+  for (const address of addresses) {
+    if (address.port === remote.port && address.address === remote.address) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,50 @@
+/**
+ * Makes a data plane with its surroundings.
+ *
+ * @module
+ */
+import { DateLine } from "../http1/http_date.ts";
+import { Buffers } from "../net/buffer_pool.ts";
+import type { Clock } from "../net/clock.ts";
+import { Deadlines } from "../net/deadlines.ts";
+import { Resolver } from "../net/resolver.ts";
+import { IdSource } from "../observe/ids.ts";
+import type { CoreLog } from "../observe/log.ts";
+import { createProxyMetrics } from "../observe/metric_names.ts";
+import { MetricRegistry } from "../observe/metrics.ts";
+import type { Plugin } from "../plugin.ts";
+import type { PlaneSettings } from "./control.ts";
+import { DataPlane } from "./data_plane.ts";
+
+/** What a data plane gets from outside. */
+export interface CreateOptions {
+  readonly settings: PlaneSettings;
+  readonly clock: Clock;
+  readonly log: CoreLog;
+  readonly builtins: ReadonlyMap<string, Plugin>;
+}
+
+/** A data plane without a config yet. */
+export function createDataPlane(options: CreateOptions): DataPlane {
+  const { settings, clock, log, builtins } = options;
+  const registry = new MetricRegistry();
+  return new DataPlane({
+    settings,
+    registry,
+    log,
+    builtins,
+    env: {
+      instance: settings.instance,
+      clock,
+      deadlines: new Deadlines(clock),
+      buffers: new Buffers(),
+      resolver: new Resolver(clock),
+      ids: new IdSource({ worker: settings.worker }),
+      log,
+      metrics: createProxyMetrics(registry),
+      date: new DateLine(),
+      clientBytes: { in: 0, out: 0 },
+      backendBytes: { in: 0, out: 0 },
+    },
+  });
+}

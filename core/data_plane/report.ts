@@ -1,0 +1,109 @@
+/**
+ * What a data plane tells of itself, as plain data.
+ *
+ * @module
+ */
+import type { MetricRegistry } from "../observe/metrics.ts";
+import type { SocketAddress } from "../plugin.ts";
+import type { Session } from "../session/session.ts";
+import type {
+  BackendReport,
+  PlaneReport,
+  PlaneSettings,
+  SessionReport,
+} from "./control.ts";
+import type { DataPlane } from "./data_plane.ts";
+
+/** What a report needs beside the plane. */
+export interface ReportOptions {
+  readonly settings: PlaneSettings;
+  readonly registry: MetricRegistry;
+  /** Sessions to list at most. */
+  readonly sessions: number;
+}
+
+/** The report of a plane now. */
+export function reportPlane(
+  plane: DataPlane,
+  options: ReportOptions,
+): PlaneReport {
+  const { metrics } = plane.env;
+  const backends = reportBackends(plane);
+  for (const { cluster, id, weight, active, idle } of backends) {
+    metrics.backendUp.series(cluster, id).set(weight > 0 ? 1 : 0);
+    metrics.poolConnections.series(cluster, id, "active").set(active);
+    metrics.poolConnections.series(cluster, id, "idle").set(idle);
+  }
+  return {
+    revision: plane.current.revision,
+    metrics: options.registry.snapshot(),
+    listeners: [...plane.listeners].map(([key, listener]) => ({
+      name: key.slice(0, key.lastIndexOf(" ")),
+      address: formatSocket(listener.address),
+      state: listener.state,
+      open: listener.open,
+    })),
+    plugins: plane.plugins.list().map((instance) => {
+      const points = Object.keys(instance.parts.handlers ?? {});
+      return {
+        name: instance.name,
+        use: instance.artifact.use,
+        hash: instance.artifact.hash,
+        points,
+        errors: points.reduce(
+          (sum, point) =>
+            sum + metrics.handlerErrors.series(instance.name, point).value,
+          0,
+        ),
+      };
+    }),
+    backends,
+    sessions: reportSessions(plane.sessions, options),
+    sessionsOpen: plane.sessions.size,
+  };
+}
+
+function reportBackends(plane: DataPlane): BackendReport[] {
+  return [...plane.current.clusters.values()].flatMap((cluster) =>
+    cluster.backends.map(({ backend, weight }) => ({
+      id: backend.id,
+      cluster: backend.cluster,
+      subcluster: backend.subcluster,
+      url: backend.url.href,
+      weight,
+      active: backend.pool.active,
+      idle: backend.pool.idle,
+      ok: backend.attempts.ok.value,
+      failed: backend.attempts.failed.value,
+    }))
+  );
+}
+
+function reportSessions(
+  sessions: Iterable<Session>,
+  options: ReportOptions,
+): SessionReport[] {
+  const reports: SessionReport[] = [];
+  for (const session of sessions) {
+    if (reports.length === options.sessions) break;
+    reports.push({
+      id: session.id,
+      worker: options.settings.worker,
+      listener: session.listener,
+      protocol: session.protocol,
+      remote: formatSocket(session.initiator.remote),
+      startedAt: session.startedAt,
+      transactions: session.transactions,
+      bytesIn: session.bytesIn,
+      bytesOut: session.bytesOut,
+      state: session.state,
+      backend: session.backend,
+    });
+  }
+  return reports;
+}
+
+function formatSocket({ address, port }: SocketAddress): string {
+  if (port === 0) return address;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

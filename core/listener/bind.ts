@@ -1,0 +1,88 @@
+/**
+ * Binds a listener's addresses.
+ *
+ * @module
+ */
+import type { ListenerConfig } from "../config/config.ts";
+import { formatAddress, type ListenAddress } from "../net/address.ts";
+
+/** One address to bind: a port range has several. */
+export interface BindAddress {
+  readonly listener: string;
+  readonly address: ListenAddress;
+  readonly backlog: number;
+}
+
+/** Options of a bind. */
+export interface BindOptions {
+  /** Other workers bind the same port; the kernel spreads connections. */
+  readonly reusePort: boolean;
+  /** The port to take where the config says 0: what the first worker got. */
+  readonly port: number | undefined;
+}
+
+/** A listener that could not be bound. */
+export class BindError extends Error {
+  override readonly name = "BindError";
+}
+
+/** Each address that a listener binds. */
+export function bindAddresses(config: ListenerConfig): BindAddress[] {
+  const { name, address, socket: { backlog } } = config;
+  if (address.kind === "unix") return [{ listener: name, address, backlog }];
+  const addresses: BindAddress[] = [];
+  for (let port = address.port; port <= address.lastPort; port++) {
+    addresses.push({
+      listener: name,
+      address: { ...address, port, lastPort: port },
+      backlog,
+    });
+  }
+  return addresses;
+}
+
+/** Names an address over reloads: what has the same name keeps its socket. */
+export function bindKey(bind: BindAddress): string {
+  return `${formatAddress(bind.address)} ${bind.backlog}`;
+}
+
+/** Binds it. Throws a {@linkcode BindError} with the address and the reason. */
+export async function bind(
+  { address, backlog }: BindAddress,
+  options: BindOptions,
+): Promise<Deno.Listener> {
+  try {
+    if (address.kind === "unix") {
+      await removeStale(address.path);
+      return Deno.listen({ transport: "unix", path: address.path });
+    }
+    return Deno.listen({
+      hostname: address.hostname,
+      port: options.port ?? address.port,
+      reusePort: options.reusePort,
+      tcpBacklog: backlog,
+    });
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new BindError(
+      `Cannot listen on ${formatAddress(address)}: ${reason}`,
+      { cause: thrown },
+    );
+  }
+}
+
+/** Removes what a process that ended badly left; a socket that answers stays, and the bind fails. */
+export async function removeStale(path: string): Promise<void> {
+  try {
+    const stat = await Deno.lstat(path);
+    if (!stat.isSocket) return;
+    const conn = await Deno.connect({ transport: "unix", path });
+    conn.close();
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.ConnectionRefused) {
+      await Deno.remove(path);
+    } else if (!(thrown instanceof Deno.errors.NotFound)) {
+      throw thrown;
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * One bound address and its accept loop.
+ *
+ * @module
+ */
+import type { Clock } from "../net/clock.ts";
+import type { Log, SocketAddress } from "../plugin.ts";
+import type { Initiator } from "./initiator.ts";
+
+/** `warming`: bound, nothing accepted yet; `draining`: closed, its sessions live on. */
+export type ListenerState = "warming" | "active" | "draining";
+
+/** What a listener does with connections; asked anew for each one, so that a reload counts at once. */
+export interface AcceptRules {
+  /** Connections open at once; at the limit none is accepted. */
+  readonly connections: number;
+  /** Connections open at once from one address. */
+  readonly connectionsPerAddress: number | undefined;
+  readonly noDelay: boolean;
+  readonly keepAlive: boolean;
+}
+
+/** Where a listener hands connections to. */
+export interface Acceptor {
+  rules(): AcceptRules;
+  /**
+   * Runs a session on the connection; resolves when that is closed. With
+   * `refusal` the session only begins and ends, for the reason given.
+   */
+  session(initiator: Initiator, refusal: string | undefined): Promise<void>;
+}
+
+/** How long to wait after an accept failed, in milliseconds: out of descriptors, most likely. */
+const ACCEPT_PAUSE = 50;
+
+/** A listener. */
+export class Listener {
+  state: ListenerState = "warming";
+  /** Connections open now. */
+  open = 0;
+  readonly address: SocketAddress;
+  readonly #listener: Deno.Listener;
+  readonly #acceptor: Acceptor;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #perAddress = new Map<string, number>();
+  #wake: (() => void) | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(
+    listener: Deno.Listener,
+    acceptor: Acceptor,
+    tools: { readonly clock: Clock; readonly log: Log },
+  ) {
+    this.#listener = listener;
+    this.#acceptor = acceptor;
+    this.#clock = tools.clock;
+    this.#log = tools.log;
+    this.address = socketAddress(listener.addr);
+  }
+
+  /** Begins to accept. */
+  activate(): void {
+    if (this.state !== "warming") return;
+    this.state = "active";
+    this.#loop = this.#accept();
+  }
+
+  /** Accepts no more; resolves when the loop has ended. Sessions live on. */
+  async close(): Promise<void> {
+    if (this.state === "draining") return;
+    this.state = "draining";
+    this.#listener.close();
+    this.#wake?.();
+    await this.#loop;
+    if (this.address.port === 0) await removeSocket(this.address.address);
+  }
+
+  async #accept(): Promise<void> {
+    while (this.state === "active") {
+      // At the limit connections wait in the kernel's queue.
+      if (this.open >= this.#acceptor.rules().connections) {
+        await new Promise<void>((resolve) => this.#wake = resolve);
+        this.#wake = undefined;
+        continue;
+      }
+      let conn: Deno.Conn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (thrown) {
+        // Closing the listener ends the pending accept.
+        if (this.state !== "active") return;
+        this.#log.error("Cannot accept a connection", { error: thrown });
+        await new Promise<void>((resolve) => {
+          this.#clock.after(ACCEPT_PAUSE, resolve);
+        });
+        continue;
+      }
+      this.#begin(conn);
+    }
+  }
+
+  #begin(conn: Deno.Conn): void {
+    const rules = this.#acceptor.rules();
+    const remote = socketAddress(conn.remoteAddr);
+    if ("setNoDelay" in conn) setOptions(conn as Deno.TcpConn, rules);
+    const { address } = remote;
+    const count = (this.#perAddress.get(address) ?? 0) + 1;
+    this.#perAddress.set(address, count);
+    this.open++;
+    const crowded = count > (rules.connectionsPerAddress ?? Infinity);
+    const refusal = crowded
+      ? `${address} has ${count - 1} connections open already`
+      : undefined;
+    this.#acceptor.session({
+      conn,
+      remote,
+      local: socketAddress(conn.localAddr),
+      internal: false,
+      tls: undefined,
+    }, refusal).then(() => this.#ended(address));
+  }
+
+  #ended(address: string): void {
+    this.open--;
+    const count = this.#perAddress.get(address)! - 1;
+    if (count === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, count);
+    this.#wake?.();
+  }
+}
+
+function setOptions(conn: Deno.TcpConn, rules: AcceptRules): void {
+  try {
+    if (rules.noDelay) conn.setNoDelay(true);
+    if (rules.keepAlive) conn.setKeepAlive(true);
+  } catch {
+    // The client is gone already: the session's first read says so.
+  }
+}
+
+/** The address of an end of a connection. */
+export function socketAddress(address: Deno.Addr): SocketAddress {
+  if (address.transport === "tcp" || address.transport === "udp") {
+    return { address: address.hostname, port: address.port };
+  }
+  const path = "path" in address ? address.path : "";
+  return { address: path ?? "", port: 0 };
+}
+
+async function removeSocket(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  }
+}

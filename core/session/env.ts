@@ -1,0 +1,33 @@
+/**
+ * What a data plane's parts share: a value passed down, so that several planes
+ * live in one process and tests bring their own.
+ *
+ * @module
+ */
+import type { IdSource } from "../observe/ids.ts";
+import type { ProxyMetrics } from "../observe/metric_names.ts";
+import type { Log } from "../plugin.ts";
+import type { Buffers } from "../net/buffer_pool.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Deadlines } from "../net/deadlines.ts";
+import type { Resolver } from "../net/resolver.ts";
+import type { ByteCounter } from "../net/socket.ts";
+import type { DateLine } from "../http1/http_date.ts";
+
+/** The surroundings of listeners, sessions and connectors. */
+export interface PlaneEnv {
+  /** This proxy's name in Via, unique so that loops are told from chains. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly buffers: Buffers;
+  readonly resolver: Resolver;
+  readonly ids: IdSource;
+  readonly log: Log;
+  readonly metrics: ProxyMetrics;
+  readonly date: DateLine;
+  /** Bytes of all clients' connections. */
+  readonly clientBytes: ByteCounter;
+  /** Bytes of all backends' connections. */
+  readonly backendBytes: ByteCounter;
+}

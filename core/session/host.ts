@@ -1,0 +1,26 @@
+/**
+ * What sessions need of the data plane that they live in.
+ *
+ * @module
+ */
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { PlaneEnv } from "./env.ts";
+import type { Session } from "./session.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** A data plane as its sessions see it. */
+export interface SessionHost {
+  readonly env: PlaneEnv;
+  /** What a transaction that starts now goes by. */
+  readonly current: Snapshot;
+  /** No connection is kept for another request. */
+  readonly draining: boolean;
+  /** A session is there, to be listed and drained. */
+  opened(session: Session): void;
+  /** It is over. */
+  ended(session: Session): void;
+  /** A transaction is over: counts it. */
+  count(transaction: Transaction): void;
+  /** A handler's `retry` could not be followed. */
+  refuseRetry(): void;
+}

@@ -1,0 +1,105 @@
+/**
+ * From a validated request to its cluster: points 4 to 7 and 11.
+ *
+ * @module
+ */
+import type { PointName } from "../callback_points.ts";
+import { ProxyError } from "../errors.ts";
+import type { Lookup } from "../plugin.ts";
+import { redirectTo } from "./made_responses.ts";
+import type { Outcome, Transaction } from "./transaction.ts";
+
+/** What a step ends with: an outcome where a handler or a rule answers, now or later. */
+type StepResult = Outcome | undefined | Promise<Outcome | undefined>;
+
+/** The way in steps, so that only a handler that takes its time costs a promise. */
+const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
+  (transaction) => ask(transaction, "readRequestHeader"),
+  (transaction) => {
+    transaction.move("locate");
+    return ask(transaction, "beforeLocation");
+  },
+  (transaction) => {
+    findProduct(transaction);
+    transaction.move("product");
+    return ask(transaction, "foundProduct");
+  },
+  followRule,
+  (transaction) => {
+    transaction.move("routed");
+    return ask(transaction, "afterLocation");
+  },
+  (transaction) => {
+    transaction.move("lookup");
+    return ask(transaction, "cacheLookupComplete", SKIPPED);
+  },
+];
+
+/**
+ * Finds product, rule and cluster: an outcome where a handler or a rule
+ * answers, undefined where the request is to be forwarded. Throws or rejects
+ * with a ProxyError.
+ */
+export function locate(transaction: Transaction, step = 0): StepResult {
+  for (let i = step; i < STEPS.length; i++) {
+    const result = STEPS[i]!(transaction);
+    if (result === undefined) continue;
+    if (!(result instanceof Promise)) return result;
+    return result.then((outcome) => outcome ?? locate(transaction, i + 1));
+  }
+  return undefined;
+}
+
+/** There is no cache to look into. */
+const SKIPPED: Lookup = Object.freeze({ result: "skipped" });
+
+/** Runs a point of the request; an outcome, now or later, only where a handler wants one. */
+function ask(
+  transaction: Transaction,
+  point: PointName,
+  second?: unknown,
+): StepResult {
+  const verdict = transaction.fire(point, transaction.request, second);
+  if (verdict === undefined) return undefined;
+  return verdict instanceof Promise
+    ? verdict.then((later) => later && transaction.replyOf(later))
+    : transaction.replyOf(verdict);
+}
+
+function findProduct(transaction: Transaction): void {
+  const { host } = transaction.request!;
+  const product = transaction.listener.products.find(host);
+  if (product === undefined) {
+    throw new ProxyError(
+      "no_product",
+      `No product serves the host ${JSON.stringify(host)}`,
+    );
+  }
+  transaction.product = product;
+  transaction.table = transaction.listener.handlersOf(product.name);
+}
+
+/** The rule's own response, or its cluster set where it has one. A handler that set a cluster before has decided. */
+function followRule(transaction: Transaction): Outcome | undefined {
+  if (transaction.cluster !== undefined) return undefined;
+  const request = transaction.request!;
+  const product = transaction.product!;
+  const rule = product.match(request);
+  if (rule === undefined) {
+    throw new ProxyError(
+      "no_rule",
+      `No rule of the product "${product.name}" matches`,
+    );
+  }
+  transaction.rule = rule;
+  const { redirect, respond, cluster } = rule.config;
+  if (redirect !== undefined) {
+    const made = redirectTo(redirect.to, redirect.status, request.method);
+    return { ...made, close: false, attempt: undefined };
+  }
+  if (respond !== undefined) {
+    return transaction.replyOf({ kind: "respond", response: respond });
+  }
+  transaction.cluster = cluster;
+  return undefined;
+}

@@ -1,0 +1,208 @@
+/**
+ * The request as plugins and conditions see it, over a head that a codec brought.
+ *
+ * @module
+ */
+import type { Fields } from "../message/fields.ts";
+import type { RequestHead } from "../message/head.ts";
+import { checkFieldName } from "../message/field_rules.ts";
+import type { HttpRequest, Session, Transaction } from "../plugin.ts";
+
+/** What a request asks of the transaction that it belongs to. */
+export interface RequestContext {
+  readonly view: Transaction;
+  readonly signal: AbortSignal;
+  readonly scheme: "http" | "https";
+  readonly clientAddress: string;
+  readonly trusted: boolean;
+  readonly product: { readonly name: string } | undefined;
+  cluster: string | undefined;
+}
+
+/** A request; each attempt has its own copy. */
+export class Request implements HttpRequest {
+  readonly #context: RequestContext;
+  readonly #head: RequestHead;
+  readonly #fields: Fields;
+  #method: string | undefined;
+  #target: string | undefined;
+  #tags: Map<string, readonly string[]> | undefined;
+  /** Host and port of the Host value that they were taken from. */
+  #hostField: string | undefined;
+  #host = "";
+  #port: number | undefined;
+
+  constructor(context: RequestContext, head: RequestHead, fields: Fields) {
+    this.#context = context;
+    this.#head = head;
+    this.#fields = fields;
+  }
+
+  /** A copy whose changes do not show here. */
+  copy(): Request {
+    const copy = new Request(this.#context, this.#head, this.#fields.copy());
+    copy.#method = this.#method;
+    copy.#target = this.#target;
+    copy.#tags = this.tags;
+    return copy;
+  }
+
+  get transaction(): Transaction {
+    return this.#context.view;
+  }
+
+  get session(): Session {
+    return this.#context.view.session;
+  }
+
+  get id(): string {
+    return this.#context.view.id;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get method(): string {
+    return this.#method ?? this.#head.method;
+  }
+
+  set method(method: string) {
+    checkFieldName(method);
+    this.#method = method;
+  }
+
+  get version(): "1.0" | "1.1" | "2" {
+    return this.#head.version;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#context.scheme;
+  }
+
+  get host(): string {
+    this.#splitHost();
+    return this.#host;
+  }
+
+  get port(): number | undefined {
+    this.#splitHost();
+    return this.#port;
+  }
+
+  get target(): string {
+    return this.#target ?? this.#head.target;
+  }
+
+  set target(target: string) {
+    if (!/^(?:\*|\/[\x21\x22\x24-\x7e]*)$/.test(target)) {
+      throw new TypeError(
+        `Cannot set the target as it must start with "/" and hold visible ASCII without "#": current value is ${
+          JSON.stringify(target)
+        }`,
+      );
+    }
+    this.#target = target;
+  }
+
+  get path(): string {
+    const { target } = this;
+    const mark = target.indexOf("?");
+    return mark < 0 ? target : target.slice(0, mark);
+  }
+
+  set path(path: string) {
+    if (path.includes("?")) {
+      throw new TypeError(
+        `Cannot set the path as it must not hold "?": current value is ${
+          JSON.stringify(path)
+        }`,
+      );
+    }
+    const { query } = this;
+    this.target = query === "" ? path : `${path}?${query}`;
+  }
+
+  get query(): string {
+    const { target } = this;
+    const mark = target.indexOf("?");
+    return mark < 0 ? "" : target.slice(mark + 1);
+  }
+
+  set query(query: string) {
+    this.target = query === "" ? this.path : `${this.path}?${query}`;
+  }
+
+  get headers(): Fields {
+    return this.#fields;
+  }
+
+  cookie(name: string): string | undefined {
+    for (const field of this.#fields.getAll("cookie")) {
+      for (const pair of field.split(";")) {
+        const equals = pair.indexOf("=");
+        if (equals > 0 && pair.slice(0, equals).trim() === name) {
+          return unquote(pair.slice(equals + 1).trim());
+        }
+      }
+    }
+    return undefined;
+  }
+
+  parameter(name: string): string | undefined {
+    const { query } = this;
+    if (query === "") return undefined;
+    return new URLSearchParams(query).get(name) ?? undefined;
+  }
+
+  get clientAddress(): string {
+    return this.#context.clientAddress;
+  }
+
+  get trusted(): boolean {
+    return this.#context.trusted;
+  }
+
+  get product(): string | undefined {
+    return this.#context.product?.name;
+  }
+
+  get cluster(): string | undefined {
+    return this.#context.cluster;
+  }
+
+  set cluster(name: string | undefined) {
+    this.#context.cluster = name;
+  }
+
+  get tags(): Map<string, readonly string[]> {
+    return this.#tags ??= new Map();
+  }
+
+  get body(): { present: boolean; length: number | undefined } {
+    const { bodyLength } = this.#head;
+    return {
+      present: bodyLength !== 0,
+      length: bodyLength < 0 ? undefined : bodyLength,
+    };
+  }
+
+  #splitHost(): void {
+    const field = this.#fields.first("host") ?? "";
+    if (field === this.#hostField) return;
+    this.#hostField = field;
+    const colon = field.lastIndexOf(":");
+    const hasPort = colon >= 0 && field.indexOf("]", colon) < 0;
+    const name = hasPort ? field.slice(0, colon) : field;
+    const bare = name.startsWith("[") ? name.slice(1, -1) : name;
+    this.#host = bare.toLowerCase();
+    const port = hasPort ? field.slice(colon + 1) : "";
+    this.#port = port === "" ? undefined : Number(port);
+  }
+}
+
+function unquote(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"')
+    ? value.slice(1, -1)
+    : value;
+}

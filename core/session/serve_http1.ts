@@ -1,0 +1,52 @@
+/**
+ * HTTP/1.1 on a session: each request of the connection is a transaction.
+ *
+ * @module
+ */
+import type { ProxyError } from "../errors.ts";
+import { Http1ClientConnection } from "../http1/client_connection.ts";
+import type { Socket } from "../net/socket.ts";
+import type { Session } from "./session.ts";
+import { Transaction } from "./transaction.ts";
+
+/** A protocol at work on a session's connection. */
+export interface Served {
+  /** Settles when it is over. Rejects with a ProxyError where it ended badly. */
+  readonly done: Promise<void>;
+  /** What it does now, for listings. */
+  readonly state: string;
+  /** Ends as soon as nothing is at work. */
+  drain(): void;
+  /** The connection is about to be closed. */
+  abort(reason: ProxyError): void;
+}
+
+/** Serves HTTP/1.1 until the connection ends. */
+export function serveHttp1(session: Session, socket: Socket): Served {
+  const { env, listenerRuntime } = session;
+  const connection = new Http1ClientConnection(socket, {
+    buffers: env.buffers,
+    clock: env.clock,
+    date: env.date,
+    limits: listenerRuntime.limits,
+    timeouts: listenerRuntime.timeouts,
+  });
+  let current: Transaction | undefined;
+  const done = connection.serve(async (exchange) => {
+    if (session.plane.draining) connection.drain();
+    current = new Transaction(session, exchange, ++session.transactions);
+    await current.run();
+    session.error = current.error?.side === "client"
+      ? current.error
+      : undefined;
+    current = undefined;
+  });
+  return {
+    done,
+    get state() {
+      return current?.state ?? "idle";
+    },
+    drain: () => connection.drain(),
+    abort: (reason) => current?.clientGone(reason),
+  };
+}

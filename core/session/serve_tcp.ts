@@ -1,0 +1,64 @@
+/**
+ * TCP on a session: a backend is picked, then both directions are autonomous.
+ *
+ * @module
+ */
+import type { Backend } from "../connect/backend.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
+import { relay } from "../net/relay.ts";
+import type { Socket } from "../net/socket.ts";
+import type { Served } from "./serve_http1.ts";
+import type { Session } from "./session.ts";
+
+/** Backends that are tried at most. */
+const MAX_ATTEMPTS = 2;
+
+/** Relays to a backend of the listener's cluster until both directions have ended. */
+export function serveTcp(session: Session, client: Socket): Served {
+  let state = "connect";
+  const run = async () => {
+    const backend = await connect(session);
+    state = "tunnel";
+    const failure = await relay(client, backend, {
+      idle: session.listenerRuntime.timeouts.tunnel,
+      idleCode: "client_idle",
+    });
+    if (failure !== undefined) throw failure;
+  };
+  return {
+    done: run(),
+    get state() {
+      return state;
+    },
+    // Only its ends know where a stream of bytes may be cut: the drain's timeout does.
+    drain: () => {},
+    abort: () => {},
+  };
+}
+
+/** A connection to the first backend that takes one. Rejects with a ProxyError. */
+async function connect(session: Session): Promise<Socket> {
+  const name = session.listenerRuntime.cluster!;
+  const cluster = session.plane.current.cluster(name) ??
+    session.listenerRuntime.snapshot.cluster(name);
+  let failure = new ProxyError(
+    "no_backend",
+    `The cluster "${name}" has no backend to try`,
+  );
+  const excluded = new Set<Backend>();
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const backend = cluster?.pick(excluded.size === 0 ? undefined : excluded);
+    if (backend === undefined) break;
+    try {
+      const { socket } = await backend.connectSocket(await backend.resolve());
+      backend.attempts.ok.add(1);
+      session.backend = backend.id;
+      return socket;
+    } catch (thrown) {
+      failure = asProxyError(thrown);
+      backend.attempts.failed.add(1);
+      excluded.add(backend);
+    }
+  }
+  throw failure;
+}

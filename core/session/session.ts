@@ -1,0 +1,275 @@
+/**
+ * Everything that happens on one accepted connection.
+ *
+ * @module
+ */
+import { POINT, type PointName } from "../callback_points.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
+import type { Initiator } from "../listener/initiator.ts";
+import { PreparedFields } from "../message/fields.ts";
+import type { Deadlines } from "../net/deadlines.ts";
+import { Socket } from "../net/socket.ts";
+import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import type { PlaneEnv } from "./env.ts";
+import {
+  type AnyHandler,
+  type BoundHandler,
+  type HandlerOwner,
+  type HandlerTable,
+  handles,
+  runHandlers,
+  type ScopedHandlers,
+} from "./handlers.ts";
+import type { SessionHost } from "./host.ts";
+import { type Served, serveHttp1 } from "./serve_http1.ts";
+import { serveTcp } from "./serve_tcp.ts";
+import { SessionView } from "./views.ts";
+
+/** What of a hop the forwarding fields say; undefined leaves a field to a trusted peer's own. */
+export interface ForwardedFacts {
+  readonly host: string | undefined;
+  readonly scheme: "http" | "https" | undefined;
+  readonly version: "1.0" | "1.1" | "2";
+}
+
+/** One accepted connection. */
+export class Session implements HandlerOwner {
+  readonly plane: SessionHost;
+  readonly env: PlaneEnv;
+  readonly initiator: Initiator;
+  /** The listener as it was when the connection came: accept, handshake and finish go by it. */
+  readonly listenerRuntime: ListenerRuntime;
+  readonly startedAt: number;
+  transactions = 0;
+  sessionHandlers: ScopedHandlers | undefined;
+  readonly transactionHandlers: undefined;
+  running: BoundHandler | undefined;
+  error: ProxyError | undefined;
+  /** The connection closes after the current response. */
+  closing = false;
+  /** The backend of a TCP session. */
+  backend: string | undefined;
+
+  readonly #snapshot: Snapshot;
+  #id: string | undefined;
+  #view: SessionView | undefined;
+  #socket: Socket | undefined;
+  #served: Served | undefined;
+  #controller: AbortController | undefined;
+  #forwarded: { facts: ForwardedFacts; fields: PreparedFields } | undefined;
+
+  constructor(
+    plane: SessionHost,
+    listener: ListenerRuntime,
+    initiator: Initiator,
+  ) {
+    this.plane = plane;
+    this.env = plane.env;
+    this.initiator = initiator;
+    this.listenerRuntime = listener;
+    this.#snapshot = plane.current.retain();
+    this.startedAt = plane.env.clock.wall();
+  }
+
+  /**
+   * Runs it until its connection is closed; what handlers do at finish delays
+   * nobody. With `refusal` the connection is closed at once. Never rejects.
+   */
+  async run(refusal?: ProxyError): Promise<void> {
+    this.plane.opened(this);
+    try {
+      if (refusal !== undefined) throw refusal;
+      const fired = handles(this, POINT.accept)
+        ? runHandlers(this, POINT.accept, this.view)
+        : undefined;
+      const verdict = fired instanceof Promise ? await fired : fired;
+      if (verdict !== undefined) {
+        this.initiator.conn.close();
+      } else {
+        await this.#serve();
+      }
+    } catch (thrown) {
+      this.error ??= asProxyError(thrown);
+      this.#close();
+    }
+    this.plane.ended(this);
+    this.abortSignal(this.error ?? OVER);
+    this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    if (handles(this, POINT.finish)) {
+      await runHandlers(this, POINT.finish, this.view);
+    }
+    this.#snapshot.release();
+  }
+
+  /** Only now, past every refusal on layer 4, come buffers and deadlines. */
+  async #serve(): Promise<void> {
+    const socket = new Socket(this.initiator.conn, {
+      buffers: this.env.buffers,
+      deadlines: this.env.deadlines,
+      closedCode: "client_closed",
+      total: this.env.clientBytes,
+      buffer: "small",
+    });
+    this.#socket = socket;
+    this.#served = this.protocol === "http"
+      ? serveHttp1(this, socket)
+      : serveTcp(this, socket);
+    if (this.plane.draining) this.#served.drain();
+    await this.#served.done;
+    socket.close();
+  }
+
+  /** Ends it as soon as no transaction is at work. */
+  drain(): void {
+    this.closing = true;
+    this.#served?.drain();
+  }
+
+  /** Ends it now. */
+  abort(reason: ProxyError): void {
+    this.error ??= reason;
+    this.#served?.abort(reason);
+    this.#close(reason);
+  }
+
+  /** The connection closes after the current response. */
+  closeAfter(): void {
+    this.closing = true;
+    this.#served?.drain();
+  }
+
+  /** The forwarding fields of this hop: the same for every request of a client that says the same. */
+  forwardedFields(facts: ForwardedFacts): PreparedFields {
+    const known = this.#forwarded;
+    if (
+      known !== undefined && known.facts.host === facts.host &&
+      known.facts.scheme === facts.scheme &&
+      known.facts.version === facts.version
+    ) return known.fields;
+    const entries: [string, string][] = [
+      ["x-forwarded-for", this.initiator.remote.address],
+    ];
+    if (facts.scheme !== undefined) {
+      entries.push(["x-forwarded-proto", facts.scheme]);
+    }
+    if (facts.host !== undefined) {
+      entries.push(["x-forwarded-host", facts.host]);
+    }
+    entries.push(["via", `${facts.version} ${this.env.instance}`]);
+    const fields = new PreparedFields(entries);
+    this.#forwarded = { facts, fields };
+    return fields;
+  }
+
+  #close(reason?: ProxyError): void {
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.initiator.conn.close();
+    } else if (reason !== undefined) {
+      socket.abort(reason);
+    } else {
+      socket.close();
+    }
+  }
+
+  get id(): string {
+    return this.#id ??= this.env.ids.next();
+  }
+
+  /** The listener's name. */
+  get listener(): string {
+    return this.listenerRuntime.name;
+  }
+
+  get protocol(): "http" | "tcp" {
+    return this.listenerRuntime.protocol;
+  }
+
+  get bytesIn(): number {
+    return this.#socket?.bytesIn ?? 0;
+  }
+
+  get bytesOut(): number {
+    return this.#socket?.bytesOut ?? 0;
+  }
+
+  /** What plugins see of it. */
+  get view(): SessionView {
+    return this.#view ??= new SessionView(this);
+  }
+
+  /** What it does now, for listings. */
+  get state(): string {
+    return this.#served?.state ?? "accept";
+  }
+
+  // ------------------------------------------------------------ HandlerOwner
+
+  get table(): HandlerTable {
+    return this.listenerRuntime.handlers;
+  }
+
+  get deadlines(): Deadlines {
+    return this.env.deadlines;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abortSignal(reason: unknown): void {
+    this.#controller?.abort(reason);
+    this.#controller = undefined;
+  }
+
+  handlerFailed(handler: BoundHandler, error: ProxyError): void {
+    this.env.log.warn("A handler failed", {
+      plugin: handler.plugin,
+      point: handler.point,
+      session: this.id,
+      error,
+    });
+  }
+
+  /** `session.on`. */
+  addHandler(point: PointName, run: AnyHandler): void {
+    const handlers = this.sessionHandlers ??= [];
+    (handlers[POINT[point]] ??= []).push(this.bind(point, run, this.running));
+  }
+
+  /** A handler that `on` brought, with what the config says of the plugin that brought it. */
+  bind(
+    point: PointName,
+    run: AnyHandler,
+    owner: BoundHandler | undefined,
+  ): BoundHandler {
+    if (typeof run !== "function" || POINT[point] === undefined) {
+      throw new TypeError(
+        `Cannot register a handler for ${
+          JSON.stringify(point)
+        }: expected a callback point and a function`,
+      );
+    }
+    const plugin = owner?.plugin ?? "unknown";
+    const { metrics } = this.env;
+    return {
+      plugin,
+      point,
+      run,
+      timeout: owner?.timeout ?? DEFAULT_TIMEOUT,
+      onError: owner?.onError ?? "refuse",
+      errors: metrics.handlerErrors.series(plugin, point),
+      duration: metrics.handlerDuration.series(plugin, point),
+      calls: 0,
+    };
+  }
+}
+
+/** `plugins[].timeout`'s default, for handlers registered outside of any other. */
+const DEFAULT_TIMEOUT = 5_000;
+
+const OVER = new ProxyError("client_closed", "The session is over");

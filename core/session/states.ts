@@ -1,0 +1,147 @@
+/**
+ * The states of a transaction and the moves between them, as data.
+ *
+ * The code that moves a transaction asks this table: a move that is not here
+ * can't be made.
+ *
+ * @module
+ */
+import type { PointName } from "../callback_points.ts";
+
+/** One row: a state, the point that fires in it, and where it may lead. */
+interface StateRow {
+  readonly state: string;
+  readonly point: PointName | null;
+  readonly next: readonly string[];
+  /** What happens in it, for the page of states. */
+  readonly does: string;
+}
+
+/**
+ * Every state in the order of a plain request. Each state but the last two may
+ * also fail into `respond`, `deliver` or `finished`: those moves are in `ESCAPES`.
+ */
+export const TRANSACTION_STATES = [
+  {
+    state: "start",
+    point: "transactionStart",
+    next: ["head"],
+    does: "the first byte of a request is there",
+  },
+  {
+    state: "head",
+    point: "readRequestHeader",
+    next: ["locate"],
+    does: "reads, parses and validates the head",
+  },
+  {
+    state: "locate",
+    point: "beforeLocation",
+    next: ["product"],
+    does: "finds the product by host",
+  },
+  {
+    state: "product",
+    point: "foundProduct",
+    next: ["routed", "respond"],
+    does: "finds the rule by condition: a cluster, a redirect or a response",
+  },
+  {
+    state: "routed",
+    point: "afterLocation",
+    next: ["lookup"],
+    does: "the cluster is known",
+  },
+  {
+    state: "lookup",
+    point: "cacheLookupComplete",
+    next: ["forward"],
+    does: "looks into the cache, where there is one",
+  },
+  {
+    state: "forward",
+    point: "forward",
+    next: ["resolve", "forward"],
+    does: "picks subcluster and backend for an attempt",
+  },
+  {
+    state: "resolve",
+    point: "resolve",
+    next: ["connect", "forward"],
+    does: "finds the backend's addresses",
+  },
+  {
+    state: "connect",
+    point: "sendRequestHeader",
+    next: ["wait", "forward"],
+    does: "takes a pooled connection or dials, address by address",
+  },
+  {
+    state: "wait",
+    point: "readResponseHeader",
+    next: ["wait", "respond", "forward"],
+    does: "sends the request and waits for a head; interim ones are passed on",
+  },
+  {
+    state: "respond",
+    point: "readResponse",
+    next: ["deliver"],
+    does: "has the response for this client",
+  },
+  {
+    state: "deliver",
+    point: "sendResponseHeader",
+    next: ["deliver", "tunnel", "finished"],
+    does: "sends head and body",
+  },
+  {
+    state: "tunnel",
+    point: null,
+    next: ["finished"],
+    does: "relays bytes after a 101",
+  },
+  {
+    state: "finished",
+    point: "requestFinish",
+    next: ["closed"],
+    does: "the response is out or given up",
+  },
+  {
+    state: "closed",
+    point: "transactionClose",
+    next: [],
+    does: "everything is final",
+  },
+] as const satisfies readonly StateRow[];
+
+/** The name of a state. */
+export type TransactionState = (typeof TRANSACTION_STATES)[number]["state"];
+
+/** Where failures and verdicts lead from any state that is not over yet. */
+const ESCAPES: readonly TransactionState[] = ["respond", "deliver", "finished"];
+
+const OVER: readonly TransactionState[] = ["finished", "closed"];
+
+/** The states that may follow each state. */
+export const MOVES: ReadonlyMap<
+  TransactionState,
+  ReadonlySet<TransactionState>
+> = new Map(
+  TRANSACTION_STATES.map((row) => {
+    const next: readonly TransactionState[] = row.next;
+    const late = row.state === "deliver" || row.state === "tunnel";
+    const escapes = OVER.includes(row.state)
+      ? []
+      : late
+      ? ["finished" as const]
+      : ESCAPES;
+    return [row.state, new Set([...next, ...escapes])];
+  }),
+);
+
+/** Throws a `RangeError` for a move that the table does not have. */
+export function checkMove(from: TransactionState, to: TransactionState): void {
+  if (MOVES.get(from)?.has(to) !== true) {
+    throw new RangeError(`Cannot move a transaction from ${from} to ${to}`);
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * One request and its response inside a session, whatever the protocol.
+ *
+ * The life of a request, read from top to bottom: `run` here, then `locate`,
+ * `forward` and `deliver`. Each moves the transaction through the table of
+ * states and fires the table's callback points.
+ *
+ * @module
+ */
+import { POINT, type PointName } from "../callback_points.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
+import type { BodyReader } from "../message/body.ts";
+import type { RequestHead } from "../message/head.ts";
+import type { Deadlines } from "../net/deadlines.ts";
+import type { HandlerResponse, Timings } from "../plugin.ts";
+import type { Product, Rule } from "../route/product.ts";
+import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Attempt } from "./attempt.ts";
+import { clientAddress, isTrusted } from "./client_address.ts";
+import { deliver } from "./deliver.ts";
+import type { ClientExchange } from "./exchange.ts";
+import { forward } from "./forward.ts";
+import {
+  type AnyHandler,
+  type BoundHandler,
+  type HandlerOwner,
+  type HandlerTable,
+  handles,
+  runHandlers,
+  type ScopedHandlers,
+} from "./handlers.ts";
+import { locate } from "./locate.ts";
+import { forFailure, fromHandler, redirectTo } from "./made_responses.ts";
+import { Request, type RequestContext } from "./request.ts";
+import type { Response } from "./response.ts";
+import type { Session } from "./session.ts";
+import { checkMove, type TransactionState } from "./states.ts";
+import { TransactionView } from "./views.ts";
+
+/** A response with what has to be done about it. */
+export interface Reply {
+  readonly response: Response;
+  /** Null where no body follows. */
+  readonly body: BodyReader | null;
+  /** The connection closes after it. */
+  readonly close: boolean;
+  /** The attempt whose connection the body comes from. */
+  readonly attempt: Attempt | undefined;
+}
+
+/** What a state ends with: a reply, or `"close"`: nothing is sent. */
+export type Outcome = Reply | "close";
+
+/** A transaction. */
+export class Transaction implements HandlerOwner, RequestContext {
+  readonly session: Session;
+  readonly exchange: ClientExchange;
+  readonly snapshot: Snapshot;
+  readonly listener: ListenerRuntime;
+  readonly number: number;
+  readonly startedAt: number;
+  readonly attempts: Attempt[] = [];
+  state: TransactionState = "start";
+  table: HandlerTable;
+  transactionHandlers: ScopedHandlers | undefined;
+  head: RequestHead | undefined;
+  request: Request | undefined;
+  response: Response | undefined;
+  error: ProxyError | undefined;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  clientAddress = "";
+  trusted = false;
+  scheme: "http" | "https" = "http";
+  product: Product | undefined;
+  rule: Rule | undefined;
+  requestHeadAt: number | undefined;
+  connectedAt: number | undefined;
+  responseHeadAt: number | undefined;
+  finishedAt: number | undefined;
+  /** Set where the client is gone for good. */
+  gone: ProxyError | undefined;
+
+  readonly #started: number;
+  #id: string | undefined;
+  #view: TransactionView | undefined;
+  #controller: AbortController | undefined;
+  #cluster: string | undefined;
+  #running: BoundHandler | undefined;
+
+  constructor(session: Session, exchange: ClientExchange, number: number) {
+    this.session = session;
+    this.exchange = exchange;
+    this.number = number;
+    this.snapshot = session.plane.current.retain();
+    this.listener = this.snapshot.listener(session.listener) ??
+      session.listenerRuntime;
+    this.table = this.listener.handlers;
+    const { clock } = session.env;
+    this.#started = clock.now();
+    this.startedAt = clock.wall();
+  }
+
+  /** Runs it from its first byte to its close. Never rejects. */
+  async run(): Promise<void> {
+    this.exchange.onGone = (reason) => this.clientGone(reason);
+    let outcome: Outcome;
+    try {
+      outcome = await this.#answer();
+    } catch (thrown) {
+      outcome = this.#failed(thrown);
+    }
+    if (outcome === "close") {
+      this.exchange.abort(this.error ?? CLOSED);
+    } else {
+      try {
+        await deliver(this, outcome);
+      } catch (thrown) {
+        this.fail(asProxyError(thrown));
+        this.exchange.abort(this.error!);
+      }
+    }
+    const concluding = this.#conclude();
+    if (concluding !== undefined) await concluding;
+  }
+
+  /** From the head to a reply: points 3 to 15. */
+  async #answer(): Promise<Outcome> {
+    const started = this.fireOwn("transactionStart");
+    const verdict = started instanceof Promise ? await started : started;
+    if (verdict !== undefined) return "close";
+    this.move("head");
+    const read = this.exchange.readHead();
+    const head = read instanceof Promise ? await read : read;
+    this.#begin(head);
+    const located = locate(this);
+    const outcome = located instanceof Promise ? await located : located;
+    return outcome ?? await forward(this);
+  }
+
+  #begin(head: RequestHead): void {
+    this.requestHeadAt = this.elapsed();
+    this.head = head;
+    const { initiator } = this.session;
+    const { trust } = this.listener;
+    this.trusted = isTrusted(trust, initiator.remote.address);
+    this.scheme = initiator.tls === undefined ? "http" : "https";
+    this.clientAddress = initiator.remote.address;
+    if (this.trusted) {
+      this.clientAddress = clientAddress(
+        trust,
+        initiator.remote.address,
+        head.fields,
+      );
+      const said = head.fields.first("x-forwarded-proto");
+      if (said === "http" || said === "https") this.scheme = said;
+    }
+    this.request = new Request(this, head, head.fields);
+  }
+
+  /** A failure before delivery becomes a response, where one can be sent. */
+  #failed(thrown: unknown): Outcome {
+    const error = asProxyError(thrown);
+    this.fail(error);
+    if (this.gone !== undefined || error.status === 0 || error.status === 499) {
+      return "close";
+    }
+    return this.failureReply(error);
+  }
+
+  /** Headrace's own response for a failure. */
+  failureReply(error: ProxyError): Reply {
+    // After an error in the head nobody knows where the next request begins.
+    const close = this.head === undefined;
+    const made = forFailure(error, this.request, this.id);
+    return { ...made, close, attempt: undefined };
+  }
+
+  /** The reply that a handler's verdict asks for; undefined for a `finish` without a response. */
+  replyOf(verdict: Verdict): Outcome | undefined {
+    switch (verdict.kind) {
+      case "respond":
+        return this.#madeReply(verdict.response, false);
+      case "redirect": {
+        const { url, status } = verdict;
+        const made = redirectTo(url, status, this.request?.method);
+        return { ...made, close: false, attempt: undefined };
+      }
+      case "finish":
+        return verdict.response === undefined
+          ? undefined
+          : this.#madeReply(verdict.response, true);
+      case "close":
+        return "close";
+      case "retry":
+      case "goOn":
+        return undefined;
+    }
+  }
+
+  #madeReply(answer: HandlerResponse, close: boolean): Reply {
+    try {
+      const made = fromHandler(answer, this.request?.method);
+      return { ...made, close, attempt: undefined };
+    } catch (thrown) {
+      throw asProxyError(thrown, "handler_error");
+    }
+  }
+
+  /** Points 18 and 19, whatever happened before; a promise only for an async handler at requestFinish. */
+  #conclude(): void | Promise<void> {
+    this.exchange.onGone = undefined;
+    this.finishedAt = this.elapsed();
+    this.bytesIn = this.exchange.bytesIn;
+    this.bytesOut = this.exchange.bytesOut;
+    this.move("finished");
+    const fired = this.fire("requestFinish", this.request, this.response);
+    return fired instanceof Promise
+      ? fired.then((verdict) => this.#close(verdict))
+      : this.#close(fired);
+  }
+
+  #close(verdict: Verdict | undefined): void {
+    if (verdict?.kind === "finish") this.session.closeAfter();
+    this.move("closed");
+    this.session.plane.count(this);
+    const closing = this.fireOwn("transactionClose");
+    if (closing instanceof Promise) {
+      // It delays nothing: the next request takes the bytes behind these heads.
+      this.head?.fields.keep();
+      this.response?.fields.keep();
+      closing.finally(() => this.snapshot.release());
+    } else {
+      this.snapshot.release();
+    }
+  }
+
+  /** Whether anybody handles the point now. */
+  fires(point: PointName): boolean {
+    return handles(this, POINT[point]);
+  }
+
+  /** As `fire`, for the points that get the transaction; without handlers no view is made. */
+  fireOwn(
+    point: "transactionStart" | "transactionClose",
+  ): Verdict | undefined | Promise<Verdict | undefined> {
+    return this.fires(point) ? this.fire(point, this.view) : undefined;
+  }
+
+  /**
+   * Runs a point's handlers; a promise only where a handler gave one. Throws or
+   * rejects with a ProxyError.
+   */
+  fire(
+    point: PointName,
+    first: unknown,
+    second?: unknown,
+    third?: unknown,
+  ): Verdict | undefined | Promise<Verdict | undefined> {
+    return runHandlers(this, POINT[point], first, second, third);
+  }
+
+  /** Moves to a state of the table. */
+  move(to: TransactionState): void {
+    checkMove(this.state, to);
+    this.state = to;
+  }
+
+  /** Notes why it failed; the first reason stands. */
+  fail(error: ProxyError): void {
+    this.error ??= error;
+  }
+
+  /** The client is gone for good: whoever waits for handlers or backends is told. */
+  clientGone(reason: ProxyError): void {
+    if (this.gone !== undefined) return;
+    this.gone = reason;
+    this.fail(reason);
+    this.status ||= 499;
+    this.abortSignal(reason);
+    this.attempts.at(-1)?.connection?.close();
+  }
+
+  /** Milliseconds since its start. */
+  elapsed(): number {
+    return this.session.env.clock.now() - this.#started;
+  }
+
+  get id(): string {
+    return this.#id ??= this.session.env.ids.next();
+  }
+
+  /** What plugins see of it. */
+  get view(): TransactionView {
+    return this.#view ??= new TransactionView(this);
+  }
+
+  get timings(): Timings {
+    return {
+      requestHead: this.requestHeadAt,
+      connected: this.connectedAt,
+      responseHead: this.responseHeadAt,
+      finished: this.finishedAt,
+    };
+  }
+
+  get cluster(): string | undefined {
+    return this.#cluster;
+  }
+
+  /** Sets the cluster: routing does, and handlers up to afterLocation. Throws a `RangeError`. */
+  set cluster(name: string | undefined) {
+    if (this.state !== "product" && this.state !== "routed") {
+      throw new RangeError(
+        `Cannot set the cluster in state ${this.state}: it can be set at foundProduct and afterLocation`,
+      );
+    }
+    if (name === undefined || this.snapshot.cluster(name) === undefined) {
+      throw new RangeError(
+        `Cannot set the cluster as the config has none of this name: current value is ${
+          JSON.stringify(name)
+        }`,
+      );
+    }
+    this.#cluster = name;
+  }
+
+  // ------------------------------------------------------------ HandlerOwner
+
+  get deadlines(): Deadlines {
+    return this.session.env.deadlines;
+  }
+
+  get sessionHandlers(): ScopedHandlers | undefined {
+    return this.session.sessionHandlers;
+  }
+
+  get running(): BoundHandler | undefined {
+    return this.#running;
+  }
+
+  set running(handler: BoundHandler | undefined) {
+    this.#running = handler;
+    this.session.running = handler;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.gone !== undefined) this.#controller.abort(this.gone);
+    return this.#controller.signal;
+  }
+
+  abortSignal(reason: unknown): void {
+    this.#controller?.abort(reason);
+    this.#controller = undefined;
+  }
+
+  handlerFailed(handler: BoundHandler, error: ProxyError): void {
+    this.session.env.log.warn("A handler failed", {
+      plugin: handler.plugin,
+      point: handler.point,
+      session: this.session.id,
+      transaction: this.id,
+      error,
+    });
+  }
+
+  /** `transaction.on`. */
+  addHandler(point: PointName, run: AnyHandler): void {
+    const handlers = this.transactionHandlers ??= [];
+    (handlers[POINT[point]] ??= []).push(
+      this.session.bind(point, run, this.#running),
+    );
+  }
+}
+
+/** What an exchange is aborted with where a verdict closes it. */
+const CLOSED = new ProxyError("client_closed", "A handler closed it");

@@ -1,0 +1,92 @@
+/**
+ * Handler tables of a snapshot: which handlers run at each point, in order.
+ *
+ * @module
+ */
+import { CALLBACK_POINTS, POINT, type PointName } from "../callback_points.ts";
+import type { PluginConfig } from "../config/config.ts";
+import type { ProxyMetrics } from "../observe/metric_names.ts";
+import type { PluginInstance } from "../plugins/instances.ts";
+import type {
+  AnyHandler,
+  BoundHandler,
+  HandlerTable,
+} from "../session/handlers.ts";
+
+/** A living plugin and what the config says of it. */
+export interface PluginUse {
+  readonly instance: PluginInstance;
+  readonly config: PluginConfig;
+}
+
+/** A plugin's handlers, bound. */
+interface BoundPlugin {
+  readonly use: PluginUse;
+  readonly handlers: ReadonlyMap<PointName, BoundHandler>;
+}
+
+/** Makes tables for listeners and products. */
+export class HandlerTables {
+  readonly #plugins: readonly BoundPlugin[];
+
+  constructor(uses: readonly PluginUse[], metrics: ProxyMetrics) {
+    // Sorting is stable: where `order` is the same, the config's order stands.
+    this.#plugins = [...uses]
+      .sort((a, b) => a.config.order - b.config.order)
+      .map((use) => ({ use, handlers: bind(use, metrics) }));
+  }
+
+  /** The handlers on a listener before a product is known. */
+  global(listener: string): HandlerTable {
+    return table(this.#global(listener));
+  }
+
+  /** The handlers on a listener for a product: global ones first, then the product's. */
+  product(listener: string, product: string): HandlerTable {
+    const own = this.#plugins.filter(({ use: { config } }) =>
+      config.products?.includes(product) === true && on(config, listener)
+    );
+    return table([...this.#global(listener), ...own]);
+  }
+
+  #global(listener: string): BoundPlugin[] {
+    return this.#plugins.filter(({ use: { config } }) =>
+      config.products === undefined && on(config, listener)
+    );
+  }
+}
+
+function on(config: PluginConfig, listener: string): boolean {
+  return config.listeners === undefined || config.listeners.includes(listener);
+}
+
+function bind(
+  { instance, config }: PluginUse,
+  metrics: ProxyMetrics,
+): ReadonlyMap<PointName, BoundHandler> {
+  const bound = new Map<PointName, BoundHandler>();
+  const handlers = Object.entries(instance.parts.handlers ?? {});
+  for (const [name, run] of handlers as [PointName, AnyHandler][]) {
+    bound.set(name, {
+      plugin: instance.name,
+      point: name,
+      run,
+      timeout: config.timeout,
+      onError: config.onError,
+      errors: metrics.handlerErrors.series(instance.name, name),
+      duration: metrics.handlerDuration.series(instance.name, name),
+      calls: 0,
+    });
+  }
+  return bound;
+}
+
+function table(plugins: readonly BoundPlugin[]): HandlerTable {
+  const lists: (BoundHandler[] | null)[] = CALLBACK_POINTS.map(() => null);
+  for (const { handlers } of plugins) {
+    for (const [name, handler] of handlers) {
+      (lists[POINT[name]] ??= []).push(handler);
+    }
+  }
+  return lists;
+}

@@ -1,0 +1,89 @@
+/**
+ * The immutable result of one loaded config. A transaction sees one snapshot
+ * from start to end; a reload swaps which one new transactions see.
+ *
+ * @module
+ */
+import type { Cluster } from "../balance/cluster.ts";
+import type { ListenerConfig } from "../config/config.ts";
+import type {
+  ClientTimeouts,
+  RequestLimits,
+} from "../http1/client_connection.ts";
+import type { ProductIndex } from "../route/product_index.ts";
+import type { TrustPolicy } from "../session/client_address.ts";
+import type { HandlerTable } from "../session/handlers.ts";
+
+/** A listener as sessions see it. */
+export interface ListenerRuntime {
+  readonly name: string;
+  readonly protocol: "http" | "tcp";
+  readonly config: ListenerConfig;
+  readonly limits: RequestLimits;
+  readonly timeouts: ClientTimeouts & { readonly tunnel: number };
+  readonly trust: TrustPolicy;
+  /** Where a tcp listener's bytes go. */
+  readonly cluster: string | undefined;
+  readonly products: ProductIndex;
+  /** Handlers before a product is known. */
+  readonly handlers: HandlerTable;
+  /** Handlers once the product is known. */
+  handlersOf(product: string): HandlerTable;
+  /** The snapshot that it belongs to. */
+  readonly snapshot: Snapshot;
+}
+
+/** What a snapshot holds. */
+export interface SnapshotParts {
+  readonly revision: number;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  /** Called once when nobody holds the snapshot any more. */
+  readonly onUnused: () => void;
+}
+
+/** One loaded config; counts who holds it. */
+export class Snapshot {
+  /** The number of the reload that brought it. */
+  readonly revision: number;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly #listeners = new Map<string, ListenerRuntime>();
+  readonly #onUnused: () => void;
+  #holders = 1;
+
+  constructor(parts: SnapshotParts) {
+    this.revision = parts.revision;
+    this.clusters = parts.clusters;
+    this.#onUnused = parts.onUnused;
+  }
+
+  /** Adds a listener while the snapshot is built. */
+  addListener(listener: ListenerRuntime): void {
+    this.#listeners.set(listener.name, listener);
+  }
+
+  /** Its listeners. */
+  get listeners(): Iterable<ListenerRuntime> {
+    return this.#listeners.values();
+  }
+
+  /** The listener of this name. */
+  listener(name: string): ListenerRuntime | undefined {
+    return this.#listeners.get(name);
+  }
+
+  /** The cluster of this name. */
+  cluster(name: string): Cluster | undefined {
+    return this.clusters.get(name);
+  }
+
+  /** Holds it: what it holds lives on. */
+  retain(): this {
+    this.#holders++;
+    return this;
+  }
+
+  /** Holds it no longer; the last one ends it. */
+  release(): void {
+    if (--this.#holders === 0) this.#onUnused();
+  }
+}
