@@ -1,0 +1,97 @@
+/**
+ * The admin interface as a Hono app: one table of routes, and what is made
+ * from it.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import type { Log } from "../plugin.ts";
+import { answerError } from "./answer.ts";
+import {
+  checkHost,
+  checkOrigin,
+  checkToken,
+  type HostPolicy,
+} from "./guard.ts";
+import { pageRoute } from "./page.ts";
+import type { AdminRoute } from "./route.ts";
+import { apiRoutes } from "./routes_api.ts";
+import { controlRoutes } from "./routes_control.ts";
+import { healthRoutes } from "./routes_health.ts";
+import { metricsRoutes } from "./routes_metrics.ts";
+import { sealAnswers } from "./seal.ts";
+import type { AdminSource } from "./source.ts";
+
+/** Who is let in, and who is told of failures. */
+export interface AdminAppOptions {
+  /** The bearer token; undefined = none is asked for. */
+  readonly token: string | undefined;
+  readonly hosts: HostPolicy;
+  readonly log: Log;
+}
+
+/** Every admin route, in the order of the page. */
+export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
+  const others = [
+    ...healthRoutes(source),
+    ...metricsRoutes(source),
+    ...apiRoutes(source),
+    ...controlRoutes(source, log),
+  ];
+  return [pageRoute(others), ...others];
+}
+
+/** The app: `app.fetch` serves it, `app.request` tests it. */
+export function createAdminApp(
+  source: AdminSource,
+  options: AdminAppOptions,
+): Hono {
+  const { token, hosts, log } = options;
+  const routes = adminRoutes(source, log);
+  const app = new Hono();
+  app.use(sealAnswers());
+  app.use(checkHost(hosts));
+  app.use(checkToken(token, openPaths(routes)));
+  app.use(checkOrigin());
+  for (const { method, path, handle } of routes) app.on(method, path, handle);
+  for (const [path, allowed] of methodsByPath(routes)) {
+    app.all(path, ({ req }) => refuseMethod(req.method, allowed));
+  }
+  app.notFound(({ req }) =>
+    answerError(404, `No admin route has this path: ${req.path}`)
+  );
+  app.onError((error, { req }) => {
+    const { method, path } = req;
+    log.error("An admin request failed", { method, path, error });
+    return answerError(500, error.message);
+  });
+  return app;
+}
+
+function openPaths(routes: readonly AdminRoute[]): ReadonlySet<string> {
+  return new Set(routes.flatMap(({ open, path }) => open ? [path] : []));
+}
+
+/** What `Allow` holds for each path. */
+function methodsByPath(
+  routes: readonly AdminRoute[],
+): ReadonlyMap<string, string[]> {
+  const methods = new Map<string, string[]>();
+  for (const { method, path } of routes) {
+    const known = methods.get(path) ?? [];
+    known.push(...method === "GET" ? ["GET", "HEAD"] : [method]);
+    methods.set(path, known);
+  }
+  return methods;
+}
+
+/** RFC 9110 §15.5.6: a 405 says what would have been right. */
+function refuseMethod(method: string, allowed: readonly string[]): Response {
+  const allow = allowed.join(", ");
+  const answer = answerError(
+    405,
+    `Cannot take ${method} here as the method must be one of ${allow}`,
+  );
+  answer.headers.set("allow", allow);
+  return answer;
+}

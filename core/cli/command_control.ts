@@ -1,0 +1,53 @@
+/**
+ * `headrace status`, `reload` and `drain`: calls to a running proxy's admin
+ * address.
+ *
+ * @module
+ */
+import { type CommandOptions, EXIT } from "./commands.ts";
+
+const DEFAULT_ADMIN = "http://127.0.0.1:9090";
+
+/** Tells what a running proxy does. */
+export function status(options: CommandOptions): Promise<number> {
+  return call("GET", "/api/status", options);
+}
+
+/** Has it load its config anew. */
+export function reload(options: CommandOptions): Promise<number> {
+  return call("POST", "/api/reload", options);
+}
+
+/** Has it finish and end. */
+export function drain(options: CommandOptions): Promise<number> {
+  return call("POST", "/api/drain", options);
+}
+
+async function call(
+  method: string,
+  path: string,
+  options: CommandOptions,
+): Promise<number> {
+  const base = options.admin ?? DEFAULT_ADMIN;
+  const token = options.token ?? Deno.env.get("HEADRACE_ADMIN_TOKEN");
+  const headers = new Headers();
+  if (token) headers.set("authorization", `Bearer ${token}`);
+  let response: Response;
+  try {
+    response = await fetch(new URL(path, base), { method, headers });
+  } catch (thrown) {
+    console.error(
+      `Cannot reach the admin address ${base}: ${
+        thrown instanceof Error ? thrown.message : thrown
+      }`,
+    );
+    return EXIT.refused;
+  }
+  const text = await response.text();
+  if (response.ok) {
+    console.log(text);
+    return EXIT.ok;
+  }
+  console.error(`${response.status} ${response.statusText}\n${text}`);
+  return EXIT.refused;
+}

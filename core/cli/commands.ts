@@ -1,0 +1,177 @@
+/**
+ * The commands: one table from which dispatch and help are made.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import type { Plugin } from "../plugin.ts";
+import { VERSION } from "../version.ts";
+import { checkConfig } from "./command_check.ts";
+import { drain, reload, status } from "./command_control.ts";
+import { runDemo } from "./command_demo.ts";
+import { printPoints } from "./command_points.ts";
+import { printSchema } from "./command_schema.ts";
+import { runProxy } from "./command_run.ts";
+
+/** Exit codes (design.md §5). */
+export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
+
+/** What commands get from the entry. */
+export interface CommandContext {
+  readonly builtins: ReadonlyMap<string, Plugin>;
+}
+
+/** Options that a command line may hold. */
+export interface CommandOptions {
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly admin?: string;
+  readonly token?: string;
+}
+
+/** A command. */
+export interface Command {
+  readonly name: string;
+  /** What follows the name, for help. */
+  readonly usage: string;
+  readonly does: string;
+  /** How many words follow the name. */
+  readonly operands: number;
+  run(
+    operands: readonly string[],
+    options: CommandOptions,
+    context: CommandContext,
+  ): Promise<number> | number;
+}
+
+/** Every command that has a name. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "check",
+    usage: "FILE",
+    does: "loads everything, plugins too, binds nothing; tells every problem",
+    operands: 1,
+    run: ([file], _options, context) => checkConfig(file!, context),
+  },
+  {
+    name: "schema",
+    usage: "",
+    does: "prints the config's JSON Schema",
+    operands: 0,
+    run: () => printSchema(),
+  },
+  {
+    name: "points",
+    usage: "",
+    does: "prints the page of callback points",
+    operands: 0,
+    run: () => printPoints(),
+  },
+  {
+    name: "status",
+    usage: "[--admin URL] [--token TOKEN]",
+    does: "tells what a running proxy does",
+    operands: 0,
+    run: (_operands, options) => status(options),
+  },
+  {
+    name: "reload",
+    usage: "[--admin URL] [--token TOKEN]",
+    does: "has a running proxy load its config anew",
+    operands: 0,
+    run: (_operands, options) => reload(options),
+  },
+  {
+    name: "drain",
+    usage: "[--admin URL] [--token TOKEN]",
+    does: "has a running proxy finish what it has begun, and end",
+    operands: 0,
+    run: (_operands, options) => drain(options),
+  },
+];
+
+/** Runs what the command line says; the exit code. */
+export async function runCommand(
+  args: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: "string", short: "c" },
+        check: { type: "boolean" },
+        admin: { type: "string" },
+        token: { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean", short: "V" },
+      },
+    });
+  } catch (thrown) {
+    return misused(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+  const { values, positionals } = parsed;
+  if (values.help) return print(helpText());
+  if (values.version) {
+    return print(`headrace ${VERSION} (deno ${Deno.version.deno})`);
+  }
+  const [name, ...operands] = positionals;
+  if (name === undefined) return await runUnnamed(values, context);
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) return misused(`Unknown command "${name}"`);
+  if (operands.length !== command.operands) {
+    return misused(`Usage: headrace ${command.name} ${command.usage}`.trim());
+  }
+  return await command.run(operands, values, context);
+}
+
+function runUnnamed(
+  options: CommandOptions,
+  context: CommandContext,
+): Promise<number> | number {
+  if (options.config === undefined) {
+    if (options.check) return misused("--check needs --config FILE");
+    return runDemo(context);
+  }
+  return options.check
+    ? checkConfig(options.config, context)
+    : runProxy(options.config, context);
+}
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const rows = [
+    ["", "runs the embedded demo: two backends and a proxy on 127.0.0.1"],
+    ["--config FILE", "runs the proxy"],
+    ["--config FILE --check", "stops after checking"],
+    ...COMMANDS.map((
+      { name, usage, does },
+    ) => [`${name} ${usage}`.trim(), does]),
+    ["--help, --version", "as you expect"],
+  ] as const;
+  const width = Math.max(...rows.map(([left]) => left!.length));
+  const lines = rows.map(([left, right]) =>
+    `  headrace ${left!.padEnd(width)}  ${right}`
+  );
+  return [
+    "Headrace, a programmable proxy and load balancer",
+    "",
+    "Usage:",
+    ...lines,
+    "",
+    "Exit codes: 0 fine (also after a drain), 1 config refused, 2 usage.",
+    "Signals: SIGHUP reloads; SIGTERM and SIGINT drain, a second one cuts.",
+  ].join("\n");
+}
+
+function print(text: string): number {
+  console.log(text);
+  return EXIT.ok;
+}
+
+function misused(message: string): number {
+  console.error(`${message}\nTry headrace --help`);
+  return EXIT.usage;
+}
