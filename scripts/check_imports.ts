@@ -1,0 +1,127 @@
+/**
+ * Checks the directions of imports between the folders of `core/`:
+ * `deno task check` runs it.
+ *
+ * @module
+ */
+import { relative } from "node:path";
+
+/** What each folder may import from besides itself, `core/*.ts` and packages. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  text: [],
+  net: ["message", "text"],
+  message: ["net"],
+  conditions: ["text"],
+  config: ["net", "text"],
+  observe: ["net"],
+  plugins: ["net", "text"],
+  http1: ["connect", "message", "net", "session"],
+  connect: ["config", "http1", "message", "net", "observe", "session"],
+  balance: ["config", "connect"],
+  route: ["conditions", "config"],
+  listener: ["config", "net"],
+  snapshot: [
+    "balance",
+    "conditions",
+    "config",
+    "connect",
+    "http1",
+    "net",
+    "observe",
+    "plugins",
+    "route",
+    "session",
+  ],
+  session: [
+    "balance",
+    "config",
+    "connect",
+    "http1",
+    "listener",
+    "message",
+    "net",
+    "observe",
+    "plugins",
+    "route",
+    "snapshot",
+  ],
+  data_plane: [
+    "config",
+    "connect",
+    "http1",
+    "listener",
+    "message",
+    "net",
+    "observe",
+    "plugins",
+    "session",
+    "snapshot",
+  ],
+  supervisor: [
+    "conditions",
+    "config",
+    "data_plane",
+    "net",
+    "observe",
+    "plugins",
+  ],
+  admin: ["config", "data_plane", "listener", "net", "observe", "supervisor"],
+  cli: [
+    "admin",
+    "config",
+    "data_plane",
+    "net",
+    "observe",
+    "plugins",
+    "session",
+    "supervisor",
+  ],
+};
+
+/** A codec knows these of a session: the shape of an exchange, not what runs it. */
+const SEAMS: Readonly<Record<string, readonly string[]>> = {
+  "http1 session": ["session/exchange.ts"],
+  "http1 connect": ["connect/backend_connection.ts", "connect/pool.ts"],
+  "connect session": ["session/env.ts"],
+};
+
+const core = new URL("../core/", import.meta.url).pathname;
+const problems: string[] = [];
+
+for await (const file of sources(core)) {
+  const folder = file.slice(0, Math.max(0, file.indexOf("/")));
+  const text = await Deno.readTextFile(core + file);
+  for (const [, specifier] of text.matchAll(/from "(\.[^"]+)"/g)) {
+    const target = relative(
+      core,
+      new URL(specifier!, `file://${core}${file}`).pathname,
+    );
+    check(file, folder, target);
+  }
+}
+
+for (const problem of problems) console.error(problem);
+Deno.exit(problems.length === 0 ? 0 : 1);
+
+function check(file: string, folder: string, target: string): void {
+  if (target.startsWith("../plugins/")) {
+    if (file !== "supervisor/worker.ts") {
+      problems.push(`core/${file} must not import ${target.slice(3)}`);
+    }
+    return;
+  }
+  const to = target.slice(0, Math.max(0, target.indexOf("/")));
+  if (folder === "" || to === "" || to === folder) return;
+  const seam = SEAMS[`${folder} ${to}`];
+  const allowed = MAY[folder]?.includes(to) === true &&
+    (seam === undefined || seam.includes(target));
+  if (!allowed) problems.push(`core/${file} must not import core/${target}`);
+}
+
+async function* sources(folder: string, below = ""): AsyncIterable<string> {
+  for await (const entry of Deno.readDir(folder + below)) {
+    const path = `${below}${entry.name}`;
+    if (entry.isDirectory) yield* sources(folder, `${path}/`);
+    else if (path.endsWith(".ts")) yield path;
+  }
+}
