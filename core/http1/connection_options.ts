@@ -6,29 +6,17 @@
  */
 import * as chars from "./chars.ts";
 import { type HeadCodes, refuse, refuseByte } from "./head_errors.ts";
-import {
-  FLAGS,
-  type HeadIndex,
-  HIDDEN,
-  KNOWN,
-  NAME_END,
-  NAME_START,
-  STRIDE,
-  VALUE_END,
-  VALUE_START,
-} from "./head_index.ts";
-import {
-  CONNECTION,
-  KEEP_ALIVE,
-  knownField,
-  LAST_HOP_BY_HOP,
-  UNKNOWN,
-  UPGRADE,
-} from "./known_fields.ts";
+import * as heads from "./head_index.ts";
+import type { HeadIndex } from "./head_index.ts";
+import * as names from "./known_fields.ts";
 import { decodeLatin1, isText, sameIgnoringCase } from "./text.ts";
 
 // Own constants, not imported bindings: see scan_fields.ts.
 const { COMMA, HTAB, SLASH, SP, TOKEN } = chars;
+const { FLAGS, HIDDEN, KNOWN, NAME_END, NAME_START } = heads;
+const { STRIDE, VALUE_END, VALUE_START } = heads;
+const { CONNECTION, KEEP_ALIVE, LAST_HOP_BY_HOP, UNKNOWN, UPGRADE } = names;
+const { knownField } = names;
 
 /** Each option is compared with each field: this bounds the work. */
 const MAX_OPTIONS = 32;

@@ -86,7 +86,7 @@ function scanVersion(
   index: HeadIndex,
 ): number {
   const start = index.versionStart;
-  if (from === start && isWholeVersion(bytes, start, stop)) {
+  if (isWholeVersion(bytes, start, stop)) {
     index.minor = bytes[start + 7] === 0x30 ? 0 : 1;
     index.phase = AT_LINE;
     return start + VERSION_LENGTH;

@@ -34,6 +34,7 @@ export function scanStatusLine(
   }
   if (index.phase === IN_VERSION) {
     const codeEnd = index.versionStart + CODE_END;
+    at = skipOrdinary(bytes, at, stop, index);
     while (at < stop && at < codeEnd) {
       noteByte(bytes[at]!, at - index.versionStart, index);
       at++;
@@ -63,6 +64,24 @@ export function scanStatusLine(
   if (bytes[at] !== LF) refuse(RESPONSE, "CR is not followed by LF");
   index.phase = AT_LINE;
   return at + 1;
+}
+
+/** Skips what all responses start with, where it is here; byte after byte tells what is wrong. */
+function skipOrdinary(
+  bytes: Uint8Array,
+  at: number,
+  stop: number,
+  index: HeadIndex,
+): number {
+  if (
+    at !== index.versionStart || stop - at < CODE_END ||
+    bytes[at] !== 0x48 || bytes[at + 1] !== 0x54 ||
+    bytes[at + 2] !== 0x54 || bytes[at + 3] !== 0x50 ||
+    bytes[at + 4] !== 0x2f || bytes[at + 5] !== 0x31 ||
+    bytes[at + 6] !== 0x2e || bytes[at + 7] !== 0x31 || bytes[at + 8] !== SP
+  ) return at;
+  index.minor = 1;
+  return at + 9;
 }
 
 const PREFIX = [0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e];
