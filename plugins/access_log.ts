@@ -26,7 +26,7 @@
  * | `status` | what was sent; 499 where the client left before, 0 for nothing |
  * | `bytesIn`, `bytesOut` | from and to the client, heads included |
  * | `durationMs` | until the response was out or given up |
- * | `product`, `cluster`, `backend` | the way it took; the last attempt's backend |
+ * | `product`, `cluster`, `backend` | the way it took; the last attempt's backend, for TCP the session's |
  * | `attempts` | a list of `{ backend, status, error, reused }` |
  * | `error` | `{ code, side }` where it failed |
  * | `userAgent`, `referer` | fields of the request |

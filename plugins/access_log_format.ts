@@ -93,6 +93,7 @@ function jsonFormat(clock: Clock): LineFormat {
         bytesIn: session.bytesIn,
         bytesOut: session.bytesOut,
         durationMs: round(clock.wall() - session.startedAt),
+        backend: session.backend,
         error: jsonFailure(session.error),
         listener: session.listener,
       });

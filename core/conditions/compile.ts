@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { nearest } from "../text/suggest.ts";
 import { ConditionError } from "./condition_error.ts";
-import { nearestName } from "./nearest_name.ts";
 import {
   type ArgumentNode,
   type CallNode,
@@ -113,7 +113,7 @@ function unknownPrimitive(
       offset,
     );
   }
-  const meant = nearestName(name, primitives.keys());
+  const meant = nearest(name, primitives.keys());
   return new ConditionError(
     `Expected the name of a primitive at offset ${offset}: found \`${name}\`` +
       (meant === undefined ? "" : ` (did you mean \`${meant}\`?)`),

@@ -40,13 +40,15 @@ export function builtinPrimitives(): PrimitiveTable {
 }
 
 /**
- * A new table with one primitive more, as a plugin offers it. Throws a
- * `RangeError` for a name that exists or is none.
+ * A new table with one primitive more, as a plugin offers it. What its tests
+ * throw, and that they answer no boolean, is thrown as `failure` makes it.
+ * Throws a `RangeError` for a name that exists or is none.
  */
 export function extendPrimitives(
   table: PrimitiveTable,
   name: string,
   factory: ConditionFactory,
+  failure: (thrown: unknown) => unknown = (thrown) => thrown,
 ): PrimitiveTable {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || /^(true|false)$/.test(name)) {
     throw new RangeError(
@@ -60,10 +62,14 @@ export function extendPrimitives(
       `Cannot add primitive as its name is taken: current value is ${name}`,
     );
   }
-  return new Map(table).set(name, pluginPrimitive(name, factory));
+  return new Map(table).set(name, pluginPrimitive(name, factory, failure));
 }
 
-function pluginPrimitive(name: string, factory: ConditionFactory): Primitive {
+function pluginPrimitive(
+  name: string,
+  factory: ConditionFactory,
+  failure: (thrown: unknown) => unknown,
+): Primitive {
   return {
     name,
     description: "a plugin's",
@@ -76,12 +82,16 @@ function pluginPrimitive(name: string, factory: ConditionFactory): Primitive {
         );
       }
       return (request) => {
-        const answer: unknown = test(request);
-        // A promise would count as true: a rule that guards would let all in.
-        if (typeof answer === "boolean") return answer;
-        throw new TypeError(
-          `Primitive ${name} must answer true or false: current value is ${typeof answer}`,
-        );
+        try {
+          const answer: unknown = test(request);
+          // A promise would count as true: a rule that guards would let all in.
+          if (typeof answer === "boolean") return answer;
+          throw new TypeError(
+            `Primitive ${name} must answer true or false: current value is ${typeof answer}`,
+          );
+        } catch (thrown) {
+          throw failure(thrown);
+        }
       };
     },
   };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { canonicalHost } from "../route/host_name.ts";
 import { matchAddressRange } from "./address_range.ts";
 import { definePrimitive, type Primitive } from "./primitive.ts";
 import { decodedPath } from "./request_reading.ts";
@@ -152,9 +153,9 @@ export function pathPrimitives(): readonly Primitive[] {
   ];
 }
 
-/** A host as a request has it: lower case, no brackets, no port. */
+/** A host as a request tells it: no brackets, no port, in its one spelling. */
 function normalizeHost(text: string): string {
-  const host = text.toLowerCase().replace(/^\[(.*)\]$/, "$1");
+  const host = canonicalHost(text.replace(/^\[(.*)\]$/, "$1"));
   // One colon is a port's; an IPv6 address has at least two.
   if (/^[^:]*:[^:]*$|^\[|^$/.test(host)) {
     throw new RangeError(

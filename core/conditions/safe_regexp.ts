@@ -10,18 +10,17 @@ import { parsePattern } from "./pattern_syntax.ts";
 /** A compiled pattern; it is stateless to whoever uses it. */
 export interface SafeRegExp {
   readonly source: string;
-  /** Whether it matches somewhere in `subject`; false beyond {@linkcode MAX_SUBJECT_LENGTH}. */
+  /** Whether it matches somewhere in `subject`. */
   test(subject: string): boolean;
 }
 
-/** The longest subject that is looked at, in UTF-16 units. */
-export const MAX_SUBJECT_LENGTH = 8_192;
-
 /**
  * Compiles a pattern in RE2's syntax. The time of a test grows with the
- * subject's length alone, so no pattern has to be refused for its shape. Throws
- * a `PatternError` for bad syntax and what RE2 does not know (back references,
- * look-around), a `RangeError` for a pattern that is too large.
+ * subject's length alone, so no pattern has to be refused for its shape and no
+ * subject for its length: one that is not looked at would slip past the rule
+ * that is to block it. Throws a `PatternError` for bad syntax and what RE2 does
+ * not know (back references, look-around), a `RangeError` for a pattern that is
+ * too large.
  */
 export function compileSafe(
   pattern: string,
@@ -31,9 +30,5 @@ export function compileSafe(
     ignoreCase: options.ignoreCase ?? false,
   });
   const matcher = new PatternMatcher(compileProgram(tree));
-  return {
-    source: pattern,
-    test: (subject) =>
-      subject.length <= MAX_SUBJECT_LENGTH && matcher.test(subject),
-  };
+  return { source: pattern, test: (subject) => matcher.test(subject) };
 }

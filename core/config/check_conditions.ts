@@ -8,8 +8,11 @@ import { isUnbalanced } from "./quoting.ts";
 import { child, entries, root, textsOf } from "./tree.ts";
 import type { TextEntry } from "./tree.ts";
 
-/** What is wrong with a condition's text, or undefined. */
-export type CheckCondition = (text: string) => string | undefined;
+/** What is wrong with a condition's text, or undefined; plugins may add primitives. */
+export type CheckCondition = (
+  text: string,
+  facts: { readonly pluginsMayAdd: boolean },
+) => string | undefined;
 
 /** All conditions of the file. */
 function conditionsOf(tree: unknown): TextEntry[] {
@@ -27,10 +30,11 @@ export function conditionFindings(
   tree: unknown,
   check: CheckCondition = () => undefined,
 ): Finding[] {
+  const pluginsMayAdd = entries(root(tree), "plugins").length > 0;
   return conditionsOf(tree).flatMap((condition) => {
     const message = isUnbalanced(condition.value)
       ? "expected a condition whose quotes and parentheses are closed"
-      : check(condition.value);
+      : check(condition.value, { pluginsMayAdd });
     return message === undefined ? [] : [{ ...condition, message }];
   });
 }

@@ -7,7 +7,7 @@ import { defaultBackendId, parseBackendUrl } from "./backend_url.ts";
 import { parseHostPattern } from "./host_pattern.ts";
 import type { Finding } from "./problem.ts";
 import { formatPath } from "./problem.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/suggest.ts";
 import { child, entries, root, textAt, texts, textsOf } from "./tree.ts";
 import type { Entry, TextEntry } from "./tree.ts";
 

@@ -13,7 +13,7 @@ import { parseCidr } from "../net/cidr.ts";
 import { parseBackendUrl } from "./backend_url.ts";
 import type { BackendUrl } from "./backend_url.ts";
 import { parseHostPattern } from "./host_pattern.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/suggest.ts";
 import {
   DURATION_PATTERN,
   parseDuration,

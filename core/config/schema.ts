@@ -36,7 +36,7 @@ import {
   withDefault,
 } from "./schema_parts.ts";
 import { productSchema } from "./schema_product.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/suggest.ts";
 import { ValueError } from "./value_error.ts";
 
 const plugin: z.ZodType<PluginConfig> = mapping("A plugin instance.", {

@@ -8,7 +8,7 @@ import type { Config } from "./config.ts";
 import { configJsonSchema } from "./json_schema.ts";
 import type { Finding, Path } from "./problem.ts";
 import { configSchema } from "./schema.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/suggest.ts";
 
 /** The config, or what the schema has against the tree. */
 export type SchemaResult =

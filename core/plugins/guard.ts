@@ -7,7 +7,7 @@
 import { CALLBACK_POINTS, type CallbackPointSpec } from "../callback_points.ts";
 import type { Plugin, PluginParts } from "../plugin.ts";
 import { type PluginLoadCode, PluginLoadError } from "./plugin_load_error.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 
 /** Which plugin's values are checked, for refusals. */
 export interface PluginPlace {

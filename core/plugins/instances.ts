@@ -61,6 +61,8 @@ interface Life {
   holders: number;
   readonly end: AbortController;
   readonly ready: Promise<PluginInstance>;
+  /** Set while it lives: from the end of its set-up to its last holder's leave. */
+  instance: PluginInstance | undefined;
   /** Set once the last holder left. */
   ended: Promise<void> | undefined;
 }
@@ -122,9 +124,9 @@ export class PluginInstances {
     await life.ended;
   }
 
-  /** The instances that live, in the order of their set-up. */
+  /** The instances that live, in the order in which they were asked for. */
   list(): readonly PluginInstance[] {
-    return [...this.#byInstance.keys()];
+    return [...this.#lives.values()].flatMap(({ instance }) => instance ?? []);
   }
 
   async #begin(
@@ -139,11 +141,12 @@ export class PluginInstances {
       holders: 1,
       end,
       ready,
+      instance: undefined,
       ended: undefined,
     };
     this.#lives.set(key, life);
     try {
-      const instance = await ready;
+      const instance = life.instance = await ready;
       this.#byInstance.set(instance, life);
       return instance;
     } catch (error) {
@@ -258,6 +261,7 @@ export class PluginInstances {
 
   async #end(life: Life, instance: PluginInstance): Promise<void> {
     this.#byInstance.delete(instance);
+    life.instance = undefined;
     life.end.abort(
       new DOMException("The plugin's instance ended", "AbortError"),
     );

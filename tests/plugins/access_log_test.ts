@@ -153,6 +153,7 @@ Deno.test("access-log writes a line for a TCP session, none for an HTTP one", as
         protocol: "tcp",
         listener: "pg",
         startedAt: plugin.clock.wall() - 1500,
+        backend: "db1",
         bytesIn: 3,
         bytesOut: 5,
       }),
@@ -168,6 +169,7 @@ Deno.test("access-log writes a line for a TCP session, none for an HTTP one", as
     bytesIn: 3,
     bytesOut: 5,
     durationMs: 1500,
+    backend: "db1",
     listener: "pg",
   });
 });

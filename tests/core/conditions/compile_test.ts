@@ -230,3 +230,19 @@ Deno.test("a plugin's test that answers a promise throws, as it would count as t
   const error = assertThrows(() => condition(new FakeRequest()), TypeError);
   assertStringIncludes(error.message, "must answer true or false");
 });
+
+Deno.test("a plugin's test that fails throws what extendPrimitives was told to", () => {
+  const reason = new TypeError("no database");
+  const failing: ConditionFactory = () => () => {
+    throw reason;
+  };
+  const table = extendPrimitives(
+    primitives,
+    "geo_in",
+    failing,
+    (thrown) => new RangeError("geo_in failed", { cause: thrown }),
+  );
+  const condition = compileCondition("!geo_in()", table);
+  const error = assertThrows(() => condition(new FakeRequest()), RangeError);
+  assertEquals(error.cause, reason);
+});

@@ -44,6 +44,9 @@ const REQUEST_ROWS: readonly Row[] = [
   ['req_host_in("example.com")', [host("EXAMPLE.com:1")], [host("x")]],
   ['req_host_in("[2001:DB8::1]")', [host("[2001:db8::1]:80")], [host("x")]],
   ['req_host_in("2001:db8::1")', [host("[2001:db8::1]")], [host("x")]],
+  ['req_host_in("[2001:db8:0:0::1]")', [host("[2001:DB8::1]")], [host("x")]],
+  ['req_host_in("a.org")', [host("a.org."), host("a.org.:80")], [host("a")]],
+  ['req_host_in("a.org.")', [host("a.org")], [host("a.org.de")]],
   [
     'req_host_suffix_in(".Example.com|.org")',
     [host("a.example.com"), host("A.ORG:1")],

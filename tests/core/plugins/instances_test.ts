@@ -122,6 +122,21 @@ Deno.test("PluginInstances.acquire sets a plugin up with name, options and signa
   stage.isEmpty();
 });
 
+Deno.test("PluginInstances.list has the order in which instances were asked for", async () => {
+  const first = Promise.withResolvers<void>();
+  const stage = new Stage({
+    setup: ({ name }) => name === "a" ? first.promise.then(() => ({})) : {},
+  });
+  const slow = stage.acquire(undefined, "a");
+  const fast = await stage.acquire(undefined, "b");
+  assertEquals(stage.instances.list(), [fast]);
+  first.resolve();
+  const instances = [await slow, fast];
+  assertEquals(stage.instances.list(), instances);
+  for (const instance of instances) await stage.instances.release(instance);
+  stage.isEmpty();
+});
+
 Deno.test("PluginInstances.acquire prefers the config's name", async () => {
   const stage = new Stage();
   const instance = await stage.acquire(undefined, "mine");

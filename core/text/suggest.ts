@@ -7,6 +7,7 @@
 /**
  * The candidate nearest to the word, if one is near enough to be a slip of the
  * pen: other case, one edit for every three letters, or one begins the other.
+ * Of equally near ones the first. The word itself is never the answer.
  */
 export function nearest(
   word: string,
@@ -21,11 +22,20 @@ export function nearest(
     const other = candidate.toLowerCase();
     const begins = Math.min(lower.length, other.length) >= 3 &&
       (lower.startsWith(other) || other.startsWith(lower));
+    // Each letter more or less is an edit: no need to count the others.
+    const longer = Math.abs(lower.length - other.length);
+    if (!begins && longer >= least) continue;
     const distance = editDistance(lower, other);
     const edits = begins ? Math.min(distance, most) : distance;
     if (edits < least) [best, least] = [candidate, edits];
   }
   return best;
+}
+
+/** `; did you mean "WORD"?` for the end of a message, empty where no candidate is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const meant = nearest(word, candidates);
+  return meant === undefined ? "" : `; did you mean "${meant}"?`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn a into b. */
