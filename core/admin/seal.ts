@@ -14,13 +14,18 @@ const HEADERS: readonly (readonly [string, string])[] = [
 ];
 
 /** Puts the headers on that keep browsers from storing, framing and guessing. */
+export function seal(answer: Response): Response {
+  for (const [name, value] of HEADERS) {
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  }
+  return answer;
+}
+
+/** Seals whatever the app answers. */
 export function sealAnswers(): MiddlewareHandler {
   return async (context, next) => {
     await next();
-    const { headers } = context.res;
-    for (const [name, value] of HEADERS) {
-      if (!headers.has(name)) headers.set(name, value);
-    }
+    const { headers } = seal(context.res);
     // Hono answers HEAD with GET's headers and no body, for which Deno would write
     // Content-Length: 0, against RFC 9110 §8.6.
     if (context.req.raw.method === "HEAD") {
