@@ -7,8 +7,9 @@ import type { ClusterConfig } from "../config/config.ts";
 import type { Backend, BackendSettings } from "../connect/backend.ts";
 import { SmoothRoundRobin } from "./smooth_round_robin.ts";
 
-/** A subcluster with its share. */
+/** A subcluster that has backends to pick. */
 interface Subcluster {
+  /** Those with a weight. */
   readonly backends: readonly Backend[];
   readonly turn: SmoothRoundRobin<Backend>;
 }
@@ -42,17 +43,10 @@ export class Cluster {
       this.#all.map(({ backend }) => [backend.id, backend]),
     );
     this.#subclusters = new SmoothRoundRobin(
-      config.subclusters.map((subcluster, i) => {
-        const group = backends[i]!;
-        return {
-          weight: subcluster.weight,
-          item: {
-            backends: group.map(({ backend }) => backend),
-            turn: new SmoothRoundRobin(
-              group.map(({ backend, weight }) => ({ item: backend, weight })),
-            ),
-          },
-        };
+      config.subclusters.flatMap(({ weight }, i) => {
+        const item = makeSubcluster(backends[i]!);
+        // One without backends to pick must not swallow its share of attempts.
+        return item.backends.length === 0 ? [] : [{ weight, item }];
       }),
     );
   }
@@ -78,9 +72,18 @@ export class Cluster {
       return this.#subclusters.pick()?.turn.pick();
     }
     const usable = (backend: Backend) => !excluded.has(backend);
-    // A subcluster whose backends are all excluded must not swallow the attempt.
     return this.#subclusters
       .pick((subcluster) => subcluster.backends.some(usable))
       ?.turn.pick(usable);
   }
+}
+
+function makeSubcluster(group: readonly WeightedBackend[]): Subcluster {
+  return {
+    backends: group.filter(({ weight }) => weight > 0)
+      .map(({ backend }) => backend),
+    turn: new SmoothRoundRobin(
+      group.map(({ backend, weight }) => ({ item: backend, weight })),
+    ),
+  };
 }

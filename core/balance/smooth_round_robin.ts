@@ -1,7 +1,13 @@
 /**
- * Smooth weighted round robin (nginx's): each pick adds every weight to its
- * item's credit, takes the item with the most, and subtracts the sum from it.
- * Over any window the picks are spread as evenly as the weights allow.
+ * Smooth weighted round robin, as nginx's, over whichever items are usable:
+ * each pick gives every usable item its share of the pick as credit, takes the
+ * one with the most, and takes the whole pick from it. So credit says how far an
+ * item lags behind, and over any window the picks are spread as evenly as the
+ * weights allow.
+ *
+ * A pick is always worth the same. If it were worth the usable weights, as in
+ * nginx, an item would pay less while others are left out, and get up to twice
+ * its due (measured).
  *
  * @module
  */
@@ -19,12 +25,15 @@ interface Slot<T> extends Weighted<T> {
 
 /** Picks items in turn by their weights. */
 export class SmoothRoundRobin<T> {
-  readonly #slots: Slot<T>[];
+  readonly #slots: readonly Slot<T>[];
+  /** What a pick is worth: the sum of all weights, so that credits stay whole numbers while all are usable. */
+  readonly #worth: number;
 
   constructor(items: readonly Weighted<T>[]) {
     this.#slots = items
       .filter((item) => item.weight > 0)
       .map((item) => ({ ...item, credit: 0 }));
+    this.#worth = sumOfWeights(this.#slots);
   }
 
   /** The next item that is `usable`, undefined where none is. */
@@ -34,16 +43,24 @@ export class SmoothRoundRobin<T> {
       const { item } = slots[0]!;
       return usable === undefined || usable(item) ? item : undefined;
     }
+    if (usable === undefined) return this.#take(slots, 1);
+    const left = slots.filter(({ item }) => usable(item));
+    return this.#take(left, this.#worth / sumOfWeights(left));
+  }
+
+  /** The best of the slots, each given its weight times `scale` before. */
+  #take(slots: readonly Slot<T>[], scale: number): T | undefined {
     let best: Slot<T> | undefined;
-    let total = 0;
     for (const slot of slots) {
-      if (usable !== undefined && !usable(slot.item)) continue;
-      slot.credit += slot.weight;
-      total += slot.weight;
+      slot.credit += slot.weight * scale;
       if (best === undefined || slot.credit > best.credit) best = slot;
     }
     if (best === undefined) return undefined;
-    best.credit -= total;
+    best.credit -= this.#worth;
     return best.item;
   }
+}
+
+function sumOfWeights(slots: readonly Weighted<unknown>[]): number {
+  return slots.reduce((sum, { weight }) => sum + weight, 0);
 }

@@ -83,10 +83,10 @@ export class Backend implements BackendIdentity {
     this.responseTime = env.metrics.backendResponse.series(...labels);
   }
 
-  /** Takes what a reload changed; idle connections stay. */
+  /** Takes what a reload changed; idle connections stay, as many as may. */
   update(settings: BackendSettings): void {
     this.#settings = settings;
-    this.pool.maxIdle = settings.maxIdle;
+    this.pool.resize(settings.maxIdle);
   }
 
   /** Its addresses, without a promise where they are known; the array is the caller's. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { ProxyError } from "../errors.ts";
+import { formatHost } from "../net/address.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import type { SocketAddress } from "../plugin.ts";
@@ -96,7 +97,7 @@ function connectError(remote: SocketAddress, thrown: unknown): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
   const where = isPath(remote)
     ? remote.address
-    : `${remote.address}:${remote.port}`;
+    : `${formatHost(remote.address)}:${remote.port}`;
   const refused = thrown instanceof Deno.errors.ConnectionRefused ||
     thrown instanceof Deno.errors.NotFound;
   return new ProxyError(

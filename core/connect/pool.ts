@@ -15,14 +15,14 @@ export interface Pooled {
 /** Idle connections; those that close while they wait leave by `remove`. */
 export class ConnectionPool<C extends Pooled> {
   readonly #idle: C[] = [];
-  /** How many may wait; the rest is closed. */
-  maxIdle: number;
   /** Connections that carry a transaction now. */
   active = 0;
+  #maxIdle: number;
   #closed = false;
 
+  /** At most `maxIdle` connections wait. */
   constructor(maxIdle: number) {
-    this.maxIdle = maxIdle;
+    this.#maxIdle = maxIdle;
   }
 
   /** Connections that wait. */
@@ -47,7 +47,7 @@ export class ConnectionPool<C extends Pooled> {
 
   /** Keeps a connection for the next transaction; false where there is no room. */
   put(connection: C): boolean {
-    if (this.#closed || this.#idle.length >= this.maxIdle) return false;
+    if (this.#closed || this.#idle.length >= this.#maxIdle) return false;
     this.#idle.push(connection);
     return true;
   }
@@ -58,10 +58,17 @@ export class ConnectionPool<C extends Pooled> {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
+  /** Changes how many may wait; the coldest of those that are too many close. */
+  resize(maxIdle: number): void {
+    this.#maxIdle = maxIdle;
+    const surplus = Math.max(0, this.#idle.length - maxIdle);
+    for (const connection of this.#idle.splice(0, surplus)) connection.close();
+  }
+
   /** Closes what waits, and what comes back later. */
   close(): void {
     this.#closed = true;
-    for (const connection of this.#idle.splice(0)) connection.close();
+    this.resize(0);
   }
 }
 

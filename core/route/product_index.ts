@@ -25,18 +25,20 @@ export class ProductIndex {
       if (config.default) fallback = product;
       for (const host of config.hosts) {
         if (host.startsWith("*")) this.#wildcards.set(host.slice(1), product);
-        else this.#exact.set(host, product);
+        // An IPv6 address is written in brackets, a request's host is without.
+        else this.#exact.set(host.replace(/^\[(.*)\]$/, "$1"), product);
       }
     }
     this.#default = fallback;
   }
 
-  /** The product of a lower-case host; undefined where nobody claims it. */
+  /** The product of a host as `HttpRequest.host` tells it; undefined where nobody claims it. */
   find(host: string): Product | undefined {
     const exact = this.#exact.get(host);
     if (exact !== undefined) return exact;
     if (this.#wildcards.size > 0) {
-      let dot = host.indexOf(".");
+      // A label goes before it: ".example.com" is no subdomain.
+      let dot = host.indexOf(".", 1);
       while (dot >= 0) {
         const found = this.#wildcards.get(host.slice(dot));
         if (found !== undefined) return found;

@@ -1,0 +1,72 @@
+/**
+ * Which backends live on over reloads.
+ *
+ * @module
+ */
+import { parseBackendUrl } from "../../../core/config/backend_url.ts";
+import type {
+  BackendIdentity,
+  BackendSettings,
+} from "../../../core/connect/backend.ts";
+import { BackendRegistry } from "../../../core/connect/backend_registry.ts";
+import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
+import { MetricRegistry } from "../../../core/observe/metrics.ts";
+import type { PlaneEnv } from "../../../core/session/env.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+
+const SETTINGS: BackendSettings = {
+  connectTimeout: 1_000,
+  maxIdle: 1,
+  idleTimeout: 1_000,
+};
+
+/** A registry whose backends are never connected to. */
+function makeRegistry(): BackendRegistry {
+  const metrics = createProxyMetrics(new MetricRegistry());
+  return new BackendRegistry({ metrics } as unknown as PlaneEnv);
+}
+
+function identity(
+  facts: Partial<BackendIdentity> = {},
+  url = "http://10.0.0.1:80",
+): BackendIdentity {
+  return {
+    id: "a",
+    cluster: "main",
+    subcluster: "default",
+    url: parseBackendUrl(url),
+    ...facts,
+  };
+}
+
+Deno.test("BackendRegistry.acquire gives the same backend for the same identity", () => {
+  const registry = makeRegistry();
+  const first = registry.acquire(identity(), SETTINGS);
+
+  assert(first === registry.acquire(identity(), SETTINGS));
+  assertEquals(registry.list(), [first]);
+});
+
+Deno.test("BackendRegistry.acquire gives another backend for another id, cluster, subcluster or URL", () => {
+  const registry = makeRegistry();
+  const backends = [
+    identity(),
+    identity({ id: "b" }),
+    identity({ cluster: "other" }),
+    identity({ subcluster: "west" }),
+    identity({}, "http://10.0.0.1:81"),
+    identity({}, "http://10.0.0.1:80/base"),
+  ].map((one) => registry.acquire(one, SETTINGS));
+
+  assertEquals(new Set(backends).size, backends.length);
+});
+
+Deno.test("BackendRegistry.retireOthers forgets what is not kept: it comes back as a new one", () => {
+  const registry = makeRegistry();
+  const kept = registry.acquire(identity({ id: "kept" }), SETTINGS);
+  const dropped = registry.acquire(identity(), SETTINGS);
+  registry.retireOthers(new Set([kept]));
+
+  assertEquals(registry.list(), [kept]);
+  assert(dropped !== registry.acquire(identity(), SETTINGS));
+});

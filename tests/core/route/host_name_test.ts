@@ -1,0 +1,43 @@
+/**
+ * One spelling for one host.
+ *
+ * @module
+ */
+import fc from "fast-check";
+import { canonicalHost } from "../../../core/route/host_name.ts";
+import { assertEquals } from "../../support/assert.ts";
+
+const ROWS: readonly (readonly [string, string])[] = [
+  ["Example.COM", "example.com"],
+  ["example.com.", "example.com"],
+  ["", ""],
+  [".", ""],
+  ["10.0.0.1", "10.0.0.1"],
+  ["::1", "::1"],
+  ["0:0:0:0:0:0:0:1", "::1"],
+  ["2001:DB8::0:1", "2001:db8::1"],
+  ["::ffff:10.0.0.1", "::ffff:a00:1"],
+  // What only a handler can have set stays as it is.
+  ["fe80::1%eth0", "fe80::1%eth0"],
+  ["a:b", "a:b"],
+];
+
+for (const [host, canonical] of ROWS) {
+  Deno.test(`canonicalHost spells ${JSON.stringify(host)}`, () => {
+    assertEquals(canonicalHost(host), canonical);
+  });
+}
+
+Deno.test("canonicalHost spells domains and IPv6 addresses as URL does", () => {
+  fc.assert(
+    fc.property(fc.domain(), (host) => {
+      assertEquals(canonicalHost(host), new URL(`http://${host}`).hostname);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.ipV6(), (host) => {
+      const { hostname } = new URL(`http://[${host}]`);
+      assertEquals(canonicalHost(host), hostname.slice(1, -1));
+    }),
+  );
+});
