@@ -321,6 +321,8 @@ export interface Session {
   readonly tls: TlsFacts | undefined;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** The id of the backend that a tcp session is connected to; undefined before, and for http. */
+  readonly backend: string | undefined;
   /** Transactions begun so far. */
   readonly transactions: number;
   /** Bytes read from the client so far. */
@@ -409,7 +411,11 @@ export interface HttpRequest {
   readonly version: "1.0" | "1.1" | "2";
   /** `https` behind TLS, else `http`; from a trusted peer's X-Forwarded-Proto. */
   readonly scheme: "http" | "https";
-  /** Lower-cased host of the Host field, without port and, for IPv6, brackets; empty where there is none. */
+  /**
+   * The Host field's host in its one spelling: lower case, without port, without
+   * a dot at its end, an IPv6 address in its shortest form and without brackets.
+   * Empty where there is none.
+   */
   readonly host: string;
   /** The port of the Host field, undefined where it has none. */
   readonly port: number | undefined;

@@ -10,6 +10,7 @@ import { createLog } from "../observe/log.ts";
 import type { ConfigSource } from "../supervisor/load_candidate.ts";
 import { loadCandidate } from "../supervisor/load_candidate.ts";
 import { watchSignals } from "../supervisor/signals.ts";
+import { surviveStrayErrors } from "../supervisor/stray_errors.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { type CommandContext, EXIT } from "./commands.ts";
 import { configFile, startLog, supervisorOptions } from "./config_file.ts";
@@ -32,11 +33,13 @@ export async function runSource(
   let supervisor: Supervisor | undefined;
   let admin: AdminServer | undefined;
   let log = early;
+  let forget = () => {};
   try {
     const loaded = await loadCandidate(
       loadOptions(supervisorOptions(source, early, context)),
     );
     log = createLog(loaded.config.log);
+    forget = surviveStrayErrors(log);
     supervisor = new Supervisor(supervisorOptions(source, log, context));
     await supervisor.start(loaded);
     admin = await serveAdmin(supervisor, loaded.config.admin, log);
@@ -59,6 +62,7 @@ export async function runSource(
   } finally {
     await supervisor?.stop();
     await admin?.shutdown();
+    forget();
     await log.flush();
   }
 }

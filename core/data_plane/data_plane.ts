@@ -5,26 +5,23 @@
  *
  * @module
  */
-import { bind, bindAddresses, BindError, bindKey } from "../listener/bind.ts";
+import { bindAddresses, bindKey } from "../listener/bind.ts";
 import type { Initiator } from "../listener/initiator.ts";
-import { type Acceptor, Listener } from "../listener/listener.ts";
+import type { Acceptor } from "../listener/listener.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
 import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
-import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { Plugin } from "../plugin.ts";
-import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
-import { PluginLoadError } from "../plugins/plugin_load_error.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import { Session } from "../session/session.ts";
 import type { Transaction } from "../session/transaction.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
-import { Snapshot } from "../snapshot/snapshot.ts";
-import { verdicts } from "../verdict.ts";
+import { type ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import { BoundListeners, type PreparedListeners } from "./bound_listeners.ts";
 import {
   type Candidate,
   type PlaneControl,
@@ -33,8 +30,8 @@ import {
   type Prepared,
   RefusedError,
 } from "./control.ts";
+import { PlanePlugins } from "./plane_plugins.ts";
 import { reportPlane } from "./report.ts";
-import { Subrequests } from "./subrequest.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 
 /** What a data plane is made of. */
@@ -50,18 +47,19 @@ export interface DataPlaneParts {
 interface Pending {
   readonly revision: number;
   readonly snapshot: Snapshot;
-  readonly listeners: Map<string, Listener>;
-  /** Those of them that are new: closed where the candidate is discarded. */
-  readonly fresh: readonly Listener[];
+  readonly listeners: PreparedListeners;
 }
+
+/** Sessions that are cut have so long to unwind, in milliseconds: a handler may hear of nothing. */
+const CUT_GRACE = 1_000;
 
 /** A data plane. */
 export class DataPlane implements PlaneControl, SessionHost {
   readonly env: PlaneEnv;
   readonly backends: BackendRegistry;
-  readonly plugins: PluginInstances;
+  readonly plugins: PlanePlugins;
   readonly sessions = new Set<Session>();
-  listeners = new Map<string, Listener>();
+  readonly listeners: BoundListeners;
   current: Snapshot;
   draining = false;
 
@@ -70,15 +68,24 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly #lag: LoopLagMeter;
   #pending: Pending | undefined;
   #idle: (() => void) | undefined;
+  #ended = false;
 
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
     this.env = parts.env;
     this.backends = new BackendRegistry(parts.env);
-    this.plugins = new PluginInstances({
-      builtins: parts.builtins,
+    this.listeners = new BoundListeners({
+      worker: parts.settings.worker,
       clock: parts.env.clock,
+      log: parts.env.log,
+      acceptor: (key) => this.#acceptor(key),
+    });
+    this.plugins = new PlanePlugins({
+      env: parts.env,
+      registry: parts.registry,
       log: parts.log,
+      builtins: parts.builtins,
+      enter: (initiator, listener) => this.#enter(initiator, listener),
     });
     this.current = new Snapshot({
       revision: 0,
@@ -109,63 +116,56 @@ export class DataPlane implements PlaneControl, SessionHost {
   // ------------------------------------------------------------ PlaneControl
 
   async prepare(candidate: Candidate): Promise<Prepared> {
-    const uses = await this.#acquirePlugins(candidate);
+    const { revision, config, ports } = candidate;
+    const uses = await this.plugins.acquire(candidate);
     let snapshot: Snapshot | undefined;
-    const fresh: Listener[] = [];
     try {
       snapshot = this.#build(candidate, uses);
-      const listeners = await this.#bindAll(candidate, fresh);
-      this.#pending = {
-        revision: candidate.revision,
-        snapshot,
-        listeners,
-        fresh,
-      };
-      return { ports: portsOf(listeners) };
+      const listeners = await this.listeners.prepare(config.listeners, ports);
+      this.#pending = { revision, snapshot, listeners };
     } catch (thrown) {
-      await Promise.all(fresh.map((listener) => listener.close()));
       if (snapshot !== undefined) snapshot.release();
-      else this.#releasePlugins(uses);
+      else this.plugins.release(uses);
       this.#retireUnused();
       throw refusal(thrown);
     }
+    if (this.#ended) {
+      await this.discard(revision);
+      throw new RefusedError(["The data plane has ended"]);
+    }
+    return { ports: this.#pending.listeners.ports };
   }
 
   /** As `prepare`, but binds nothing and keeps nothing: for `headrace check`. */
   async check(candidate: Candidate): Promise<void> {
-    const uses = await this.#acquirePlugins(candidate);
+    const uses = await this.plugins.acquire(candidate);
     try {
       this.#build(candidate, uses).release();
     } catch (thrown) {
-      this.#releasePlugins(uses);
+      this.plugins.release(uses);
       throw refusal(thrown);
     }
   }
 
-  commit(revision: number): Promise<void> {
+  async commit(revision: number): Promise<void> {
     const pending = this.#takePending(revision);
     const old = this.current;
     this.current = pending.snapshot;
     for (const cluster of pending.snapshot.clusters.values()) {
       cluster.activate();
     }
-    const dropped = [...this.listeners.values()].filter((listener) =>
-      ![...pending.listeners.values()].includes(listener)
-    );
-    this.listeners = pending.listeners;
-    for (const listener of pending.fresh) listener.activate();
-    for (const listener of dropped) listener.close();
+    const swapped = this.listeners.commit(pending.listeners);
     this.#retireUnused();
     this.#drainOrphans();
     old.release();
-    return Promise.resolve();
+    await swapped;
   }
 
   async discard(revision: number): Promise<void> {
-    const pending = this.#takePending(revision);
-    await Promise.all(pending.fresh.map((listener) => listener.close()));
-    pending.snapshot.release();
+    const { listeners, snapshot } = this.#takePending(revision);
+    snapshot.release();
     this.#retireUnused();
+    await this.listeners.discard(listeners);
   }
 
   report(sessions: number): Promise<PlaneReport> {
@@ -180,25 +180,28 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   async drain(timeout: number): Promise<void> {
     this.draining = true;
-    await Promise.all(
-      [...this.listeners.values()].map((listener) => listener.close()),
-    );
+    const closed = this.listeners.close();
     for (const session of this.sessions) session.drain();
+    await closed;
     if (this.sessions.size === 0) return;
-    const ended = new Promise<void>((resolve) => this.#idle = resolve);
-    const cancel = this.env.clock.after(timeout, () => this.#cut());
-    await ended;
+    const { promise: idle, resolve } = Promise.withResolvers<void>();
+    this.#idle = resolve;
+    const { clock } = this.env;
+    let cancel = clock.after(timeout, () => {
+      this.#cut();
+      cancel = clock.after(CUT_GRACE, resolve);
+    });
+    await idle;
     cancel();
   }
 
   async stop(): Promise<void> {
     this.draining = true;
-    await Promise.all(
-      [...this.listeners.values()].map((listener) => listener.close()),
-    );
+    this.#ended = true;
+    await this.listeners.close();
     this.#cut();
     this.#lag[Symbol.dispose]();
-    this.listeners = new Map();
+    if (this.#pending !== undefined) await this.discard(this.#pending.revision);
     const old = this.current;
     this.current = new Snapshot({
       revision: -1,
@@ -207,7 +210,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     this.#retireUnused();
     old.release();
-    await Promise.all(this.#releases);
+    await this.plugins.settled();
   }
 
   // ------------------------------------------------------------- SessionHost
@@ -232,38 +235,6 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   // ----------------------------------------------------------------- the rest
 
-  readonly #releases = new Set<Promise<void>>();
-
-  async #acquirePlugins(candidate: Candidate): Promise<PluginUse[]> {
-    const { config, artifacts } = candidate;
-    const acquired = await Promise.allSettled(
-      config.plugins.map((plugin, i) =>
-        this.plugins.acquire(
-          {
-            artifact: artifacts[i]!,
-            name: plugin.name,
-            options: plugin.options,
-          },
-          (spec, options, signal) => this.#context(spec.name, options, signal),
-        )
-      ),
-    );
-    const uses: PluginUse[] = [];
-    const problems: string[] = [];
-    acquired.forEach((result, i) => {
-      if (result.status === "fulfilled") {
-        uses.push({ instance: result.value, config: config.plugins[i]! });
-      } else {
-        problems.push(messageOf(result.reason));
-      }
-    });
-    if (problems.length > 0) {
-      this.#releasePlugins(uses);
-      throw new RefusedError(problems);
-    }
-    return uses;
-  }
-
   #build(candidate: Candidate, uses: readonly PluginUse[]): Snapshot {
     return buildSnapshot({
       revision: candidate.revision,
@@ -271,26 +242,8 @@ export class DataPlane implements PlaneControl, SessionHost {
       plugins: uses,
       backends: this.backends,
       metrics: this.env.metrics,
-      onUnused: () => this.#releasePlugins(uses),
+      onUnused: () => this.plugins.release(uses),
     });
-  }
-
-  #context(name: string, options: unknown, signal: AbortSignal) {
-    const { registry, log } = this.#parts;
-    const subrequests = new Subrequests({
-      env: this.env,
-      enter: (initiator, listener) => this.#enter(initiator, listener),
-    });
-    return {
-      name,
-      options,
-      signal,
-      verdict: verdicts,
-      log: log.with({ plugin: name }),
-      metrics: pluginMetrics(registry, name),
-      request: subrequests.send.bind(subrequests),
-      clock: this.env.clock,
-    };
   }
 
   #enter(initiator: Initiator, name: string | undefined): void {
@@ -307,80 +260,21 @@ export class DataPlane implements PlaneControl, SessionHost {
     );
   }
 
-  #releasePlugins(uses: readonly { instance: PluginInstance }[]): void {
-    for (const { instance } of uses) {
-      const release = this.plugins.release(instance);
-      this.#releases.add(release);
-      release.then(() => this.#releases.delete(release));
-    }
-  }
-
-  /** Keeps the sockets of addresses that stay, binds the others. */
-  async #bindAll(
-    candidate: Candidate,
-    fresh: Listener[],
-  ): Promise<Map<string, Listener>> {
-    const { workers, worker } = this.#parts.settings;
-    const listeners = new Map<string, Listener>();
-    const problems: string[] = [];
-    for (const config of candidate.config.listeners) {
-      for (const address of bindAddresses(config)) {
-        const key = bindKey(address);
-        // A unix socket has one owner: the kernel spreads only ports.
-        if (address.address.kind === "unix" && worker > 0) continue;
-        const kept = this.listeners.get(key);
-        if (kept !== undefined) {
-          listeners.set(key, kept);
-          continue;
-        }
-        try {
-          const bound = await bind(address, {
-            reusePort: workers > 1,
-            port: candidate.ports[key],
-          });
-          const listener = new Listener(
-            bound,
-            this.#acceptor(key),
-            { clock: this.env.clock, log: this.env.log },
-          );
-          fresh.push(listener);
-          listeners.set(key, listener);
-        } catch (thrown) {
-          if (!(thrown instanceof BindError)) throw thrown;
-          problems.push(`listeners "${config.name}": ${thrown.message}`);
-        }
-      }
-    }
-    if (problems.length > 0) throw new RefusedError(problems);
-    return listeners;
-  }
-
   /** The address's listener may get another name or other limits by a reload: it is looked up anew. */
   #acceptor(key: string): Acceptor {
-    const runtime = () => {
-      for (const listener of this.current.listeners) {
-        if (bindAddresses(listener.config).some((a) => bindKey(a) === key)) {
-          return listener;
-        }
-      }
-      throw new RangeError(`No listener has the address ${key}`);
-    };
-    let revision = -1;
-    let known = undefined as ReturnType<typeof runtime> | undefined;
+    let known: ListenerRuntime | undefined;
     const lookUp = () => {
-      if (known === undefined || revision !== this.current.revision) {
-        known = runtime();
-        revision = this.current.revision;
-      }
+      if (known?.snapshot !== this.current) known = this.#listenerAt(key);
       return known;
     };
     const { workers } = this.#parts.settings;
     return {
       rules: () => {
-        const { limits, socket } = lookUp().config;
+        const { address, limits, socket } = lookUp().config;
+        // The kernel spreads connections evenly enough for a bound.
+        const share = address.kind === "unix" ? 1 : workers;
         return {
-          // The kernel spreads connections evenly enough for a bound.
-          connections: Math.ceil(limits.connections / workers),
+          connections: Math.ceil(limits.connections / share),
           connectionsPerAddress: limits.connectionsPerAddress,
           noDelay: socket.noDelay,
           keepAlive: socket.keepAlive,
@@ -393,6 +287,15 @@ export class DataPlane implements PlaneControl, SessionHost {
             : new ProxyError("too_many_connections", refusal),
         ),
     };
+  }
+
+  #listenerAt(key: string): ListenerRuntime {
+    for (const listener of this.current.listeners) {
+      if (bindAddresses(listener.config).some((a) => bindKey(a) === key)) {
+        return listener;
+      }
+    }
+    throw new RangeError(`No listener has the address ${key}`);
   }
 
   #takePending(revision: number): Pending {
@@ -432,20 +335,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   }
 }
 
-function portsOf(
-  listeners: ReadonlyMap<string, Listener>,
-): Record<string, number> {
-  return Object.fromEntries(
-    [...listeners].map(([key, listener]) => [key, listener.address.port]),
-  );
-}
-
 function refusal(thrown: unknown): Error {
   if (thrown instanceof SnapshotError) return new RefusedError(thrown.problems);
   return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-function messageOf(thrown: unknown): string {
-  if (thrown instanceof PluginLoadError) return thrown.message;
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -37,12 +37,14 @@ export function reportPlane(
   return {
     revision: plane.current.revision,
     metrics: options.registry.snapshot(),
-    listeners: [...plane.listeners].map(([key, listener]) => ({
-      name: key.slice(0, key.lastIndexOf(" ")),
-      address: formatSocket(listener.address),
-      state: listener.state,
-      open: listener.open,
-    })),
+    listeners: [...plane.current.listeners].flatMap(({ name, config }) =>
+      plane.listeners.of(config).map((listener) => ({
+        name,
+        address: formatSocket(listener.address),
+        state: listener.state,
+        open: listener.open,
+      }))
+    ),
     plugins: plane.plugins.list().map((instance) => {
       const points = Object.keys(instance.parts.handlers ?? {});
       return {

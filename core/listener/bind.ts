@@ -15,10 +15,10 @@ export interface BindAddress {
 
 /** Options of a bind. */
 export interface BindOptions {
-  /** Other workers bind the same port; the kernel spreads connections. */
-  readonly reusePort: boolean;
   /** The port to take where the config says 0: what the first worker got. */
   readonly port: number | undefined;
+  /** Another worker, or a listener that this one replaces, has the port. */
+  readonly ours: boolean;
 }
 
 /** A listener that could not be bound. */
@@ -42,8 +42,11 @@ export function bindAddresses(config: ListenerConfig): BindAddress[] {
 }
 
 /** Names an address over reloads: what has the same name keeps its socket. */
-export function bindKey(bind: BindAddress): string {
-  return `${formatAddress(bind.address)} ${bind.backlog}`;
+export function bindKey({ listener, address, backlog }: BindAddress): string {
+  const text = formatAddress(address);
+  if (address.kind === "unix") return text;
+  // Each listener on port 0 has a port of its own.
+  return `${text} ${backlog}${address.port === 0 ? ` ${listener}` : ""}`;
 }
 
 /** Binds it. Throws a {@linkcode BindError} with the address and the reason. */
@@ -56,12 +59,14 @@ export async function bind(
       await removeStale(address.path);
       return Deno.listen({ transport: "unix", path: address.path });
     }
-    return Deno.listen({
+    const at = {
       hostname: address.hostname,
       port: options.port ?? address.port,
-      reusePort: options.reusePort,
-      tcpBacklog: backlog,
-    });
+    };
+    // Sockets share their port, with other workers and with whoever takes over
+    // from them. A second proxy would share it too: not if we must have it alone.
+    if (!options.ours && at.port !== 0) Deno.listen(at).close();
+    return Deno.listen({ ...at, reusePort: true, tcpBacklog: backlog });
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     throw new BindError(

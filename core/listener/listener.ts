@@ -46,6 +46,7 @@ export class Listener {
   readonly #perAddress = new Map<string, number>();
   #wake: (() => void) | undefined;
   #loop: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(
     listener: Deno.Listener,
@@ -66,9 +67,18 @@ export class Listener {
     this.#loop = this.#accept();
   }
 
-  /** Accepts no more; resolves when the loop has ended. Sessions live on. */
-  async close(): Promise<void> {
-    if (this.state === "draining") return;
+  /** The rules may have changed: who waits at the limit looks again. */
+  rulesChanged(): void {
+    this.#wake?.();
+  }
+
+  /** Accepts no more; resolves when the loop has ended and the address is free. Sessions live on. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.state = "draining";
     this.#listener.close();
     this.#wake?.();
@@ -89,12 +99,17 @@ export class Listener {
         conn = await this.#listener.accept();
       } catch (thrown) {
         // Closing the listener ends the pending accept.
-        if (this.state !== "active") return;
+        if (this.#closed !== undefined) return;
         this.#log.error("Cannot accept a connection", { error: thrown });
         await new Promise<void>((resolve) => {
           this.#clock.after(ACCEPT_PAUSE, resolve);
         });
         continue;
+      }
+      if (this.#closed !== undefined) {
+        // It came while the listener closed: nobody serves this address now.
+        conn.close();
+        return;
       }
       this.#begin(conn);
     }

@@ -17,17 +17,25 @@ export interface Expiring {
 /** How far apart sweeps are, and so how late a deadline may be, in milliseconds. */
 const SWEEP_INTERVAL = 100;
 
+/** So much time may pass between two sweeps, in milliseconds; the event loop stood still for the rest. */
+const MAX_STEP = 2 * SWEEP_INTERVAL;
+
 /** The sweep over everything that has a deadline. */
 export class Deadlines {
-  /** Coarse monotonic milliseconds, as of the last sweep. */
-  now: number;
+  /**
+   * Coarse monotonic milliseconds, as of the last sweep. Time in which the event
+   * loop stood still is left out: nobody's peer was silent in it, and what was
+   * armed before the next sweep must not expire early.
+   */
+  now = 0;
   readonly #clock: Clock;
+  /** The clock's time at the last sweep. */
+  #swept = 0;
   readonly #entries = new Set<Expiring>();
   #stop: (() => void) | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.now = clock.now();
   }
 
   /** The deadline that is so many milliseconds away; never early, at most two sweeps late. */
@@ -39,7 +47,7 @@ export class Deadlines {
   add(entry: Expiring): void {
     this.#entries.add(entry);
     if (this.#stop === undefined) {
-      this.now = this.#clock.now();
+      this.#swept = this.#clock.now();
       this.#stop = this.#clock.every(SWEEP_INTERVAL, () => this.#sweep());
     }
   }
@@ -52,9 +60,11 @@ export class Deadlines {
   }
 
   #sweep(): void {
-    const now = this.now = this.#clock.now();
+    const time = this.#clock.now();
+    this.now += Math.min(time - this.#swept, MAX_STEP);
+    this.#swept = time;
     for (const entry of this.#entries) {
-      if (entry.deadline <= now) entry.expire();
+      if (entry.deadline <= this.now) entry.expire();
     }
   }
 }

@@ -59,9 +59,7 @@ async function forward(
 ): Promise<void> {
   do {
     if (from.held > 0) {
-      const bytes = from.bytes.subarray(from.start, from.end);
-      from.start = from.end;
-      await to.write(bytes);
+      await from.passTo(to);
       touch();
     }
   } while (await from.fill());

@@ -68,6 +68,8 @@ export class Socket implements Expiring {
   /** The buffer that a pinned head lies in, once reading went on in another. */
   #retired: Uint8Array | undefined;
   #pinned = false;
+  /** Bytes of the buffer are on their way to another connection. */
+  #lent = false;
   /** What the last read says about the buffer's size: it was filled, or hardly used. */
   #fit: "tight" | "right" | "loose" = "right";
   readonly #floor: BufferPool;
@@ -215,8 +217,9 @@ export class Socket implements Expiring {
   async fill(): Promise<boolean> {
     if (this.ended) return false;
     if (this.#posted === undefined) {
-      this.#makeRoom();
+      // Its buffer is gone; whoever made room would take one that nobody gives back.
       if (this.closed) throw this.#closedError();
+      this.#makeRoom();
       this.#posted = this.#conn.read(this.bytes.subarray(this.end));
     }
     const posted = this.#posted;
@@ -248,8 +251,9 @@ export class Socket implements Expiring {
       : "right";
   }
 
-  /** Moves to a larger buffer, as far as there is one; false where there is none. */
+  /** Moves to a larger buffer, as far as there is one; false where there is none. Throws a ProxyError once it is closed. */
   enlarge(): boolean {
+    if (this.closed) throw this.#closedError();
     const pool = this.#options.buffers.larger(this.bytes);
     if (pool.size <= this.bytes.length) return false;
     this.#moveTo(pool.take());
@@ -281,6 +285,23 @@ export class Socket implements Expiring {
     this.#options.total.out += bytes.length;
   }
 
+  /**
+   * Writes all that is held to another connection. Until that is done the buffer
+   * stays out, whoever closes this one meanwhile: the next connection would read
+   * into what is being written. Rejects with a ProxyError.
+   */
+  async passTo(other: Socket): Promise<void> {
+    const bytes = this.bytes.subarray(this.start, this.end);
+    this.start = this.end;
+    this.#lent = true;
+    try {
+      await other.write(bytes);
+    } finally {
+      this.#lent = false;
+      if (this.closed && this.#posted === undefined) this.#giveBack();
+    }
+  }
+
   /** Ends our direction after what was written. Errors are the reader's to see. */
   async closeWrite(): Promise<void> {
     if (this.closed) return;
@@ -309,7 +330,7 @@ export class Socket implements Expiring {
   };
 
   #giveBack(): void {
-    if (this.#pinned || this.bytes === EMPTY) return;
+    if (this.#pinned || this.#lent || this.bytes === EMPTY) return;
     this.#options.buffers.give(this.bytes);
     this.bytes = EMPTY;
     this.start = this.end = 0;

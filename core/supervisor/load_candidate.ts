@@ -56,10 +56,7 @@ async function readConfig({ source, env }: LoadOptions): Promise<Config> {
     path: source.path,
     text,
     env,
-  }, {
-    checkCondition: (condition) =>
-      checkCondition(condition, { pluginsMayAdd: /^plugins\s*:/m.test(text) }),
-  });
+  }, { checkCondition });
   if (loaded.config === undefined) {
     throw new RefusedError(loaded.problems.map(formatProblem));
   }

@@ -39,7 +39,7 @@ export function mergeReports(
     metrics: mergeSnapshots([own, ...reports.map(({ metrics }) => metrics)]),
     listeners: merge(
       reports.flatMap(({ listeners }) => listeners),
-      ({ name }) => name,
+      ({ name, address }) => `${name} ${address}`,
       (a, b) => ({ ...a, open: a.open + b.open }),
     ),
     plugins: merge(

@@ -40,11 +40,6 @@ interface Answer {
   };
 }
 
-/** Says that the worker is alive; sent once a second. */
-export interface Beat {
-  readonly beat: true;
-}
-
 /** Answers calls that come over `port` by `control`. */
 export function serveControl(port: Port, control: PlaneControl): void {
   port.addEventListener("message", (event: MessageEvent<Call>) => {
@@ -114,8 +109,8 @@ export class RemoteControl implements PlaneControl {
         reject(this.#lost);
         return;
       }
-      this.#waiting.set(call, { resolve, reject });
       this.#port.postMessage({ call, method, args });
+      this.#waiting.set(call, { resolve, reject });
     });
     return promise as ReturnType<PlaneControl[M]>;
   }

@@ -1,17 +1,11 @@
 /**
- * The supervisor: one per process, in the main thread. It loads configs, keeps
- * the data planes going and changes all of them at once.
+ * The supervisor: one per process, in the main thread. It loads configs, has
+ * all data planes change at once, and leads the process to its end.
  *
  * @module
  */
-import {
-  type Candidate,
-  type PlaneControl,
-  type PlaneReport,
-  type Prepared,
-  RefusedError,
-} from "../data_plane/control.ts";
-import { createDataPlane } from "../data_plane/create.ts";
+import type { Candidate } from "../data_plane/control.ts";
+import { RefusedError } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
@@ -20,13 +14,14 @@ import {
 } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { Plugin } from "../plugin.ts";
+import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
 import {
   type ConfigSource,
   loadCandidate,
   type LoadedConfig,
 } from "./load_candidate.ts";
+import { Planes } from "./planes.ts";
 import { mergeReports, type ProxyReport } from "./proxy_report.ts";
-import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -36,27 +31,17 @@ export interface SupervisorOptions {
   readonly cacheDir: string;
   readonly clock: Clock;
   readonly log: CoreLog;
-}
-
-/** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
-const RESTART_DELAY = 100;
-
-/** Restarts wait at most so long, in milliseconds. */
-const MAX_RESTART_DELAY = 30_000;
-
-/** One place for a data plane: filled anew when its worker is lost. */
-interface Slot {
-  readonly worker: number;
-  control: PlaneControl;
-  /** Undefined where the plane runs in the main thread. */
-  plane: WorkerPlane | undefined;
-  failures: number;
+  /** Signs of life of workers; every second, lost after ten. */
+  readonly heartbeat?: Heartbeat;
 }
 
 /** The state of the whole process. */
 export type SupervisorState = "starting" | "ready" | "draining" | "stopped";
 
-/** Loads, reloads, restarts, drains. */
+/** What is made once at the start: a reload leaves it as it is. */
+const ONLY_AT_START = ["workers", "log", "admin"] as const;
+
+/** Loads, reloads, drains. */
 export class Supervisor {
   state: SupervisorState = "starting";
   /** The last reload that was refused since the last good one. */
@@ -65,12 +50,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #registry = new MetricRegistry();
   readonly #metrics: ProxyMetrics;
-  readonly #instance: string;
-  #slots: Slot[] = [];
-  #current: Candidate | undefined;
-  #revision = 0;
-  /** Changes of all planes come one after another. */
-  #queue: Promise<unknown> = Promise.resolve();
+  #planes: Planes | undefined;
+  #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
   /** Resolves when it has drained or was cut: nothing is left to wait for. */
   readonly finished: Promise<void> = new Promise((resolve) =>
@@ -80,25 +61,32 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#metrics = createProxyMetrics(this.#registry);
-    const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
-    this.#instance = `headrace-${random.toString(36)}`;
   }
 
   /** The config that is in use. Throws before `start`. */
   get config(): Candidate["config"] {
-    if (this.#current === undefined) throw new Error("Nothing is loaded yet");
-    return this.#current.config;
+    const current = this.#planes?.current;
+    if (current === undefined) throw new Error("Nothing is loaded yet");
+    return current.config;
   }
 
   /** Begins to serve a loaded config. Rejects with a {@linkcode RefusedError}. */
   async start(loaded: LoadedConfig): Promise<void> {
-    const { workers } = loaded.config;
-    const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
-    for (let worker = 0; worker < count; worker++) {
-      this.#slots.push(this.#createSlot(worker, count, loaded.config.log));
-    }
+    const { workers, log: logConfig } = loaded.config;
+    const { builtins, clock, log, heartbeat } = this.#options;
+    const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    this.#planes = new Planes({
+      workers: workers === "auto" ? navigator.hardwareConcurrency : workers,
+      instance: `headrace-${random.toString(36)}`,
+      logConfig,
+      builtins,
+      clock,
+      log,
+      heartbeat: heartbeat ?? DEFAULT_HEARTBEAT,
+    });
+    this.#started = loaded.config;
     try {
-      await this.#change(loaded);
+      await this.#planes.change(() => Promise.resolve(loaded));
     } catch (thrown) {
       await this.stop();
       throw thrown;
@@ -107,26 +95,29 @@ export class Supervisor {
   }
 
   /** Loads the config and swaps it in everywhere, or keeps the old one everywhere. Rejects with a {@linkcode RefusedError}. */
-  reload(): Promise<void> {
-    return this.#enqueue(async () => {
-      try {
-        await this.#change(await this.#load());
-        this.lastRefusal = undefined;
-        this.#metrics.reloads.series("ok").add();
-        this.#options.log.info("The config was reloaded", {
-          revision: this.#revision,
-        });
-      } catch (thrown) {
-        this.#metrics.reloads.series("refused").add();
-        this.lastRefusal = thrown instanceof RefusedError
-          ? thrown.problems
-          : [String(thrown)];
-        this.#options.log.error("The config was refused", {
-          problems: this.lastRefusal,
-        });
-        throw thrown;
+  async reload(): Promise<void> {
+    const { log } = this.#options;
+    try {
+      if (this.#planes === undefined || this.state !== "ready") {
+        throw new RefusedError([
+          `Cannot reload as the proxy must be ready: current state is ${this.state}`,
+        ]);
       }
+      await this.#planes.change(() => this.#load());
+    } catch (thrown) {
+      this.#metrics.reloads.series("refused").add();
+      this.lastRefusal = thrown instanceof RefusedError
+        ? thrown.problems
+        : [String(thrown)];
+      log.error("The config was refused", { problems: this.lastRefusal });
+      throw thrown;
+    }
+    this.lastRefusal = undefined;
+    this.#metrics.reloads.series("ok").add();
+    log.info("The config was reloaded", {
+      revision: this.#planes.current!.revision,
     });
+    this.#tellUnchanged();
   }
 
   #load(): Promise<LoadedConfig> {
@@ -135,29 +126,30 @@ export class Supervisor {
     return loadCandidate({ source, env, builtins: names, cacheDir, log });
   }
 
+  /** Says which keys of the config in use are not in effect. */
+  #tellUnchanged(): void {
+    const { config } = this;
+    const keys = ONLY_AT_START.filter((key) =>
+      JSON.stringify(config[key]) !== JSON.stringify(this.#started![key])
+    );
+    if (keys.length === 0) return;
+    this.#options.log.warn("These keys take effect at the next start", {
+      keys,
+    });
+  }
+
   /** What all planes tell, added up; at most so many sessions one by one. */
   async report(sessions: number): Promise<ProxyReport> {
-    const reports = await Promise.all(
-      this.#slots.map(({ control }) =>
-        control.report(sessions).catch(lostToUndefined)
-      ),
-    );
-    const alive = reports.filter((report): report is PlaneReport =>
-      report !== undefined
-    );
-    return mergeReports(alive, this.#registry.snapshot(), sessions);
+    const reports = await this.#planes?.report(sessions) ?? [];
+    return mergeReports(reports, this.#registry.snapshot(), sessions);
   }
 
   /** Stops accepting and waits for the sessions' ends. */
   async drain(): Promise<void> {
     if (this.state === "draining" || this.state === "stopped") return;
-    this.state = "draining";
     const { timeout } = this.config.drain;
-    await Promise.all(
-      this.#slots.map(({ control }) =>
-        control.drain(timeout).catch(lostToUndefined)
-      ),
-    );
+    this.state = "draining";
+    await this.#planes!.drain(timeout);
     this.#finish();
   }
 
@@ -169,133 +161,6 @@ export class Supervisor {
   /** Ends everything at once. */
   async stop(): Promise<void> {
     this.state = "stopped";
-    await Promise.all(
-      this.#slots.map(async ({ control, plane }) => {
-        await control.stop().catch(lostToUndefined);
-        plane?.terminate();
-      }),
-    );
-    this.#slots = [];
+    await this.#planes?.stop();
   }
-
-  #enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
-
-  /** Two phases: every plane takes the candidate, then every plane swaps. */
-  async #change(loaded: LoadedConfig): Promise<void> {
-    const revision = ++this.#revision;
-    const [first, ...others] = this.#slots;
-    if (first === undefined) return;
-    const ports = { ...this.#current?.ports };
-    const prepared: Slot[] = [];
-    try {
-      // The first one finds the ports that the config leaves open.
-      const found = await first.control.prepare({ ...loaded, revision, ports });
-      prepared.push(first);
-      const candidate = { ...loaded, revision, ports: found.ports };
-      const results = await Promise.allSettled(
-        others.map((slot) => prepareSlot(slot, candidate, prepared)),
-      );
-      const refused = results.flatMap((result) =>
-        result.status === "rejected" ? [result.reason] : []
-      );
-      if (refused.length > 0) throw refused[0];
-      await Promise.all(
-        this.#slots.map((slot) => slot.control.commit(revision)),
-      );
-      this.#current = candidate;
-    } catch (thrown) {
-      await Promise.all(
-        prepared.map(({ control }) =>
-          control.discard(revision).catch(lostToUndefined)
-        ),
-      );
-      throw thrown;
-    }
-  }
-
-  #createSlot(
-    worker: number,
-    workers: number,
-    log: Candidate["config"]["log"],
-  ): Slot {
-    const settings = { worker, workers, instance: this.#instance, log };
-    if (workers > 1) {
-      const plane = new WorkerPlane({
-        settings,
-        clock: this.#options.clock,
-        onLost: (reason) => this.#restart(slot, workers, reason),
-      });
-      const slot: Slot = {
-        worker,
-        plane,
-        control: plane.control,
-        failures: 0,
-      };
-      return slot;
-    }
-    const { clock, builtins } = this.#options;
-    const control = createDataPlane({
-      settings,
-      clock,
-      builtins,
-      log: this.#options.log,
-    });
-    return { worker, control, plane: undefined, failures: 0 };
-  }
-
-  /** A worker is lost with its sessions; another one takes its place with the current config. */
-  #restart(slot: Slot, workers: number, reason: WorkerLostError): void {
-    const { log, clock } = this.#options;
-    if (this.state !== "ready") return;
-    const delay = Math.min(
-      RESTART_DELAY * 2 ** slot.failures++,
-      MAX_RESTART_DELAY,
-    );
-    log.error("A worker was lost with its sessions; it is restarted", {
-      worker: slot.worker,
-      reason: reason.message,
-      delay,
-    });
-    clock.after(delay, () => {
-      this.#enqueue(() => this.#refill(slot, workers)).catch((error) =>
-        log.error("A worker could not be restarted", {
-          worker: slot.worker,
-          error,
-        })
-      );
-    });
-  }
-
-  async #refill(slot: Slot, workers: number): Promise<void> {
-    const candidate = this.#current;
-    if (this.state !== "ready" || candidate === undefined) return;
-    const { config } = candidate;
-    const fresh = this.#createSlot(slot.worker, workers, config.log);
-    slot.control = fresh.control;
-    slot.plane = fresh.plane;
-    await slot.control.prepare(candidate);
-    await slot.control.commit(candidate.revision);
-    slot.failures = 0;
-    this.#options.log.info("A worker was restarted", { worker: slot.worker });
-  }
-}
-
-async function prepareSlot(
-  slot: Slot,
-  candidate: Candidate,
-  prepared: Slot[],
-): Promise<Prepared> {
-  const result = await slot.control.prepare(candidate);
-  prepared.push(slot);
-  return result;
-}
-
-/** A worker that is lost has nothing to tell and nothing to end. */
-function lostToUndefined(thrown: unknown): undefined {
-  if (thrown instanceof WorkerLostError) return undefined;
-  throw thrown;
 }

@@ -8,18 +8,20 @@ import type { PlaneSettings } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
+import type { Beat } from "./heartbeat.ts";
 import { type Port, serveControl } from "./rpc.ts";
-
-/** Milliseconds between two signs of life. */
-export const BEAT_INTERVAL = 1_000;
+import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** The first message. */
 export interface StartMessage {
   readonly start: PlaneSettings;
+  /** Milliseconds between two signs of life. */
+  readonly beatInterval: number;
 }
 
-function start(port: Port, settings: PlaneSettings): void {
+function start(port: Port, { start: settings, beatInterval }: StartMessage) {
   const log = createLog(settings.log).with({ worker: settings.worker });
+  surviveStrayErrors(log);
   const plane = createDataPlane({
     settings,
     clock: systemClock,
@@ -27,11 +29,12 @@ function start(port: Port, settings: PlaneSettings): void {
     builtins,
   });
   serveControl(port, plane);
-  systemClock.every(BEAT_INTERVAL, () => port.postMessage({ beat: true }));
-  port.postMessage({ beat: true });
+  const beat = () => port.postMessage({ beat: true } satisfies Beat);
+  systemClock.every(beatInterval, beat);
+  beat();
 }
 
 const port = self as unknown as Port;
 port.addEventListener("message", (event: MessageEvent<StartMessage>) => {
-  if (event.data.start !== undefined) start(port, event.data.start);
+  if (event.data.start !== undefined) start(port, event.data);
 });

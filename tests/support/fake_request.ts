@@ -9,6 +9,7 @@ import type {
   Session,
   Transaction,
 } from "../../core/plugin.ts";
+import { canonicalHost } from "../../core/route/host_name.ts";
 
 /** What a fake request is made of; everything has a plain default. */
 export interface FakeRequestInit {
@@ -50,7 +51,7 @@ export class FakeRequest implements HttpRequest {
     this.scheme = init.scheme ?? "http";
     const host = init.host ?? "example.com";
     const [, name = "", port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
-    this.host = name.toLowerCase().replace(/^\[(.*)\]$/, "$1");
+    this.host = canonicalHost(name.replace(/^\[(.*)\]$/, "$1"));
     this.port = port === undefined ? undefined : Number(port);
     this.headers = new FakeHeaders([["host", host], ...init.headers ?? []]);
     this.clientAddress = init.clientAddress ?? "192.0.2.1";

@@ -108,6 +108,7 @@ export function fakeSession(facts: Facts<Session> = {}): Session {
     internal: false,
     tls: undefined,
     startedAt: 1_700_000_000_000,
+    backend: undefined,
     transactions: 1,
     bytesIn: 0,
     bytesOut: 0,

@@ -8,6 +8,7 @@ import { type CoreLog, createLog } from "../../core/observe/log.ts";
 import { RefusedError } from "../../core/data_plane/control.ts";
 import { loadCandidate } from "../../core/supervisor/load_candidate.ts";
 import type { ProxyReport } from "../../core/supervisor/proxy_report.ts";
+import type { Heartbeat } from "../../core/supervisor/heartbeat.ts";
 import { Supervisor } from "../../core/supervisor/supervisor.ts";
 import { builtins } from "../../plugins/mod.ts";
 
@@ -30,6 +31,8 @@ export interface ProxyOptions {
   /** Relative plugin paths start here. */
   readonly baseDir?: string;
   readonly cacheDir?: string;
+  /** Of workers. */
+  readonly heartbeat?: Heartbeat;
 }
 
 /** Starts it with a config's text; listeners at port 0 of 127.0.0.1 get free ports. Rejects with a RefusedError. */
@@ -58,6 +61,7 @@ export async function startProxy(
     cacheDir,
     clock: systemClock,
     log,
+    ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),
   };
   const supervisor = new Supervisor(supervisorOptions);
   const cleanUp = async () => {

@@ -1,0 +1,107 @@
+/**
+ * The plugins of a data plane: those of a candidate acquired together, those of
+ * a snapshot released together.
+ *
+ * @module
+ */
+import type { MetricRegistry } from "../observe/metrics.ts";
+import type { CoreLog } from "../observe/log.ts";
+import { pluginMetrics } from "../observe/plugin_metrics.ts";
+import type { Plugin, PluginContext } from "../plugin.ts";
+import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
+import type { PlaneEnv } from "../session/env.ts";
+import type { PluginUse } from "../snapshot/handler_tables.ts";
+import { verdicts } from "../verdict.ts";
+import { type Candidate, RefusedError } from "./control.ts";
+import { type SubrequestEntry, Subrequests } from "./subrequest.ts";
+
+/** What plugins get their context from. */
+export interface PlanePluginsOptions {
+  readonly env: PlaneEnv;
+  readonly registry: MetricRegistry;
+  readonly log: CoreLog;
+  readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Where their own requests enter. */
+  readonly enter: SubrequestEntry["enter"];
+}
+
+/** The plugins of one data plane. */
+export class PlanePlugins {
+  readonly #options: PlanePluginsOptions;
+  readonly #instances: PluginInstances;
+  readonly #releases = new Set<Promise<void>>();
+
+  constructor(options: PlanePluginsOptions) {
+    this.#options = options;
+    this.#instances = new PluginInstances({
+      builtins: options.builtins,
+      clock: options.env.clock,
+      log: options.log,
+    });
+  }
+
+  /** Has all of a candidate's plugins set up. Rejects with a {@linkcode RefusedError} that has a problem for each that fails. */
+  async acquire({ config, artifacts }: Candidate): Promise<PluginUse[]> {
+    const acquired = await Promise.allSettled(
+      config.plugins.map(({ name, options }, i) =>
+        this.#instances.acquire(
+          { artifact: artifacts[i]!, name, options },
+          (spec, options, signal) => this.#context(spec.name, options, signal),
+        )
+      ),
+    );
+    const uses: PluginUse[] = [];
+    const problems: string[] = [];
+    acquired.forEach((result, i) => {
+      if (result.status === "fulfilled") {
+        uses.push({ instance: result.value, config: config.plugins[i]! });
+      } else {
+        const { reason } = result;
+        problems.push(reason instanceof Error ? reason.message : `${reason}`);
+      }
+    });
+    if (problems.length > 0) {
+      this.release(uses);
+      throw new RefusedError(problems);
+    }
+    return uses;
+  }
+
+  /** Gives back what `acquire` gave; who is given back by all ends. */
+  release(uses: readonly PluginUse[]): void {
+    for (const { instance } of uses) {
+      const release = this.#instances.release(instance);
+      this.#releases.add(release);
+      release.then(() => this.#releases.delete(release));
+    }
+  }
+
+  /** Resolves when all that were given back so far have ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#releases);
+  }
+
+  /** Those that live, in the order of their set-up. */
+  list(): readonly PluginInstance[] {
+    return this.#instances.list();
+  }
+
+  #context(
+    name: string,
+    options: unknown,
+    signal: AbortSignal,
+  ): PluginContext<unknown> {
+    const { env, registry, log, enter } = this.#options;
+    const subrequests = new Subrequests({ env, enter });
+    return {
+      name,
+      options,
+      signal,
+      verdict: verdicts,
+      log: log.with({ plugin: name }),
+      metrics: pluginMetrics(registry, name),
+      request: subrequests.send.bind(subrequests),
+      clock: env.clock,
+    };
+  }
+}

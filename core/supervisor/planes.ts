@@ -1,0 +1,289 @@
+/**
+ * The data planes of one proxy, one in the main thread or one per worker: a
+ * change reaches all of them or none, and one that is lost is replaced.
+ *
+ * @module
+ */
+import {
+  type Candidate,
+  type PlaneControl,
+  type PlaneReport,
+  type PlaneSettings,
+  RefusedError,
+} from "../data_plane/control.ts";
+import { createDataPlane } from "../data_plane/create.ts";
+import type { Clock } from "../net/clock.ts";
+import type { CoreLog } from "../observe/log.ts";
+import type { Plugin } from "../plugin.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import type { LoadedConfig } from "./load_candidate.ts";
+import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
+
+/** What the planes are made of. */
+export interface PlanesOptions {
+  /** How many there are; one runs in the main thread. */
+  readonly workers: number;
+  /** The proxy's name in Via. */
+  readonly instance: string;
+  /** How the workers log. */
+  readonly logConfig: PlaneSettings["log"];
+  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly clock: Clock;
+  readonly log: CoreLog;
+  readonly heartbeat: Heartbeat;
+}
+
+/** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
+const RESTART_DELAY = 100;
+
+/** Restarts wait at most so long, in milliseconds; a worker that lives longer has not failed soon. */
+const MAX_RESTART_DELAY = 30_000;
+
+/** One place for a data plane: filled anew when its worker is lost. */
+interface Slot {
+  readonly worker: number;
+  /** Undefined while there is no plane with the current config here. */
+  control: PlaneControl | undefined;
+  /** Undefined where the plane runs in the main thread, and while there is none. */
+  plane: WorkerPlane | undefined;
+  startedAt: number;
+  /** Losses in a row, each soon after a start. */
+  failures: number;
+  cancelRestart: (() => void) | undefined;
+}
+
+/** All data planes. */
+export class Planes {
+  readonly #options: PlanesOptions;
+  readonly #slots: Slot[];
+  #current: Candidate | undefined;
+  #revision = 0;
+  #closed = false;
+  /** Changes and restarts come one after another. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PlanesOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.workers }, (_, worker) => ({
+      worker,
+      control: undefined,
+      plane: undefined,
+      startedAt: 0,
+      failures: 0,
+      cancelRestart: undefined,
+    }));
+    for (const slot of this.#slots) slot.control = this.#fill(slot);
+  }
+
+  /** What all of them use; undefined before the first change. */
+  get current(): Candidate | undefined {
+    return this.#current;
+  }
+
+  /**
+   * Two phases: every plane takes what `load` gives, then every plane swaps.
+   * Rejects with a {@linkcode RefusedError} and all keep what they have.
+   */
+  change(load: () => Promise<LoadedConfig>): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#checkOpen();
+      await this.#swap(await load());
+    });
+  }
+
+  /** What each of them tells; those that are being restarted tell nothing. */
+  async report(sessions: number): Promise<PlaneReport[]> {
+    const reports = await this.#each((control) => control.report(sessions));
+    return reports.filter((report) => report !== undefined);
+  }
+
+  /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */
+  async drain(timeout: number): Promise<void> {
+    this.#close();
+    await this.#each((control) => control.drain(timeout));
+  }
+
+  /** Ends everything at once. */
+  async stop(): Promise<void> {
+    this.#close();
+    await this.#each((control) => control.stop());
+    for (const slot of this.#slots) {
+      slot.control = undefined;
+      slot.plane?.terminate();
+    }
+  }
+
+  /** Asks every plane that is there; undefined for one that is lost meanwhile. */
+  #each<T>(
+    ask: (control: PlaneControl) => Promise<T>,
+  ): Promise<(T | undefined)[]> {
+    return Promise.all(
+      this.#slots.flatMap(({ control }) =>
+        control === undefined ? [] : [ask(control).catch(lostToUndefined)]
+      ),
+    );
+  }
+
+  #close(): void {
+    this.#closed = true;
+    for (const slot of this.#slots) slot.cancelRestart?.();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) {
+      throw new RefusedError([
+        "Cannot change the config as the proxy drains or has ended",
+      ]);
+    }
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #swap(loaded: LoadedConfig): Promise<void> {
+    const revision = ++this.#revision;
+    // A worker that is being restarted gets what is current by then.
+    const controls = this.#slots.flatMap(({ control }) => control ?? []);
+    const prepared: PlaneControl[] = [];
+    try {
+      const ports = { ...this.#current?.ports };
+      const candidate = await prepareAll(
+        controls,
+        { ...loaded, revision, ports },
+        prepared,
+      );
+      this.#checkOpen();
+      await Promise.all(
+        prepared.map((control) =>
+          control.commit(revision).catch(lostToUndefined)
+        ),
+      );
+      this.#current = candidate;
+    } catch (thrown) {
+      await Promise.all(
+        prepared.map((control) =>
+          control.discard(revision).catch(lostToUndefined)
+        ),
+      );
+      throw thrown;
+    }
+  }
+
+  /** Puts a new plane, without a config, into its place. */
+  #fill(slot: Slot): PlaneControl {
+    const { workers, instance, logConfig, clock, log } = this.#options;
+    const settings: PlaneSettings = {
+      worker: slot.worker,
+      workers,
+      instance,
+      log: logConfig,
+    };
+    slot.startedAt = clock.now();
+    if (workers === 1) {
+      const { builtins } = this.#options;
+      return createDataPlane({ settings, clock, builtins, log });
+    }
+    slot.plane = new WorkerPlane({
+      settings,
+      clock,
+      heartbeat: this.#options.heartbeat,
+      onLost: (reason) => this.#restartLater(slot, reason),
+    });
+    return slot.plane.control;
+  }
+
+  /** A worker is lost with its sessions; another one is to take its place. */
+  #restartLater(slot: Slot, reason: Error): void {
+    const { log, clock } = this.#options;
+    slot.control = undefined;
+    slot.plane = undefined;
+    if (this.#closed) return;
+    if (clock.now() - slot.startedAt > MAX_RESTART_DELAY) slot.failures = 0;
+    const delay = Math.min(
+      RESTART_DELAY * 2 ** slot.failures++,
+      MAX_RESTART_DELAY,
+    );
+    log.error("A worker was lost with its sessions; it is restarted", {
+      worker: slot.worker,
+      reason: reason.message,
+      delay,
+    });
+    slot.cancelRestart = clock.after(delay, () => {
+      this.#enqueue(() => this.#restart(slot));
+    });
+  }
+
+  /** Never rejects: a worker that can't be had is tried for again. */
+  async #restart(slot: Slot): Promise<void> {
+    const candidate = this.#current;
+    if (this.#closed || candidate === undefined) return;
+    const control = this.#fill(slot);
+    const { plane } = slot;
+    try {
+      await control.prepare(candidate);
+      this.#checkOpen();
+      await control.commit(candidate.revision);
+      slot.control = control;
+      this.#options.log.info("A worker was restarted", { worker: slot.worker });
+    } catch (thrown) {
+      plane?.terminate();
+      // Who lost it has seen to the next try.
+      if (!(thrown instanceof WorkerLostError)) {
+        this.#restartLater(slot, thrown as Error);
+      }
+    }
+  }
+}
+
+/** The first plane finds the ports that the config leaves open; the others take them. */
+async function prepareAll(
+  controls: readonly PlaneControl[],
+  candidate: Candidate,
+  prepared: PlaneControl[],
+): Promise<Candidate> {
+  const [first, ...others] = controls;
+  if (first === undefined) {
+    throw new RefusedError(["No worker is there now: all are being restarted"]);
+  }
+  const prepare = async (control: PlaneControl, candidate: Candidate) => {
+    try {
+      const result = await control.prepare(candidate);
+      prepared.push(control);
+      return result;
+    } catch (thrown) {
+      // Most likely the candidate's plugins ended it.
+      throw thrown instanceof WorkerLostError
+        ? new RefusedError([
+          `A worker was lost as it took the config: ${thrown.message}`,
+        ])
+        : thrown;
+    }
+  };
+  const { ports } = await prepare(first, candidate);
+  const complete = { ...candidate, ports };
+  const results = await Promise.allSettled(
+    others.map((control) => prepare(control, complete)),
+  );
+  const refusals = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason] : []
+  );
+  if (refusals.length > 0) throw joinRefusals(refusals);
+  return complete;
+}
+
+/** Several planes mostly refuse for the same reasons: each is told once. */
+function joinRefusals(refusals: readonly unknown[]): unknown {
+  const other = refusals.find((thrown) => !(thrown instanceof RefusedError));
+  if (other !== undefined) return other;
+  const problems = (refusals as RefusedError[]).flatMap((r) => r.problems);
+  return new RefusedError([...new Set(problems)]);
+}
+
+/** A worker that is lost has nothing to tell and nothing to end. */
+function lostToUndefined(thrown: unknown): undefined {
+  if (thrown instanceof WorkerLostError) return undefined;
+  throw thrown;
+}

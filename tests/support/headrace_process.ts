@@ -1,0 +1,92 @@
+/**
+ * Headrace as a process of its own, as people start it.
+ *
+ * @module
+ */
+import { eventually, inTime } from "./eventually.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url);
+
+/** A process at work. */
+export interface HeadraceProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** What it wrote to standard output so far. */
+  readonly stdout: string;
+  /** What it wrote to standard error so far. */
+  readonly stderr: string;
+  /** Resolves to the exit code. */
+  readonly code: Promise<number>;
+  kill(signal: Deno.Signal): void;
+  /** Resolves once it has written this text to either. */
+  wrote(text: string): Promise<void>;
+}
+
+/** Options of a start. */
+export interface ProcessOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+/** Starts it with arguments. */
+export function startHeadrace(
+  args: readonly string[],
+  options: ProcessOptions = {},
+): HeadraceProcess {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN.href, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+  }).spawn();
+  const written = { stdout: "", stderr: "" };
+  const collect = async (name: "stdout" | "stderr") => {
+    for await (const text of child[name].pipeThrough(new TextDecoderStream())) {
+      written[name] += text;
+    }
+  };
+  const collected = Promise.all([collect("stdout"), collect("stderr")]);
+  let ended = false;
+  const code = (async () => {
+    const { code } = await child.status;
+    ended = true;
+    await collected;
+    return code;
+  })();
+  return {
+    pid: child.pid,
+    code,
+    get stdout() {
+      return written.stdout;
+    },
+    get stderr() {
+      return written.stderr;
+    },
+    kill: (signal) => child.kill(signal),
+    async wrote(text) {
+      await eventually(`"${text}" from the process`, () => {
+        if (written.stdout.includes(text)) return true;
+        if (written.stderr.includes(text)) return true;
+        if (!ended) return false;
+        throw new Error(
+          `The process ended without "${text}":\n${written.stdout}${written.stderr}`,
+        );
+      }, 30_000);
+    },
+    async [Symbol.asyncDispose]() {
+      if (!ended) child.kill("SIGKILL");
+      await code;
+    },
+  };
+}
+
+/** Runs it to its end. */
+export async function runHeadrace(
+  args: readonly string[],
+  options: ProcessOptions = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  await using process = startHeadrace(args, options);
+  const code = await inTime("the process's end", process.code, 30_000);
+  return { code, stdout: process.stdout, stderr: process.stderr };
+}

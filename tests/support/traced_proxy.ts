@@ -1,0 +1,42 @@
+/**
+ * A proxy whose callback points a tracer notes, and a client of it.
+ *
+ * @module
+ */
+import { HttpClient } from "./http_client.ts";
+import type { TestProxy } from "./proxy.ts";
+import { type ProxyWith, startProxyWith } from "./proxy_with.ts";
+import { Tracer } from "./tracer.ts";
+
+/** Everything that a test of point sequences works with. */
+export interface TracedProxy extends AsyncDisposable {
+  readonly tracer: Tracer;
+  readonly proxy: TestProxy;
+  readonly client: HttpClient;
+  /** Closes the client and waits for the session's end; what was noted since the last time. */
+  finished(): Promise<string[]>;
+}
+
+/** Starts it and connects the client. The tracer is the first plugin. */
+export async function tracedProxy(parts: ProxyWith): Promise<TracedProxy> {
+  const tracer = new Tracer();
+  const proxy = await startProxyWith({
+    ...parts,
+    plugins: [tracer.plugin, ...parts.plugins ?? []],
+  });
+  const client = await HttpClient.connect(proxy.port());
+  return {
+    tracer,
+    proxy,
+    client,
+    async finished() {
+      client.close();
+      await tracer.seen("finish");
+      return tracer.take();
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await proxy[Symbol.asyncDispose]();
+    },
+  };
+}
