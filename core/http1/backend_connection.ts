@@ -61,6 +61,10 @@ export class Http1BackendConnection implements BackendConnection {
   #head: Http1ResponseHead | undefined;
   #body: LengthBody | ChunkedBody | UntilEndBody | null = null;
   #requestComplete = true;
+  /** Milliseconds to the head that is waited for, undefined while none is. */
+  #headTimeout: number | undefined;
+  /** The backend has all of the request, or was asked whether it wants the body: its time runs. */
+  #itsTurn = true;
   #interim = 0;
   #inUse = false;
 
@@ -92,70 +96,51 @@ export class Http1BackendConnection implements BackendConnection {
     this.#head = undefined;
     this.#body = null;
     this.#interim = 0;
+    this.#headTimeout = undefined;
     this.answered = false;
     this.uploadError = undefined;
     this.upload = null;
     this.#requestComplete = false;
-    const out = buffers.medium.take();
-    const headEnd = writeRequestHead(out, 0, request);
-    if (headEnd < 0) {
-      buffers.give(out);
-      throw new ProxyError(
-        "head_overflow",
-        `The request's head outgrew ${out.length} bytes as it was changed`,
-      );
-    }
-    if (body === null) {
-      this.#armWrite();
-      try {
-        await this.#socket.write(out.subarray(0, headEnd));
-        this.#sent();
-      } finally {
+    let out = buffers.medium.take();
+    try {
+      let headEnd = writeRequestHead(out, 0, request);
+      if (headEnd < 0) {
         buffers.give(out);
+        out = buffers.large.take();
+        headEnd = writeRequestHead(out, 0, request);
       }
-      return;
+      if (headEnd < 0) {
+        throw new ProxyError(
+          "head_overflow",
+          `The request's head outgrew ${out.length} bytes as it was changed`,
+        );
+      }
+      if (body !== null) {
+        this.#itsTurn = request.fields.has("expect");
+        this.upload = this.#sendBody(out, headEnd, request, body);
+        return;
+      }
+      this.#armWrite();
+      await this.#socket.write(out.subarray(0, headEnd));
+      this.#sent();
+    } finally {
+      if (this.upload === null) buffers.give(out);
     }
-    this.upload = this.#sendBody(out, headEnd, request, body);
   }
 
   async readHead(timeout: number): Promise<ResponseHead> {
     const socket = this.#socket;
     this.#head?.fields.release();
-    if (this.#head !== undefined && ++this.#interim > MAX_INTERIM) {
-      throw new ProxyError(
-        "bad_response",
-        `The backend sent more than ${MAX_INTERIM} interim responses`,
-      );
-    }
     socket.unpin();
     this.#index.reset();
-    socket.armRead(timeout, "backend_timeout");
+    this.#headTimeout = timeout;
+    this.#armHead();
     for (;;) {
-      if (socket.held > 0) {
-        this.answered = true;
-        const end = parseResponseHead(
-          socket.bytes,
-          socket.start,
-          socket.end,
-          this.#options.limits,
-          this.#index,
-        );
-        if (end >= 0) {
-          const head = new Http1ResponseHead(
-            socket.bytes,
-            this.#index,
-            this.#method,
-          );
-          this.#head = head;
-          socket.start = end;
-          socket.pin();
-          socket.disarmRead();
-          return head;
-        }
-        if (socket.end === socket.bytes.length) {
-          if (!socket.enlarge()) this.#tooLarge();
-          this.#index.reset();
-        }
+      const head = socket.held > 0 ? this.#parse() : undefined;
+      if (head !== undefined) {
+        this.#headTimeout = undefined;
+        socket.disarmRead();
+        return head;
       }
       if (!await socket.fill()) {
         throw new ProxyError(
@@ -163,6 +148,51 @@ export class Http1BackendConnection implements BackendConnection {
           "The backend ended the connection before a complete response head",
         );
       }
+    }
+  }
+
+  /** The head, where all of it is held. */
+  #parse(): Http1ResponseHead | undefined {
+    const socket = this.#socket;
+    this.answered = true;
+    const end = parseResponseHead(
+      socket.bytes,
+      socket.start,
+      socket.end,
+      this.#options.limits,
+      this.#index,
+    );
+    if (end < 0) {
+      if (socket.end === socket.bytes.length && !socket.enlarge()) {
+        this.#tooLarge();
+      }
+      return undefined;
+    }
+    const head = new Http1ResponseHead(
+      socket.bytes,
+      this.#index,
+      this.#method,
+    );
+    this.#head = head;
+    socket.start = end;
+    socket.pin();
+    this.#checkInterim(head.status);
+    return head;
+  }
+
+  #checkInterim(status: number): void {
+    if (status === 101) {
+      if (this.#requestComplete) return;
+      throw new ProxyError(
+        "bad_response",
+        "The backend switched protocols within the request",
+      );
+    }
+    if (status < 200 && ++this.#interim > MAX_INTERIM) {
+      throw new ProxyError(
+        "bad_response",
+        `The backend sent more than ${MAX_INTERIM} interim responses`,
+      );
     }
   }
 
@@ -254,7 +284,23 @@ export class Http1BackendConnection implements BackendConnection {
 
   readonly #armWrite = (): void => {
     this.#socket.armWrite(this.#options.writeTimeout, "backend_timeout");
+    // A body that flows takes the time that it takes.
+    if (this.#headTimeout !== undefined) {
+      this.#itsTurn = false;
+      this.#armHead();
+    }
   };
+
+  readonly #disarmWrite = (): void => this.#socket.disarmWrite();
+
+  #armHead(): void {
+    if (this.#headTimeout === undefined) return;
+    if (this.#itsTurn) {
+      this.#socket.armRead(this.#headTimeout, "backend_timeout");
+    } else {
+      this.#socket.disarmRead();
+    }
+  }
 
   readonly #discard = (): void => this.#socket.close();
 
@@ -262,7 +308,8 @@ export class Http1BackendConnection implements BackendConnection {
 
   #sent(): void {
     this.#requestComplete = true;
-    this.#socket.disarmWrite();
+    this.#itsTurn = true;
+    this.#disarmWrite();
   }
 
   /** Never rejects: who reads the response asks for `uploadError`. */
@@ -277,18 +324,22 @@ export class Http1BackendConnection implements BackendConnection {
         chunked: request.bodyLength < 0,
         length: request.bodyLength,
         beforeWrite: this.#armWrite,
+        afterWrite: this.#disarmWrite,
       });
       this.#sent();
     } catch (thrown) {
       this.uploadError = asProxyError(thrown);
-      // The client's failure ends the backend's wait; the backend's own may
-      // come with an answer that is still to be read (RFC 9112 §9.5).
-      if (this.uploadError.side === "client") {
+      // Its own failure may come with an answer that is still to be read (RFC
+      // 9112 §9.5); any other one ends its wait.
+      if (this.uploadError.side !== "backend") {
         this.#socket.abort(this.uploadError);
       }
+      this.#itsTurn = true;
+      this.#disarmWrite();
     } finally {
       this.#options.buffers.give(out);
     }
+    this.#armHead();
   }
 
   #tooLarge(): never {

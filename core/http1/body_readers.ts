@@ -20,29 +20,37 @@ export interface BodyReadOptions {
   readonly limit: number;
   /** Whether a late read leaves the connection open, so that it can be answered. */
   readonly interruptible: boolean;
+  /** Called when the last of several pieces is there. */
+  readonly onComplete?: () => void;
 }
 
 /** What all three have in common: the piece at hand and how to wait for another. */
-abstract class SocketBody implements BodyReader {
+export abstract class SocketBody implements BodyReader {
   bytes: Uint8Array;
   start = 0;
   end = 0;
   last = false;
-  /** Milliseconds that may pass between two reads. */
-  idle: number;
+  /** Reading it has failed: what follows on the connection is not known any more. */
+  broken = false;
   protected readonly socket: Socket;
   protected readonly options: BodyReadOptions;
+  /** Somebody waits for the next piece. */
+  waiting = false;
+  #idle: number;
+  #cancelled = false;
 
   constructor(socket: Socket, options: BodyReadOptions) {
     this.socket = socket;
     this.options = options;
-    this.idle = options.idle;
+    this.#idle = options.idle;
     this.bytes = socket.bytes;
   }
 
   get tailroom(): number {
-    const { socket } = this;
+    const { socket, options } = this;
     if (this.bytes !== socket.bytes) return 0;
+    // A read may be posted behind the piece while that is still being written.
+    if (options.interruptible) return 0;
     return (socket.held === 0 ? this.bytes.length : socket.start) - this.end;
   }
 
@@ -50,26 +58,56 @@ abstract class SocketBody implements BodyReader {
 
   async next(): Promise<boolean> {
     if (this.last) return false;
-    for (;;) {
-      if (this.advance()) return this.end > this.start;
-      const { socket, options } = this;
-      socket.armRead(this.idle, options.idleCode);
-      const more = await (options.interruptible
+    try {
+      for (;;) {
+        if (this.advance()) {
+          if (this.last) this.options.onComplete?.();
+          return this.end > this.start;
+        }
+        if (this.#cancelled) throw unwanted();
+        if (!await this.#fill()) {
+          this.atEnd();
+          return false;
+        }
+      }
+    } catch (thrown) {
+      this.broken ||= !this.#cancelled;
+      throw thrown;
+    }
+  }
+
+  async #fill(): Promise<boolean> {
+    const { socket, options } = this;
+    this.waiting = true;
+    socket.armRead(this.#idle, options.idleCode);
+    try {
+      return await (options.interruptible
         ? socket.fillInterruptibly()
         : socket.fill());
+    } finally {
+      this.waiting = false;
       socket.disarmRead();
-      if (!more) {
-        this.atEnd();
-        return false;
-      }
+    }
+  }
+
+  /** From here on so many milliseconds may pass between two reads, also in a wait that has begun. */
+  limitIdle(milliseconds: number): void {
+    this.#idle = milliseconds;
+    if (this.waiting) {
+      this.socket.armRead(milliseconds, this.options.idleCode);
     }
   }
 
   cancel(): void {
     if (this.last) return;
-    this.socket.interruptRead(
-      new ProxyError("client_closed", "The rest of the body is not wanted"),
-    );
+    // Whoever writes a piece at the moment comes for the next one later.
+    this.#cancelled = true;
+    this.socket.interruptRead(unwanted());
+  }
+
+  /** Takes back a `cancel`: for who drops the rest instead. */
+  resume(): void {
+    this.#cancelled = false;
   }
 
   /** The peer ended its direction before the body was known to be complete. */
@@ -86,6 +124,10 @@ abstract class SocketBody implements BodyReader {
     this.start = start;
     this.end = end;
   }
+}
+
+function unwanted(): ProxyError {
+  return new ProxyError("client_closed", "The rest of the body is not wanted");
 }
 
 /** A body of declared length. */

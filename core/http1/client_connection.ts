@@ -17,6 +17,7 @@ import {
   LengthBody,
 } from "./body_readers.ts";
 import { ChunkDecoder } from "./chunk_decoder.ts";
+import { drainBody, linger, MAX_DRAIN } from "./drain.ts";
 import { HeadIndex } from "./head_index.ts";
 import type { DateLine } from "./http_date.ts";
 import { Http1RequestHead } from "./request_head.ts";
@@ -57,14 +58,11 @@ export interface Http1ClientOptions {
 /** Bytes of empty lines before a request that are ignored (RFC 9112 §2.2). */
 const MAX_EMPTY = 64;
 
-/** An unread body of at most so many bytes is drained to keep the connection (design.md §2). */
-const MAX_DRAIN = 64 << 10;
-
-/** How long a drain may take, in milliseconds. */
-const DRAIN_TIME = 1_000;
-
 /** A transaction that waits so long gets to know when its client resets, in milliseconds. */
 const WATCH_AFTER = 200;
+
+/** How responses are sent behind which the exchange goes on. */
+const INTERIM = { close: false, chunked: false, http10: false };
 
 /** One connection; it is the exchange of the request at hand too. */
 export class Http1ClientConnection implements ClientExchange {
@@ -80,6 +78,7 @@ export class Http1ClientConnection implements ClientExchange {
   #waiting = false;
   #switched = false;
   #continued = false;
+  #watched = false;
   #answered = false;
   #first = true;
   #bytesInBefore = 0;
@@ -108,10 +107,15 @@ export class Http1ClientConnection implements ClientExchange {
       await run(this);
       this.#end();
       if (this.#switched || socket.closed) return;
-      const unread = this.#reader?.last === false;
-      if (!this.#keepAlive || (unread && !await this.#drainBody())) {
-        await this.#linger();
-        return;
+      const body = this.#reader;
+      const unread = body !== null && !body.last;
+      if (this.#keepAlive && unread) {
+        this.#keepAlive = await drainBody(socket, body, this.#options.clock);
+      }
+      if (!this.#keepAlive) {
+        // Only a client that has announced the end itself sends nothing more.
+        if (this.#head?.keepAlive !== false || unread) await linger(socket);
+        break;
       }
     }
     socket.close();
@@ -134,12 +138,15 @@ export class Http1ClientConnection implements ClientExchange {
   get mustClose(): boolean {
     const reader = this.#reader;
     if (reader === null || reader.last) return false;
+    if (reader.broken) return true;
     if (this.#head?.expectsContinue === true && !this.#continued) return true;
     return !(reader instanceof LengthBody && reader.remaining <= MAX_DRAIN);
   }
 
   watch(): void {
-    this.#socket.watchAfter(WATCH_AFTER);
+    this.#watched = true;
+    // Who waits for the body gets to know, and has a deadline of its own.
+    if (this.#reader?.waiting !== true) this.#socket.watchAfter(WATCH_AFTER);
   }
 
   get takesInterim(): boolean {
@@ -148,20 +155,13 @@ export class Http1ClientConnection implements ClientExchange {
 
   async sendInterim(response: OutgoingResponse): Promise<void> {
     if (response.status === 100) this.#continue();
-    await this.#write(response, null, {
-      close: false,
-      chunked: false,
-      http10: false,
-    });
+    await this.#write(response, null, INTERIM);
   }
 
   /** From here on the client's time for its body runs. */
   #continue(): void {
     this.#continued = true;
-    if (this.#reader === null) return;
-    const { body } = this.#options.timeouts;
-    this.#reader.idle = body;
-    if (!this.#reader.last) this.#socket.armRead(body, "request_timeout");
+    this.#reader?.limitIdle(this.#options.timeouts.body);
   }
 
   async send(
@@ -179,6 +179,7 @@ export class Http1ClientConnection implements ClientExchange {
       this.#keepAlive = false;
     }
     this.#answered = true;
+    const before = this.#socket.bytesOut;
     try {
       await this.#write(response, body, {
         close: !this.#keepAlive,
@@ -186,20 +187,20 @@ export class Http1ClientConnection implements ClientExchange {
         http10,
       });
     } catch (thrown) {
-      // The client can tell a broken-off message only by the connection's end.
-      this.abort(asProxyError(thrown));
-      throw thrown;
+      const error = asProxyError(thrown);
+      // The client can tell a broken-off message only by the connection's end;
+      // where nothing was sent it can still get another response.
+      if (error.side === "client" || this.#socket.bytesOut > before) {
+        this.abort(error);
+      }
+      throw error;
     }
   }
 
   async switchProtocols(response: OutgoingResponse): Promise<Socket> {
     this.#switched = true;
     this.#answered = true;
-    await this.#write(response, null, {
-      close: false,
-      chunked: false,
-      http10: false,
-    });
+    await this.#write(response, null, INTERIM);
     return this.#socket;
   }
 
@@ -224,13 +225,12 @@ export class Http1ClientConnection implements ClientExchange {
   async #nextRequest(): Promise<boolean> {
     const socket = this.#socket;
     const { timeouts } = this.#options;
-    if (socket.held === 0) {
-      socket.shrink();
-      socket.armRead(
-        this.#first ? timeouts.header : timeouts.keepAlive,
-        "client_idle",
-      );
-    }
+    if (socket.held === 0) socket.shrink();
+    // Once and for all: empty lines do not prolong it.
+    socket.armRead(
+      this.#first ? timeouts.header : timeouts.keepAlive,
+      "client_idle",
+    );
     this.#first = false;
     let ignored = 0;
     for (;;) {
@@ -267,6 +267,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#reader = null;
     this.#keepAlive = true;
     this.#continued = false;
+    this.#watched = false;
     this.#answered = false;
     socket.armRead(this.#options.timeouts.header, "request_timeout");
   }
@@ -275,7 +276,6 @@ export class Http1ClientConnection implements ClientExchange {
     this.onGone = undefined;
     this.#head?.fields.release();
     this.#socket.unpin();
-    this.#socket.disarmWrite();
     if (!this.#answered) this.#keepAlive = false;
   }
 
@@ -307,7 +307,6 @@ export class Http1ClientConnection implements ClientExchange {
         if (!socket.enlarge()) {
           throw new ProxyError("headers_too_large", "The head is too large");
         }
-        this.#index.reset();
       }
       if (!await socket.fillInterruptibly()) {
         throw new ProxyError(
@@ -334,6 +333,9 @@ export class Http1ClientConnection implements ClientExchange {
       truncatedCode: "client_closed",
       limit: limits.bodyBytes,
       interruptible: true,
+      onComplete: () => {
+        if (this.#watched) this.#socket.watchAfter(WATCH_AFTER);
+      },
     };
     if (head.bodyLength < 0) {
       const decoder = new ChunkDecoder("bad_request", limits);
@@ -353,15 +355,18 @@ export class Http1ClientConnection implements ClientExchange {
     },
   ): Promise<void> {
     const { buffers, clock, date } = this.#options;
-    const out = buffers.medium.take();
+    const headMode = { ...mode, date: date.bytes(clock.wall()) };
+    let out = buffers.medium.take();
     try {
-      const headEnd = writeResponseHead(out, 0, response, {
-        ...mode,
-        date: date.bytes(clock.wall()),
-      });
+      let headEnd = writeResponseHead(out, 0, response, headMode);
+      if (headEnd < 0) {
+        buffers.give(out);
+        out = buffers.large.take();
+        headEnd = writeResponseHead(out, 0, response, headMode);
+      }
       if (headEnd < 0) {
         throw new ProxyError(
-          "head_overflow",
+          "response_too_large",
           `The response's head outgrew ${out.length} bytes as it was changed`,
         );
       }
@@ -369,9 +374,11 @@ export class Http1ClientConnection implements ClientExchange {
         chunked: mode.chunked,
         length: mode.chunked ? -1 : response.bodyLength ?? -1,
         beforeWrite: this.#armWrite,
+        afterWrite: this.#disarmWrite,
       });
     } finally {
       buffers.give(out);
+      this.#disarmWrite();
     }
   }
 
@@ -382,49 +389,8 @@ export class Http1ClientConnection implements ClientExchange {
     );
   };
 
-  /** Reads what is left of the request's body, within bounds; whether all of it came. */
-  async #drainBody(): Promise<boolean> {
-    const body = this.#reader!;
-    body.idle = DRAIN_TIME;
-    const socket = this.#socket;
-    const until = this.#options.clock.now() + DRAIN_TIME;
-    let drained = 0;
-    try {
-      while (!body.last) {
-        if (!body.advance() && !await body.next()) break;
-        drained += body.end - body.start;
-        if (drained > MAX_DRAIN || this.#options.clock.now() > until) {
-          return false;
-        }
-      }
-    } catch (thrown) {
-      if (!socket.closed) return false;
-      throw thrown;
-    }
-    return body.last;
-  }
-
-  /**
-   * Ends the connection so that the client gets the answer: closing with unread
-   * bytes would send a reset, which can overtake it (RFC 9112 §9.6).
-   */
-  async #linger(): Promise<void> {
-    const socket = this.#socket;
-    await socket.closeWrite();
-    if (this.#reader?.last === false || this.#head === undefined) {
-      socket.armRead(DRAIN_TIME, "client_idle");
-      let drained = 0;
-      try {
-        while (drained <= MAX_DRAIN && await socket.fill()) {
-          drained += socket.held;
-          socket.start = socket.end;
-        }
-      } catch {
-        // It took too long or was reset: the answer is out, nothing is lost.
-      }
-    }
-    socket.close();
-  }
+  /** Waiting for a backend's next piece is not the client's fault. */
+  readonly #disarmWrite = (): void => this.#socket.disarmWrite();
 }
 
 function startsWithCr(socket: Socket): boolean {

@@ -18,6 +18,8 @@ export interface BodyWriteOptions {
   readonly length: number;
   /** Called before each write: to arm a deadline. */
   readonly beforeWrite: () => void;
+  /** Called after a write where the next piece has yet to come: that wait is not the reader's. */
+  readonly afterWrite: () => void;
 }
 
 /** Bytes that framing adds to one piece at most: size line, CRLF, last chunk. */
@@ -80,12 +82,14 @@ async function writeRest(
   sentBefore: number,
 ): Promise<void> {
   await before;
+  options.afterWrite();
   let sent = sentBefore;
   while (await body.next()) {
     sent += body.end - body.start;
     checkLength(options.length, sent, body.last);
     await writePiece(socket, out, body, options);
     if (body.last) return;
+    options.afterWrite();
   }
   checkLength(options.length, sent, true);
   if (options.chunked) {

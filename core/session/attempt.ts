@@ -7,26 +7,41 @@ import type { Cluster } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
 import type { ProxyError } from "../errors.ts";
-import type { SocketAddress } from "../plugin.ts";
+import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
+import type { Request } from "./request.ts";
+import type { Response } from "./response.ts";
 import { AttemptView } from "./views.ts";
 
 /** What happened in one attempt. */
 export class Attempt {
   readonly number: number;
   readonly cluster: Cluster;
+  /** The request as this attempt's handlers leave it. */
+  readonly request: Request;
   backend: Backend;
   addresses: SocketAddress[] = [];
-  connection: BackendConnection | undefined;
+  /** The response of the last head that came, while its fields can be read. */
+  response: Response | undefined;
   readonly reconnect = false;
   status = 0;
   error: ProxyError | undefined;
   #view: AttemptView | undefined;
   #fixed = false;
+  #connection: BackendConnection | undefined;
+  /** Its own: the next user of the connection changes the connection's. */
+  #facts: ConnectionFacts | undefined;
+  #using = false;
 
-  constructor(number: number, cluster: Cluster, backend: Backend) {
+  constructor(
+    number: number,
+    cluster: Cluster,
+    backend: Backend,
+    request: Request,
+  ) {
     this.number = number;
     this.cluster = cluster;
     this.backend = backend;
+    this.request = request;
   }
 
   /** What plugins see of it. */
@@ -53,5 +68,43 @@ export class Attempt {
       );
     }
     this.backend = backend;
+  }
+
+  /** Uses a connection until `release` or `close`. */
+  use(connection: BackendConnection): void {
+    const { remote, reused } = connection.facts;
+    this.#connection = connection;
+    this.#facts = { remote, reused };
+    this.#using = true;
+  }
+
+  /** The connection, also after its use. */
+  get connection(): BackendConnection | undefined {
+    return this.#connection;
+  }
+
+  /** Facts of the connection when its use began. */
+  get facts(): ConnectionFacts | undefined {
+    return this.#facts;
+  }
+
+  /** Ends the use of the connection: kept for others where both messages are complete. */
+  release(): void {
+    if (!this.#using) return;
+    this.#using = false;
+    this.#connection!.release();
+  }
+
+  /** Ends the connection. */
+  close(): void {
+    if (!this.#using) return;
+    this.keepViews();
+    this.#using = false;
+    this.#connection!.close();
+  }
+
+  /** The connection is about to be ended or used by others, but handlers may still read the response's fields. */
+  keepViews(): void {
+    if (this.#using) this.response?.fields.keep();
   }
 }

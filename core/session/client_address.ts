@@ -21,6 +21,17 @@ export function isTrusted(policy: TrustPolicy, remote: string): boolean {
 }
 
 /**
+ * Removes what a client says of the way to it, where it is not believed: nobody
+ * behind here may take it for this hop's. X-Forwarded-For stays, its entries
+ * count from the right.
+ */
+export function dropForged(fields: Fields): void {
+  for (const name of ["x-forwarded-proto", "x-forwarded-host"]) {
+    if (fields.has(name)) fields.remove(name);
+  }
+}
+
+/**
  * The client's address: the peer's or, where the peer is trusted, the entry of
  * X-Forwarded-For that the outermost of `hops` proxies added. Each proxy appends,
  * so entries count from the right; whatever the client wrote itself is further left.

@@ -4,44 +4,79 @@
  *
  * @module
  */
-import { asProxyError, ProxyError } from "../errors.ts";
+import { asProxyError } from "../errors.ts";
 import { relay } from "../net/relay.ts";
+import type { Attempt } from "./attempt.ts";
 import { stopUpload } from "./forward.ts";
-import type { Reply, Transaction } from "./transaction.ts";
+import { failureReply, type Reply, replyOf } from "./reply.ts";
+import type { Response } from "./response.ts";
+import type { Transaction } from "./transaction.ts";
 
-/** Sends a reply. Rejects with a ProxyError where it could not be sent whole. */
+/**
+ * Sends a reply; `"close"` where a handler wants nothing to be sent. Rejects
+ * with a ProxyError where it could not be sent whole.
+ */
 export async function deliver(
   transaction: Transaction,
   first: Reply,
-): Promise<void> {
+): Promise<"sent" | "close"> {
   const { exchange } = transaction;
   const reply = transaction.fires("readResponse") ||
       transaction.fires("sendResponseHeader")
     ? await askHandlers(transaction, first)
     : unasked(transaction, first);
-  if (reply === "close") {
-    exchange.abort(new ProxyError("client_closed", "A handler closed it"));
-    return;
+  if (reply === "close") return reply;
+  const { attempt } = first;
+  if (reply.response.status === 101) {
+    await tunnel(transaction, reply.response, attempt!);
+    return "sent";
   }
-  const { response, body, attempt } = reply;
-  transaction.status = response.status;
-  if (response.status === 101 && attempt !== undefined) {
-    await tunnel(transaction, reply);
-    return;
-  }
+  const before = exchange.bytesOut;
   try {
-    const close = reply.close || transaction.session.closing;
-    await exchange.send(response, body, { close });
+    await sendReply(transaction, reply);
   } catch (thrown) {
-    body?.cancel();
-    attempt?.connection?.close();
-    throw transaction.gone ?? thrown;
+    discard(reply);
+    await sendInstead(transaction, thrown, exchange.bytesOut === before);
   } finally {
-    if (attempt !== undefined) {
-      attempt.connection?.release();
-      await stopUpload(transaction, attempt);
-    }
+    if (attempt !== undefined) await endUpload(transaction, attempt);
   }
+  return "sent";
+}
+
+/** Sends what tells of a failure, where it came before a byte was out; else throws it. */
+async function sendInstead(
+  transaction: Transaction,
+  thrown: unknown,
+  unsent: boolean,
+): Promise<void> {
+  if (transaction.gone !== undefined) throw transaction.gone;
+  const error = asProxyError(thrown);
+  if (!unsent || error.side === "client") throw error;
+  transaction.fail(error);
+  await sendReply(transaction, failureReply(transaction, error));
+}
+
+function sendReply(transaction: Transaction, reply: Reply): Promise<void> {
+  const { response, body } = reply;
+  transaction.response = response;
+  transaction.status = response.status;
+  const close = reply.close || transaction.session.closing;
+  return transaction.exchange.send(response, body, { close });
+}
+
+/**
+ * A request's body that is still being sent when the response is out is wanted
+ * no more. Where it all went with the head, the connection is released only
+ * when the last handler has read the response's fields.
+ */
+async function endUpload(
+  transaction: Transaction,
+  attempt: Attempt,
+): Promise<void> {
+  if (attempt.connection!.upload === null) return;
+  attempt.keepViews();
+  attempt.release();
+  await stopUpload(transaction, attempt);
 }
 
 /** The reply as it is, where nobody handles the points on its way. */
@@ -72,7 +107,7 @@ async function askHandlers(
       );
       const verdict = fired instanceof Promise ? await fired : fired;
       if (verdict !== undefined) {
-        const outcome = transaction.replyOf(verdict);
+        const outcome = replyOf(transaction, verdict);
         if (outcome === undefined) {
           reply = { ...reply, close: true };
         } else {
@@ -111,27 +146,38 @@ function replaceFailed(
   reply: Reply,
   thrown: unknown,
 ): Reply {
+  discard(reply);
+  if (transaction.gone !== undefined) throw transaction.gone;
   const error = asProxyError(thrown);
   transaction.fail(error);
-  discard(reply);
-  return transaction.failureReply(error);
+  return failureReply(transaction, error);
 }
 
 /** A response that is not sent: what is left of its body would be read for nothing. */
 function discard(reply: Reply): void {
   reply.body?.cancel();
-  reply.attempt?.connection?.close();
+  reply.attempt?.close();
 }
 
 /** Relays bytes after a 101 until both directions have ended. */
-async function tunnel(transaction: Transaction, reply: Reply): Promise<void> {
+async function tunnel(
+  transaction: Transaction,
+  response: Response,
+  attempt: Attempt,
+): Promise<void> {
   const { exchange, listener } = transaction;
-  const connection = reply.attempt!.connection!;
-  const client = await exchange.switchProtocols(reply.response);
-  transaction.move("tunnel");
-  const failure = await relay(client, connection.tunnel(), {
-    idle: listener.timeouts.tunnel,
-    idleCode: "client_idle",
-  });
-  if (failure !== undefined) transaction.fail(failure);
+  transaction.status = response.status;
+  try {
+    const client = await exchange.switchProtocols(response);
+    transaction.move("tunnel");
+    attempt.keepViews();
+    const backend = attempt.connection!.tunnel();
+    const failure = await relay(client, backend, {
+      idle: listener.timeouts.tunnel,
+      idleCode: "client_idle",
+    });
+    if (failure !== undefined) transaction.fail(failure);
+  } finally {
+    attempt.close();
+  }
 }

@@ -31,8 +31,9 @@ export interface ClientExchange {
   /**
    * Sends the final response with its body; with `close` the connection (for
    * HTTP/2 the session) ends after it. Rejects with a ProxyError: of the
-   * client's side where it can't be written, else the body's own, and then what
-   * was begun is broken off so that the client can tell.
+   * client's side where it can't be written, else the response's own. What was
+   * begun is then broken off so that the client can tell; where no byte of it
+   * was sent, another response can be.
    */
   send(
     response: OutgoingResponse,

@@ -3,29 +3,15 @@
  *
  * @module
  */
-import type { Cluster } from "../balance/cluster.ts";
-import type { Backend } from "../connect/backend.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { ResponseHead } from "../message/head.ts";
 import type { Verdict } from "../verdict.ts";
-import { Attempt } from "./attempt.ts";
+import type { Attempt } from "./attempt.ts";
 import { outgoingRequest } from "./outgoing_request.ts";
-import type { Request } from "./request.ts";
+import { type Outcome, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
-import type { Outcome, Transaction } from "./transaction.ts";
-
-/** Attempts after the first: one on another backend where the first can't be connected to. */
-const MAX_RETRIES = 1;
-
-/** Methods that may be sent twice (RFC 9110 §9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "OPTIONS",
-  "PUT",
-  "DELETE",
-  "TRACE",
-]);
+import type { Transaction } from "./transaction.ts";
+import { Tries } from "./tries.ts";
 
 /** Asks backends until one answers. Rejects with the last attempt's ProxyError. */
 export async function forward(transaction: Transaction): Promise<Outcome> {
@@ -37,87 +23,11 @@ export async function forward(transaction: Transaction): Promise<Outcome> {
     try {
       const outcome = await makeAttempt(transaction, attempt, tries);
       if (outcome !== "retry") return outcome;
-      tries.exclude(attempt.backend);
     } catch (thrown) {
       const error = failAttempt(transaction, attempt, thrown);
       await stopUpload(transaction, attempt);
-      if (!tries.mayFollow(attempt, error)) throw error;
+      if (!tries.afterFailure(attempt, error)) throw error;
     }
-  }
-}
-
-/** Which attempts were made and which may follow. */
-class Tries {
-  readonly #transaction: Transaction;
-  readonly #cluster: Cluster;
-  #excluded: Set<Backend> | undefined;
-  #retries = 0;
-  /** A pooled connection was dead: the next one is new. */
-  fresh = false;
-
-  constructor(transaction: Transaction, cluster: Cluster) {
-    this.#transaction = transaction;
-    this.#cluster = cluster;
-  }
-
-  /** The next attempt, on a backend that has not failed. Throws `no_backend`. */
-  next(): Attempt {
-    const { attempts } = this.#transaction;
-    const backend = this.#cluster.pick(this.#excluded);
-    if (backend === undefined) {
-      throw new ProxyError(
-        "no_backend",
-        `The cluster "${this.#cluster.name}" has no backend to try`,
-      );
-    }
-    const attempt = new Attempt(attempts.length + 1, this.#cluster, backend);
-    attempts.push(attempt);
-    return attempt;
-  }
-
-  exclude(backend: Backend): void {
-    (this.#excluded ??= new Set()).add(backend);
-  }
-
-  /** Whether another attempt is safe and left after this failure; notes what it must avoid. */
-  mayFollow(attempt: Attempt, error: ProxyError): boolean {
-    if (this.#transaction.gone !== undefined) return false;
-    if (error.retry === "always") {
-      this.exclude(attempt.backend);
-      return this.#retries++ < MAX_RETRIES && this.anyLeft;
-    }
-    if (error.retry !== "if-reused") return false;
-    const { connection } = attempt;
-    // The backend may have closed the pooled connection just before; a new one
-    // decides. Not where it may have begun to work on something unsafe.
-    if (
-      connection === undefined || !connection.facts.reused ||
-      connection.answered || this.fresh || !this.replayable
-    ) return false;
-    this.fresh = true;
-    return true;
-  }
-
-  /** Whether a backend is left that was not excluded. */
-  get anyLeft(): boolean {
-    return this.#cluster.backends.some(({ backend, weight }) =>
-      weight > 0 && this.#excluded?.has(backend) !== true
-    );
-  }
-
-  /** Whether the request can be sent again: nothing of its body was read, and its method is safe to repeat. */
-  get replayable(): boolean {
-    const { request, exchange } = this.#transaction;
-    return exchange.body === null && IDEMPOTENT.has(request!.method);
-  }
-
-  /** Whether a handler's `retry` can be followed. */
-  get mayRetry(): boolean {
-    return this.replayable && this.#retries < MAX_RETRIES && this.anyLeft;
-  }
-
-  countRetry(): void {
-    this.#retries++;
   }
 }
 
@@ -127,50 +37,50 @@ async function makeAttempt(
   attempt: Attempt,
   tries: Tries,
 ): Promise<Outcome | "retry"> {
-  const request = requestOfAttempt(transaction);
-
-  let verdict = fire(transaction, "forward", request, attempt);
+  let verdict = fire(transaction, "forward", attempt);
   if (verdict instanceof Promise) verdict = await verdict;
-  if (verdict !== undefined) return answered(transaction, verdict);
+  if (verdict !== undefined) {
+    return await answered(transaction, attempt, verdict);
+  }
   attempt.fix();
 
   transaction.move("resolve");
   const { backend } = attempt;
   const resolved = backend.resolve();
   attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
-  verdict = fire(transaction, "resolve", request, attempt);
+  verdict = fire(transaction, "resolve", attempt);
   if (verdict instanceof Promise) verdict = await verdict;
-  if (verdict !== undefined) return answered(transaction, verdict);
+  if (verdict !== undefined) {
+    return await answered(transaction, attempt, verdict);
+  }
 
   transaction.move("connect");
   const pooled = tries.fresh
     ? undefined
     : backend.takePooled(attempt.addresses);
   const connection = pooled ?? await backend.connect(attempt.addresses);
-  attempt.connection = connection;
+  attempt.use(connection);
   transaction.connectedAt = transaction.elapsed();
   if (transaction.gone !== undefined) throw transaction.gone;
-  verdict = fire(transaction, "sendRequestHeader", request, attempt);
+  verdict = fire(transaction, "sendRequestHeader", attempt);
   if (verdict instanceof Promise) verdict = await verdict;
   if (verdict !== undefined) {
-    connection.release();
-    return answered(transaction, verdict);
+    return await answered(transaction, attempt, verdict);
   }
 
   const sent = transaction.elapsed();
   await connection.send(
-    outgoingRequest(transaction, request, attempt),
+    outgoingRequest(transaction, attempt),
     transaction.exchange.body,
   );
   transaction.exchange.watch();
-  return await awaitResponse(transaction, attempt, request, tries, sent);
+  return await awaitResponse(transaction, attempt, tries, sent);
 }
 
 /** Waits for the final response, passing interim ones on. */
 async function awaitResponse(
   transaction: Transaction,
   attempt: Attempt,
-  request: Request,
   tries: Tries,
   sent: number,
 ): Promise<Outcome | "retry"> {
@@ -182,35 +92,28 @@ async function awaitResponse(
       config.timeouts.response;
   for (;;) {
     transaction.move("wait");
+    attempt.response = undefined;
     const head = await connection.readHead(timeout);
     checkSwitch(transaction, head);
     attempt.status = head.status;
-    const response = new Response({
-      status: head.status,
-      reason: head.reason,
-      fields: head.fields,
-      from: "backend",
-      bodyLength: saidLength(head, transaction.head!.method),
-      method: transaction.head!.method,
-    });
+    const response = responseOf(transaction, head);
+    attempt.response = response;
     const fired = transaction.fire(
       "readResponseHeader",
-      request,
+      attempt.request,
       response,
       attempt.view,
     );
     const verdict = fired instanceof Promise ? await fired : fired;
     if (verdict?.kind === "retry") {
-      if (head.status !== 101 && tries.mayRetry) {
-        tries.countRetry();
-        dropConnection(attempt);
+      if (head.status !== 101 && tries.afterVerdict(attempt)) {
+        attempt.close();
         attempt.backend.attempts.failed.add(1);
         return "retry";
       }
       transaction.session.plane.refuseRetry();
     } else if (verdict !== undefined) {
-      dropConnection(attempt);
-      return answered(transaction, verdict);
+      return await answered(transaction, attempt, verdict);
     }
     if (head.status < 200 && head.status !== 101) {
       if (transaction.exchange.takesInterim) {
@@ -218,17 +121,31 @@ async function awaitResponse(
       }
       continue;
     }
+    // Opened where nobody wants it, too: a connection with an unread body is not kept.
+    const body = connection.body(config.timeouts.read);
     const now = transaction.elapsed();
     transaction.responseHeadAt = now;
     attempt.backend.attempts.ok.add(1);
     attempt.backend.responseTime.observe((now - sent) / 1000);
     return {
       response,
-      body: response.hasBody ? connection.body(config.timeouts.read) : null,
+      body: response.hasBody ? body : null,
       close: false,
       attempt,
     };
   }
+}
+
+function responseOf(transaction: Transaction, head: ResponseHead): Response {
+  const { method } = transaction.head!;
+  return new Response({
+    status: head.status,
+    reason: head.reason,
+    fields: head.fields,
+    from: "backend",
+    bodyLength: saidLength(head, method),
+    method,
+  });
 }
 
 /** The length to say: the body's or, where none follows, what the body would have had (RFC 9110 §8.6). */
@@ -276,39 +193,33 @@ function failAttempt(
 ): ProxyError {
   // A broken upload explains a broken connection, not the other way round.
   const upload = attempt.connection?.uploadError;
-  const error = upload?.side === "client" ? upload : asProxyError(thrown);
+  const client = upload?.side === "client" ? upload : undefined;
+  // A client that left had the connection closed: no failure of the backend.
+  const error = transaction.gone ?? client ?? asProxyError(thrown);
   attempt.error = error;
-  attempt.connection?.close();
+  attempt.close();
   if (error.side === "backend") attempt.backend.attempts.failed.add(1);
-  return transaction.gone ?? error;
+  return error;
 }
 
-function dropConnection(attempt: Attempt): void {
-  attempt.connection?.close();
-}
-
-function answered(transaction: Transaction, verdict: Verdict): Outcome {
+/** What a handler answers in place of a backend: the attempt is over. */
+async function answered(
+  transaction: Transaction,
+  attempt: Attempt,
+  verdict: Verdict,
+): Promise<Outcome> {
+  attempt.close();
+  await stopUpload(transaction, attempt);
   // The table allows no verdict at these points that has no outcome.
-  return transaction.replyOf(verdict) ?? "close";
+  return replyOf(transaction, verdict) ?? "close";
 }
 
 function fire(
   transaction: Transaction,
   point: "forward" | "resolve" | "sendRequestHeader",
-  request: Request,
   attempt: Attempt,
 ): Verdict | undefined | Promise<Verdict | undefined> {
   return transaction.fires(point)
-    ? transaction.fire(point, request, attempt.view)
+    ? transaction.fire(point, attempt.request, attempt.view)
     : undefined;
-}
-
-/** Each attempt has its own copy, where handlers could change it. */
-function requestOfAttempt(transaction: Transaction): Request {
-  const request = transaction.request!;
-  return transaction.fires("forward") || transaction.fires("resolve") ||
-      transaction.fires("sendRequestHeader") ||
-      transaction.fires("readResponseHeader")
-    ? request.copy()
-    : request;
 }

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { CALLBACK_POINTS, POINT, type PointName } from "../callback_points.ts";
-import { asProxyError, ProxyError } from "../errors.ts";
-import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { CALLBACK_POINTS, type PointName } from "../callback_points.ts";
+import type { ProxyError } from "../errors.ts";
+import type { Deadlines } from "../net/deadlines.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
-import { guardVerdict, type VerdictPoint } from "../plugins/guard_verdict.ts";
 import type { Verdict } from "../verdict.ts";
+import { callHandler } from "./call_handler.ts";
 
 /** A handler of any point: the table's types hold where it was registered. */
 // deno-lint-ignore no-explicit-any
@@ -23,6 +23,10 @@ export interface BoundHandler {
   readonly plugin: string;
   readonly point: PointName;
   readonly run: AnyHandler;
+  /** The plugin's `order`. */
+  readonly order: number;
+  /** The plugin's place in the config. */
+  readonly place: number;
   /** Milliseconds that an async handler may take. */
   readonly timeout: number;
   readonly onError: "refuse" | "ignore";
@@ -40,8 +44,8 @@ export const NO_HANDLERS: HandlerTable = Object.freeze(
   CALLBACK_POINTS.map(() => null),
 );
 
-/** Handlers that `on` added for one session or transaction, by point number. */
-export type ScopedHandlers = (BoundHandler[] | undefined)[];
+/** Handlers that `on` added for one session or transaction, by point number; the lists are never changed, but replaced. */
+export type ScopedHandlers = (readonly BoundHandler[] | undefined)[];
 
 /** Whose handlers run: a transaction, or a session outside of one. */
 export interface HandlerOwner {
@@ -52,21 +56,33 @@ export interface HandlerOwner {
   readonly sessionHandlers: ScopedHandlers | undefined;
   /** `transaction.on`'s. */
   readonly transactionHandlers: ScopedHandlers | undefined;
-  /** The handler that runs: what it registers with `on` is its plugin's. */
-  running: BoundHandler | undefined;
+  /** A handler begins: what it registers with `on` is its plugin's. */
+  handlerBegins(handler: BoundHandler): void;
+  /** It takes its time: from here on the owner notices where the client leaves. */
+  handlerWaits(): void;
+  /** It has answered or failed. */
+  handlerEnds(handler: BoundHandler): void;
+  /** Where failures are told, ignored ones too. */
+  handlerFailed(handler: BoundHandler, error: ProxyError): void;
   /** Fires the signal that handlers asked for, and forgets it. */
   abortSignal(reason: unknown): void;
-  /** Where failures at points 18 to 20, and ignored ones, are told. */
-  handlerFailed(handler: BoundHandler, error: ProxyError): void;
 }
 
-/** From requestFinish on a failing handler is only logged: nothing is left to refuse. */
-const ONLY_LOGGED = POINT.requestFinish;
+/** Order inside a scope: by `order`, then by the config's. */
+export function compareHandlers(
+  a: Pick<BoundHandler, "order" | "place">,
+  b: Pick<BoundHandler, "order" | "place">,
+): number {
+  return a.order - b.order || a.place - b.place;
+}
 
-/** Where a walk is. */
-interface Cursor {
-  scope: 0 | 1 | 2;
-  index: number;
+/** The scope's list with one more handler in its place. */
+export function withHandler(
+  list: readonly BoundHandler[] | undefined,
+  handler: BoundHandler,
+): readonly BoundHandler[] {
+  // Sorting is stable: where all is the same, who came first runs first.
+  return [...list ?? [], handler].sort(compareHandlers);
 }
 
 /** Whether anybody handles this point now. */
@@ -90,168 +106,102 @@ export function runHandlers(
   third?: unknown,
 ): Verdict | undefined | Promise<Verdict | undefined> {
   if (!handles(owner, point)) return undefined;
-  return walk(owner, point, { scope: 0, index: 0 }, first, second, third);
+  return new Walk(owner, point, first, second, third).run();
 }
 
-function walk(
-  owner: HandlerOwner,
-  point: number,
-  cursor: Cursor,
-  first: unknown,
-  second: unknown,
-  third: unknown,
-): Verdict | undefined | Promise<Verdict | undefined> {
-  for (;;) {
-    const handler = nextHandler(owner, point, cursor);
-    if (handler === undefined) return undefined;
-    const outcome = callHandler(owner, handler, first, second, third);
-    if (outcome === undefined) continue;
-    if (outcome instanceof Promise) {
-      return resume(owner, point, cursor, outcome, first, second, third);
-    }
-    return outcome;
-  }
-}
+const NOBODY: readonly BoundHandler[] = Object.freeze([]);
 
-async function resume(
-  owner: HandlerOwner,
-  point: number,
-  cursor: Cursor,
-  pending: Promise<Verdict | undefined>,
-  first: unknown,
-  second: unknown,
-  third: unknown,
-): Promise<Verdict | undefined> {
-  return await pending ??
-    await walk(owner, point, cursor, first, second, third);
-}
-
-/** The lists are looked up anew each time: a running handler may add to them. */
-function nextHandler(
-  owner: HandlerOwner,
-  point: number,
-  cursor: Cursor,
-): BoundHandler | undefined {
-  for (;;) {
-    const list = cursor.scope === 0
-      ? owner.table[point]
-      : cursor.scope === 1
-      ? owner.sessionHandlers?.[point]
-      : owner.transactionHandlers?.[point];
-    const handler = list?.[cursor.index];
-    if (handler !== undefined) {
-      cursor.index++;
-      return handler;
-    }
-    if (cursor.scope === 2) return undefined;
-    cursor.scope++;
-    cursor.index = 0;
-  }
-}
-
-/** One in so many calls of a sync handler is timed: two looks at the clock cost 170 ns (measured). */
-const TIMED = 16;
-
-/** One handler's answer, guarded; its failure turned into what the config wants. */
-function callHandler(
-  owner: HandlerOwner,
-  handler: BoundHandler,
-  first: unknown,
-  second: unknown,
-  third: unknown,
-): Verdict | undefined | Promise<Verdict | undefined> {
-  const timed = handler.calls++ % TIMED === 0;
-  const started = timed ? performance.now() : 0;
-  owner.running = handler;
-  try {
-    const answer = handler.run(first, second, third);
-    if (isThenable(answer)) return awaitAnswer(owner, handler, answer);
-    owner.running = undefined;
-    if (timed) {
-      handler.duration.observe((performance.now() - started) / 1000, TIMED);
-    }
-    return accepted(handler, answer);
-  } catch (thrown) {
-    owner.running = undefined;
-    return failed(owner, handler, thrown);
-  }
-}
-
-async function awaitAnswer(
-  owner: HandlerOwner,
-  handler: BoundHandler,
-  answer: PromiseLike<unknown>,
-): Promise<Verdict | undefined> {
-  const started = performance.now();
-  const deadline = new HandlerDeadline(owner, handler);
-  owner.deadlines.add(deadline);
-  try {
-    // Promise.race handles the loser's rejection too.
-    const value = await Promise.race([answer, deadline.passed]);
-    return accepted(handler, value);
-  } catch (thrown) {
-    return failed(owner, handler, thrown);
-  } finally {
-    owner.running = undefined;
-    owner.deadlines.delete(deadline);
-    handler.duration.observe((performance.now() - started) / 1000);
-  }
-}
-
-/** The verdict of a legal answer, undefined for going on. */
-function accepted(
-  handler: BoundHandler,
-  answer: unknown,
-): Verdict | undefined {
-  // selectAlternate has a walk of its own: its handlers answer a quality.
-  return guardVerdict(handler.point as VerdictPoint, answer);
-}
-
-function failed(
-  owner: HandlerOwner,
-  handler: BoundHandler,
-  thrown: unknown,
-): undefined {
-  const error = asProxyError(thrown, "handler_error");
-  handler.errors.add(1);
-  const told = new ProxyError(
-    error.code,
-    `Plugin "${handler.plugin}" failed at ${handler.point}: ${error.message}`,
-    { cause: error.cause ?? error },
-  );
-  owner.handlerFailed(handler, told);
-  if (handler.onError === "ignore" || POINT[handler.point] >= ONLY_LOGGED) {
-    return undefined;
-  }
-  throw told;
-}
-
-/** The time limit of one async handler. */
-class HandlerDeadline implements Expiring {
-  readonly deadline: number;
-  readonly passed: Promise<never>;
+/** One walk over a point's handlers, which a running handler may add to. */
+class Walk {
   readonly #owner: HandlerOwner;
-  readonly #timeout: number;
-  #reject: (reason: ProxyError) => void = () => {};
+  readonly #point: number;
+  readonly #first: unknown;
+  readonly #second: unknown;
+  readonly #third: unknown;
+  #scope: 0 | 1 | 2 = 0;
+  /** The scope's list when it was last looked at. */
+  #source: readonly BoundHandler[] | null | undefined;
+  /** What of it is to run, and how far that is done. */
+  #list = NOBODY;
+  #index = 0;
+  /** Those that ran before a list grew under the walk. */
+  #done: Set<BoundHandler> | undefined;
 
-  constructor(owner: HandlerOwner, handler: BoundHandler) {
+  constructor(
+    owner: HandlerOwner,
+    point: number,
+    first: unknown,
+    second: unknown,
+    third: unknown,
+  ) {
     this.#owner = owner;
-    this.#timeout = handler.timeout;
-    this.deadline = owner.deadlines.after(handler.timeout);
-    this.passed = new Promise((_, reject) => this.#reject = reject);
+    this.#point = point;
+    this.#first = first;
+    this.#second = second;
+    this.#third = third;
   }
 
-  expire(): void {
-    const error = new ProxyError(
-      "handler_timeout",
-      `No answer within ${this.#timeout} ms`,
-    );
-    this.#owner.abortSignal(error);
-    this.#reject(error);
+  run(): Verdict | undefined | Promise<Verdict | undefined> {
+    for (;;) {
+      const handler = this.#next();
+      if (handler === undefined) return undefined;
+      const outcome = callHandler(
+        this.#owner,
+        handler,
+        this.#first,
+        this.#second,
+        this.#third,
+      );
+      if (outcome === undefined) continue;
+      return outcome instanceof Promise ? this.#resume(outcome) : outcome;
+    }
   }
-}
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as PromiseLike<unknown>).then === "function";
+  async #resume(
+    pending: Promise<Verdict | undefined>,
+  ): Promise<Verdict | undefined> {
+    return await pending ?? await this.run();
+  }
+
+  #next(): BoundHandler | undefined {
+    for (;;) {
+      const source = this.#lookUp();
+      if (source !== this.#source) this.#follow(source);
+      const handler = this.#list[this.#index];
+      if (handler !== undefined) {
+        this.#index++;
+        return handler;
+      }
+      if (this.#scope === 2) return undefined;
+      this.#scope++;
+      this.#source = undefined;
+      this.#list = NOBODY;
+      this.#index = 0;
+    }
+  }
+
+  #lookUp(): readonly BoundHandler[] | null | undefined {
+    switch (this.#scope) {
+      case 0:
+        return this.#owner.table[this.#point];
+      case 1:
+        return this.#owner.sessionHandlers?.[this.#point];
+      case 2:
+        return this.#owner.transactionHandlers?.[this.#point];
+    }
+  }
+
+  /** Goes on in a list that grew: one that came late runs late, whatever its order. */
+  #follow(source: readonly BoundHandler[] | null | undefined): void {
+    for (let i = 0; i < this.#index; i++) {
+      (this.#done ??= new Set()).add(this.#list[i]!);
+    }
+    const done = this.#done;
+    this.#source = source;
+    this.#list =
+      (done === undefined
+        ? source
+        : source?.filter((handler) => !done.has(handler))) ?? NOBODY;
+    this.#index = 0;
+  }
 }

@@ -6,8 +6,9 @@
 import type { PointName } from "../callback_points.ts";
 import { ProxyError } from "../errors.ts";
 import type { Lookup } from "../plugin.ts";
-import { redirectTo } from "./made_responses.ts";
-import type { Outcome, Transaction } from "./transaction.ts";
+import { fromParts, redirectTo, sendable } from "./made_responses.ts";
+import { type Outcome, replyOf, replyWith } from "./reply.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** What a step ends with: an outcome where a handler or a rule answers, now or later. */
 type StepResult = Outcome | undefined | Promise<Outcome | undefined>;
@@ -62,8 +63,8 @@ function ask(
   const verdict = transaction.fire(point, transaction.request, second);
   if (verdict === undefined) return undefined;
   return verdict instanceof Promise
-    ? verdict.then((later) => later && transaction.replyOf(later))
-    : transaction.replyOf(verdict);
+    ? verdict.then((later) => later && replyOf(transaction, later))
+    : replyOf(transaction, verdict);
 }
 
 function findProduct(transaction: Transaction): void {
@@ -94,11 +95,12 @@ function followRule(transaction: Transaction): Outcome | undefined {
   transaction.rule = rule;
   const { redirect, respond, cluster } = rule.config;
   if (redirect !== undefined) {
-    const made = redirectTo(redirect.to, redirect.status, request.method);
-    return { ...made, close: false, attempt: undefined };
+    const { to, status } = redirect;
+    return replyWith(redirectTo(to, status, transaction.head!.method, "proxy"));
   }
   if (respond !== undefined) {
-    return transaction.replyOf({ kind: "respond", response: respond });
+    const { method } = transaction.head!;
+    return replyWith(fromParts(sendable(respond), method, "proxy"));
   }
   transaction.cluster = cluster;
   return undefined;

@@ -10,6 +10,7 @@ import { ListFields } from "../message/list_fields.ts";
 import { BytesBody, StreamBody } from "../message/made_bodies.ts";
 import { isFramingField } from "../message/field_rules.ts";
 import type { HandlerResponse, HttpRequest, ResponseParts } from "../plugin.ts";
+import { reasonOf } from "./reason_phrases.ts";
 import { hasBody, Response } from "./response.ts";
 
 /** A response and the body that goes with it; null where none follows. */
@@ -18,69 +19,120 @@ export interface Made {
   readonly body: BodyReader | null;
 }
 
-const encoder = new TextEncoder();
+/** A response whose fields are checked and copied: what is left can't fail. */
+export interface Sendable extends ResponseParts {
+  readonly headers: ListFields;
+}
 
-/** What a handler answered. Throws a `TypeError` or `RangeError` for what can't be sent. */
+/**
+ * What a handler answered, so that it can be sent. Throws a `TypeError` or
+ * `RangeError` for what can't.
+ */
+export function sendable(answer: HandlerResponse): Sendable {
+  const { status, headers } = answer;
+  checkStatus(status);
+  if (headers instanceof ListFields) return answer as Sendable;
+  const fields = new ListFields([]);
+  for (const [name, value] of entries(headers)) {
+    if (!isFramingField(name)) fields.append(name, value);
+  }
+  const { body } = answer;
+  if (body === undefined || body === null) return { status, headers: fields };
+  if (answer instanceof globalThis.Response && answer.bodyUsed) {
+    throw new TypeError("Cannot send a Response whose body was used already");
+  }
+  if (typeof body === "string" && !fields.has("content-type")) {
+    fields.set("content-type", "text/plain; charset=utf-8");
+  }
+  return { status, headers: fields, body };
+}
+
+/** What a handler answered to a request of this method. Throws as {@linkcode sendable}. */
 export function fromHandler(
   answer: HandlerResponse,
   method: string | undefined,
 ): Made {
-  return answer instanceof globalThis.Response
-    ? fromWeb(answer, method)
-    : fromParts(answer, method);
+  return fromParts(sendable(answer), method, "handler");
 }
+
+/** What answers a request of this method, as the client sent it: what handlers make of it is for backends. */
+export function fromParts(
+  { status, headers, body }: Sendable,
+  method: string | undefined,
+  from: "handler" | "proxy",
+): Made {
+  const wanted = hasBody(method, status);
+  const { length, reader } = openBody(body, wanted);
+  const response = new Response({
+    status,
+    reason: reasonOf(status),
+    fields: headers,
+    from,
+    // RFC 9110 §15.4.5: what a 200 would have is said, or nothing.
+    bodyLength: body === undefined && status === 304 ? undefined : length,
+    method,
+  });
+  return { response, body: reader };
+}
+
+/** The declared length, -1 unknown, and what reads the body; null where none is wanted. */
+function openBody(
+  body: Sendable["body"],
+  wanted: boolean,
+): { length: number | undefined; reader: BodyReader | null } {
+  if (typeof body !== "object" || body instanceof Uint8Array) {
+    const bytes = typeof body === "object" ? body : encoder.encode(body ?? "");
+    const reader = wanted ? new BytesBody(bytes) : null;
+    return { length: bytes.length, reader };
+  }
+  const stream = body instanceof Deno.FsFile ? body.readable : body;
+  if (wanted) return { length: -1, reader: new StreamBody(stream) };
+  // A stream that fails while it is given up has told nobody anything new.
+  stream.cancel().catch(() => {});
+  return { length: undefined, reader: null };
+}
+
+const encoder = new TextEncoder();
 
 /** A redirect, with a line of text for those who do not follow it. */
 export function redirectTo(
   url: string,
   status: number,
   method: string | undefined,
+  from: "handler" | "proxy" = "handler",
 ): Made {
-  return fromParts({
-    status,
-    headers: { location: url },
-    body: `See ${url}\n`,
-  }, method);
+  const location = asciiUrl(url);
+  const parts = { status, headers: { location }, body: `See ${location}\n` };
+  return fromParts(sendable(parts), method, from);
+}
+
+/** A URI has only visible ASCII (RFC 3986 §2): the rest is encoded, what is encoded stays. */
+function asciiUrl(url: string): string {
+  return url.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
 /** What a client gets for a failure: small, by what it accepts, with the transaction's id. */
 export function forFailure(
   error: ProxyError,
-  request: HttpRequest | undefined,
+  request: Pick<HttpRequest, "method" | "headers"> | undefined,
   id: string,
 ): Made {
-  const { status } = error;
-  const reason = reasonOf(status);
-  const [type, text] = failureText(
+  const { status, code } = error;
+  const facts = { status, reason: reasonOf(status), code, id };
+  const [type, body] = failureText(
     request?.headers.get("accept") ?? "",
-    { status, reason, code: error.code, id },
+    facts,
   );
-  const headers: Record<string, string> = {
-    "content-type": type,
-    "cache-control": "no-store",
-  };
-  if (status === 405) headers["allow"] = ALLOWED_METHODS;
-  const body = encoder.encode(text);
-  return {
-    response: new Response({
-      status,
-      reason,
-      fields: new ListFields(Object.entries(headers)),
-      from: "proxy",
-      bodyLength: body.length,
-      method: request?.method,
-    }),
-    body: hasBody(request?.method, status) ? new BytesBody(body) : null,
-  };
+  const headers = new ListFields([
+    ["content-type", type],
+    ["cache-control", "no-store"],
+  ]);
+  if (status === 405) headers.add("allow", ALLOWED_METHODS);
+  return fromParts({ status, headers, body }, request?.method, "proxy");
 }
 
 /** What RFC 9110 §15.5.6 wants beside a 405. */
 const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
-
-/** The reason phrase of a status; empty for one that has none. */
-export function reasonOf(status: number): string {
-  return REASONS[status] ?? "";
-}
 
 interface FailureFacts {
   readonly status: number;
@@ -91,80 +143,43 @@ interface FailureFacts {
 
 function failureText(accept: string, facts: FailureFacts): [string, string] {
   const title = `${facts.status} ${facts.reason}`;
-  if (/\bapplication\/json\b/i.test(accept)) {
-    const { status, reason, code, id } = facts;
-    const json = { status, error: reason, code, request: id };
-    return ["application/json", JSON.stringify(json) + "\n"];
-  }
-  if (/\btext\/html\b/i.test(accept)) {
-    return [
-      "text/html; charset=utf-8",
-      `<!doctype html><title>${title}</title><h1>${title}</h1>` +
-      `<p>Request ${facts.id}</p>\n`,
-    ];
-  }
-  return ["text/plain; charset=utf-8", `${title}\nRequest ${facts.id}\n`];
-}
-
-function fromParts(parts: ResponseParts, method: string | undefined): Made {
-  const { status, body } = parts;
-  checkStatus(status);
-  const fields = new ListFields([]);
-  for (const [name, value] of entries(parts.headers)) {
-    if (!isFramingField(name)) fields.append(name, value);
-  }
-  const bytes = typeof body === "string" ? encoder.encode(body) : body;
-  if (bytes === undefined || bytes instanceof Uint8Array) {
-    if (typeof body === "string" && !fields.has("content-type")) {
-      fields.set("content-type", "text/plain; charset=utf-8");
+  switch (preferredType(accept)) {
+    case "application/json": {
+      const { status, reason, code, id } = facts;
+      const json = { status, error: reason, code, request: id };
+      return ["application/json", JSON.stringify(json) + "\n"];
     }
-    return make(status, fields, bytes ?? NOTHING, undefined, method);
+    case "text/html":
+      return [
+        "text/html; charset=utf-8",
+        `<!doctype html><title>${title}</title><h1>${title}</h1>` +
+        `<p>Request ${facts.id}</p>\n`,
+      ];
+    default:
+      return ["text/plain; charset=utf-8", `${title}\nRequest ${facts.id}\n`];
   }
-  const stream = bytes instanceof Deno.FsFile ? bytes.readable : bytes;
-  return make(status, fields, undefined, stream, method);
 }
 
-function fromWeb(
-  response: globalThis.Response,
-  method: string | undefined,
-): Made {
-  checkStatus(response.status);
-  if (response.bodyUsed) {
-    throw new TypeError("Cannot send a Response whose body was used already");
+/** Of the types that a failure can be told in, the one that Accept names first among those it wants most (RFC 9110 §12.5.1). */
+function preferredType(accept: string): string | undefined {
+  let preferred: string | undefined;
+  let most = 0;
+  for (const range of accept.toLowerCase().split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) =>
+      part.trim()
+    );
+    if (!FAILURE_TYPES.includes(type)) continue;
+    const weight = parameters.find((parameter) => parameter.startsWith("q="));
+    const wanted = weight === undefined ? 1 : Number(weight.slice(2));
+    if (wanted > most) {
+      preferred = type;
+      most = wanted;
+    }
   }
-  const fields = new ListFields([]);
-  for (const [name, value] of response.headers) {
-    if (!isFramingField(name)) fields.append(name, value);
-  }
-  return response.body === null
-    ? make(response.status, fields, NOTHING, undefined, method)
-    : make(response.status, fields, undefined, response.body, method);
+  return preferred;
 }
 
-function make(
-  status: number,
-  fields: ListFields,
-  bytes: Uint8Array | undefined,
-  stream: ReadableStream<Uint8Array> | undefined,
-  method: string | undefined,
-): Made {
-  const wanted = hasBody(method, status);
-  if (!wanted) stream?.cancel().catch(() => {});
-  const response = new Response({
-    status,
-    reason: reasonOf(status),
-    fields,
-    from: "handler",
-    bodyLength: bytes?.length ?? (wanted ? -1 : undefined),
-    method,
-  });
-  const body = !wanted
-    ? null
-    : bytes !== undefined
-    ? new BytesBody(bytes)
-    : new StreamBody(stream!);
-  return { response, body };
-}
+const FAILURE_TYPES = ["text/plain", "text/html", "application/json"];
 
 function checkStatus(status: number): void {
   if (!Number.isInteger(status) || status < 200 || status > 599) {
@@ -175,7 +190,7 @@ function checkStatus(status: number): void {
 }
 
 function* entries(
-  headers: ResponseParts["headers"],
+  headers: HandlerResponse["headers"],
 ): Iterable<readonly [string, string]> {
   if (headers === undefined) return;
   if (Symbol.iterator in headers) {
@@ -187,56 +202,3 @@ function* entries(
     else for (const each of value) yield [name, each];
   }
 }
-
-const NOTHING = new Uint8Array(0);
-
-/** The reason phrases of RFC 9110 §15 and its extensions. */
-const REASONS: Readonly<Record<number, string>> = Object.freeze({
-  200: "OK",
-  201: "Created",
-  202: "Accepted",
-  203: "Non-Authoritative Information",
-  204: "No Content",
-  205: "Reset Content",
-  206: "Partial Content",
-  300: "Multiple Choices",
-  301: "Moved Permanently",
-  302: "Found",
-  303: "See Other",
-  304: "Not Modified",
-  307: "Temporary Redirect",
-  308: "Permanent Redirect",
-  400: "Bad Request",
-  401: "Unauthorized",
-  402: "Payment Required",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  407: "Proxy Authentication Required",
-  408: "Request Timeout",
-  409: "Conflict",
-  410: "Gone",
-  411: "Length Required",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  417: "Expectation Failed",
-  421: "Misdirected Request",
-  422: "Unprocessable Content",
-  425: "Too Early",
-  426: "Upgrade Required",
-  428: "Precondition Required",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  451: "Unavailable For Legal Reasons",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-  508: "Loop Detected",
-});

@@ -10,30 +10,22 @@ import type { OutgoingRequest } from "../message/head.ts";
 import { formatHost } from "../net/address.ts";
 import type { BackendUrl } from "../config/backend_url.ts";
 import type { Attempt } from "./attempt.ts";
-import type { Request } from "./request.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The request of an attempt. Throws `loop_detected`. */
 export function outgoingRequest(
   transaction: Transaction,
-  request: Request,
   attempt: Attempt,
 ): OutgoingRequest {
   const head = transaction.head!;
-  const { url } = attempt.backend;
+  const { request, backend: { url } } = attempt;
   const original = request.headers;
   checkLoop(transaction, original);
   const host = hostField(attempt, original);
   const forwarded = forwardedFields(transaction, original);
-  // What only this hop says must not show in the client's request.
-  const changes = host !== undefined || original.has("x-forwarded-proto") ||
-    original.has("x-forwarded-host");
-  const fields = changes ? original.copy() : original;
+  // The backend's Host must not show in the client's request.
+  const fields = host === undefined ? original : original.copy();
   if (host !== undefined) fields.put("host", host);
-  if (changes && !transaction.trusted) {
-    fields.remove("x-forwarded-proto");
-    fields.remove("x-forwarded-host");
-  }
   return {
     method: request.method,
     target: url.prefix === "" ? request.target : join(url, request.target),
@@ -71,19 +63,14 @@ function backendHost(url: BackendUrl): string {
   return url.port === defaultPort ? host : `${host}:${url.port}`;
 }
 
-/** X-Forwarded-* and Via of this hop. */
+/** X-Forwarded-* and Via of this hop; what a trusted peer or a handler has set stands. */
 function forwardedFields(
   transaction: Transaction,
   fields: Fields,
 ): PreparedFields {
-  const { session, trusted } = transaction;
-  return session.forwardedFields({
-    host: trusted && fields.has("x-forwarded-host")
-      ? undefined
-      : fields.first("host"),
-    scheme: trusted && fields.has("x-forwarded-proto")
-      ? undefined
-      : transaction.scheme,
+  return transaction.session.forwardedFields({
+    host: fields.has("x-forwarded-host") ? undefined : fields.first("host"),
+    scheme: fields.has("x-forwarded-proto") ? undefined : transaction.scheme,
     version: transaction.head!.version,
   });
 }
@@ -92,7 +79,9 @@ function forwardedFields(
 function checkLoop(transaction: Transaction, fields: Fields): void {
   if (!fields.has("via")) return;
   const { instance } = transaction.session.env;
-  if (fields.getAll("via").some((via) => via.includes(instance))) {
+  const hops = fields.getAll("via").flatMap((via) => via.split(","));
+  // `1.1 name (comment)`: one instance's name may be the beginning of another's.
+  if (hops.some((hop) => hop.trim().split(/[ \t]+/)[1] === instance)) {
     throw new ProxyError(
       "loop_detected",
       `The request came through ${instance} before`,

@@ -7,6 +7,7 @@ import type { Fields } from "../message/fields.ts";
 import type { RequestHead } from "../message/head.ts";
 import { checkFieldName } from "../message/field_rules.ts";
 import type { HttpRequest, Session, Transaction } from "../plugin.ts";
+import { canonicalHost } from "../route/host_name.ts";
 
 /** What a request asks of the transaction that it belongs to. */
 export interface RequestContext {
@@ -195,9 +196,10 @@ export class Request implements HttpRequest {
     const hasPort = colon >= 0 && field.indexOf("]", colon) < 0;
     const name = hasPort ? field.slice(0, colon) : field;
     const bare = name.startsWith("[") ? name.slice(1, -1) : name;
-    this.#host = bare.toLowerCase();
+    this.#host = canonicalHost(bare);
     const port = hasPort ? field.slice(colon + 1) : "";
-    this.#port = port === "" ? undefined : Number(port);
+    // A handler may have set a Host that no client could have sent.
+    this.#port = /^\d{1,5}$/.test(port) ? Number(port) : undefined;
   }
 }
 

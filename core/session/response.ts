@@ -6,6 +6,7 @@
 import type { Fields } from "../message/fields.ts";
 import type { OutgoingResponse } from "../message/head.ts";
 import type { HttpResponse } from "../plugin.ts";
+import { reasonOf } from "./reason_phrases.ts";
 
 /** Whether a response of this status to this method has a body (RFC 9112 §6.3). */
 export function hasBody(method: string | undefined, status: number): boolean {
@@ -27,16 +28,16 @@ export interface ResponseInit {
 
 /** A response; its body goes beside it. */
 export class Response implements HttpResponse, OutgoingResponse {
-  readonly reason: string;
   readonly fields: Fields;
   readonly from: HttpResponse["from"];
   readonly bodyLength: number | undefined;
   readonly hasBody: boolean;
   #status: number;
+  #reason: string;
 
   constructor(init: ResponseInit) {
     this.#status = init.status;
-    this.reason = init.reason;
+    this.#reason = init.reason;
     this.fields = init.fields;
     this.from = init.from;
     this.bodyLength = init.bodyLength;
@@ -48,17 +49,25 @@ export class Response implements HttpResponse, OutgoingResponse {
   }
 
   set status(status: number) {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
+    const [least, most] = range(this.#status);
+    if (!Number.isInteger(status) || status < least || status > most) {
       throw new RangeError(
-        `Cannot set the status as it must be 200 to 599: current value is ${status}`,
+        `Cannot set the status as it must be ${least} to ${most}: current value is ${status}`,
       );
     }
-    if (framing(status) !== framing(this.#status)) {
+    if (isBodiless(status) !== isBodiless(this.#status)) {
       throw new RangeError(
         `Cannot set the status to ${status} as that changes how the body is framed: it is ${this.#status}`,
       );
     }
+    if (status === this.#status) return;
     this.#status = status;
+    // The phrase told of the other one.
+    this.#reason = reasonOf(status);
+  }
+
+  get reason(): string {
+    return this.#reason;
   }
 
   get headers(): Fields {
@@ -72,8 +81,12 @@ export class Response implements HttpResponse, OutgoingResponse {
   }
 }
 
-/** Statuses of one kind are framed alike. */
-function framing(status: number): "interim" | "none" | "body" {
-  if (status < 200) return "interim";
-  return status === 204 || status === 304 ? "none" : "body";
+/** From and to where a status may be changed: what is final stays so; 100 and 101 do what no other does. */
+function range(status: number): readonly [number, number] {
+  if (status >= 200) return [200, 599];
+  return status > 101 ? [102, 199] : [status, status];
+}
+
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
 }

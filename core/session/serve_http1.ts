@@ -33,12 +33,13 @@ export function serveHttp1(session: Session, socket: Socket): Served {
   });
   let current: Transaction | undefined;
   const done = connection.serve(async (exchange) => {
+    // An exchange that is not answered is the connection's end.
+    if (session.finished) return;
     if (session.plane.draining) connection.drain();
     current = new Transaction(session, exchange, ++session.transactions);
     await current.run();
-    session.error = current.error?.side === "client"
-      ? current.error
-      : undefined;
+    const { error, brokenOff } = current;
+    session.error = brokenOff || error?.side === "client" ? error : undefined;
     current = undefined;
   });
   return {

@@ -53,6 +53,8 @@ async function connect(session: Session): Promise<Socket> {
       const { socket } = await backend.connectSocket(await backend.resolve());
       backend.attempts.ok.add(1);
       session.backend = backend.id;
+      backend.pool.active++;
+      socket.onClosed = () => backend.pool.active--;
       return socket;
     } catch (thrown) {
       failure = asProxyError(thrown);

@@ -19,6 +19,7 @@ import {
   handles,
   runHandlers,
   type ScopedHandlers,
+  withHandler,
 } from "./handlers.ts";
 import type { SessionHost } from "./host.ts";
 import { type Served, serveHttp1 } from "./serve_http1.ts";
@@ -43,10 +44,11 @@ export class Session implements HandlerOwner {
   transactions = 0;
   sessionHandlers: ScopedHandlers | undefined;
   readonly transactionHandlers: undefined;
-  running: BoundHandler | undefined;
   error: ProxyError | undefined;
-  /** The connection closes after the current response. */
+  /** Responses say that the connection closes after them. */
   closing = false;
+  /** A handler wants no further request on it. */
+  finished = false;
   /** The backend of a TCP session. */
   backend: string | undefined;
 
@@ -54,8 +56,11 @@ export class Session implements HandlerOwner {
   #id: string | undefined;
   #view: SessionView | undefined;
   #socket: Socket | undefined;
+  /** The connection was closed before it had a socket. */
+  #closed = false;
   #served: Served | undefined;
   #controller: AbortController | undefined;
+  #running: BoundHandler | undefined;
   #forwarded: { facts: ForwardedFacts; fields: PreparedFields } | undefined;
 
   constructor(
@@ -83,11 +88,8 @@ export class Session implements HandlerOwner {
         ? runHandlers(this, POINT.accept, this.view)
         : undefined;
       const verdict = fired instanceof Promise ? await fired : fired;
-      if (verdict !== undefined) {
-        this.initiator.conn.close();
-      } else {
-        await this.#serve();
-      }
+      if (verdict !== undefined) this.#close();
+      else if (!this.#closed) await this.#serve();
     } catch (thrown) {
       this.error ??= asProxyError(thrown);
       this.#close();
@@ -135,10 +137,10 @@ export class Session implements HandlerOwner {
     this.#close(reason);
   }
 
-  /** The connection closes after the current response. */
+  /** The connection closes after the current response: no further request is taken, pipelined ones neither. */
   closeAfter(): void {
-    this.closing = true;
-    this.#served?.drain();
+    this.finished = true;
+    this.drain();
   }
 
   /** The forwarding fields of this hop: the same for every request of a client that says the same. */
@@ -149,9 +151,12 @@ export class Session implements HandlerOwner {
       known.facts.scheme === facts.scheme &&
       known.facts.version === facts.version
     ) return known.fields;
-    const entries: [string, string][] = [
-      ["x-forwarded-for", this.initiator.remote.address],
-    ];
+    const entries: [string, string][] = [];
+    const { address, port } = this.initiator.remote;
+    // A unix socket's client has no address.
+    if (port !== 0 || this.initiator.internal) {
+      entries.push(["x-forwarded-for", address]);
+    }
     if (facts.scheme !== undefined) {
       entries.push(["x-forwarded-proto", facts.scheme]);
     }
@@ -167,7 +172,8 @@ export class Session implements HandlerOwner {
   #close(reason?: ProxyError): void {
     const socket = this.#socket;
     if (socket === undefined) {
-      this.initiator.conn.close();
+      if (!this.#closed) this.initiator.conn.close();
+      this.#closed = true;
     } else if (reason !== undefined) {
       socket.abort(reason);
     } else {
@@ -216,6 +222,18 @@ export class Session implements HandlerOwner {
     return this.env.deadlines;
   }
 
+  handlerBegins(handler: BoundHandler): void {
+    this.#running = handler;
+  }
+
+  handlerWaits(): void {
+    // Outside of a transaction nobody reads: its client's end shows later.
+  }
+
+  handlerEnds(handler: BoundHandler): void {
+    if (this.#running === handler) this.#running = undefined;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
@@ -237,8 +255,9 @@ export class Session implements HandlerOwner {
 
   /** `session.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
+    const bound = this.bind(point, run, this.#running);
     const handlers = this.sessionHandlers ??= [];
-    (handlers[POINT[point]] ??= []).push(this.bind(point, run, this.running));
+    handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
 
   /** A handler that `on` brought, with what the config says of the plugin that brought it. */
@@ -260,6 +279,8 @@ export class Session implements HandlerOwner {
       plugin,
       point,
       run,
+      order: owner?.order ?? 0,
+      place: owner?.place ?? Infinity,
       timeout: owner?.timeout ?? DEFAULT_TIMEOUT,
       onError: owner?.onError ?? "refuse",
       errors: metrics.handlerErrors.series(plugin, point),

@@ -91,7 +91,7 @@ export const TRANSACTION_STATES = [
   {
     state: "deliver",
     point: "sendResponseHeader",
-    next: ["deliver", "tunnel", "finished"],
+    next: ["tunnel", "finished"],
     does: "sends head and body",
   },
   {

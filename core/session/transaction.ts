@@ -9,15 +9,14 @@
  */
 import { POINT, type PointName } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
-import type { BodyReader } from "../message/body.ts";
 import type { RequestHead } from "../message/head.ts";
 import type { Deadlines } from "../net/deadlines.ts";
-import type { HandlerResponse, Timings } from "../plugin.ts";
+import type { Timings } from "../plugin.ts";
 import type { Product, Rule } from "../route/product.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
-import { clientAddress, isTrusted } from "./client_address.ts";
+import { clientAddress, dropForged, isTrusted } from "./client_address.ts";
 import { deliver } from "./deliver.ts";
 import type { ClientExchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -29,28 +28,15 @@ import {
   handles,
   runHandlers,
   type ScopedHandlers,
+  withHandler,
 } from "./handlers.ts";
 import { locate } from "./locate.ts";
-import { forFailure, fromHandler, redirectTo } from "./made_responses.ts";
+import { failureReply, type Outcome } from "./reply.ts";
 import { Request, type RequestContext } from "./request.ts";
 import type { Response } from "./response.ts";
 import type { Session } from "./session.ts";
 import { checkMove, type TransactionState } from "./states.ts";
 import { TransactionView } from "./views.ts";
-
-/** A response with what has to be done about it. */
-export interface Reply {
-  readonly response: Response;
-  /** Null where no body follows. */
-  readonly body: BodyReader | null;
-  /** The connection closes after it. */
-  readonly close: boolean;
-  /** The attempt whose connection the body comes from. */
-  readonly attempt: Attempt | undefined;
-}
-
-/** What a state ends with: a reply, or `"close"`: nothing is sent. */
-export type Outcome = Reply | "close";
 
 /** A transaction. */
 export class Transaction implements HandlerOwner, RequestContext {
@@ -62,6 +48,7 @@ export class Transaction implements HandlerOwner, RequestContext {
   readonly startedAt: number;
   readonly attempts: Attempt[] = [];
   state: TransactionState = "start";
+  /** Grows by the product's handlers once the product is known. */
   table: HandlerTable;
   transactionHandlers: ScopedHandlers | undefined;
   head: RequestHead | undefined;
@@ -80,6 +67,8 @@ export class Transaction implements HandlerOwner, RequestContext {
   connectedAt: number | undefined;
   responseHeadAt: number | undefined;
   finishedAt: number | undefined;
+  /** The connection was ended with it. */
+  brokenOff = false;
   /** Set where the client is gone for good. */
   gone: ProxyError | undefined;
 
@@ -112,18 +101,21 @@ export class Transaction implements HandlerOwner, RequestContext {
     } catch (thrown) {
       outcome = this.#failed(thrown);
     }
-    if (outcome === "close") {
-      this.exchange.abort(this.error ?? CLOSED);
-    } else {
-      try {
-        await deliver(this, outcome);
-      } catch (thrown) {
-        this.fail(asProxyError(thrown));
-        this.exchange.abort(this.error!);
+    try {
+      if (outcome === "close" || await deliver(this, outcome) === "close") {
+        this.#breakOff();
       }
+    } catch (thrown) {
+      this.fail(asProxyError(thrown));
+      this.#breakOff();
     }
     const concluding = this.#conclude();
     if (concluding !== undefined) await concluding;
+  }
+
+  #breakOff(): void {
+    this.brokenOff = true;
+    this.exchange.abort(this.error ?? CLOSED);
   }
 
   /** From the head to a reply: points 3 to 15. */
@@ -143,19 +135,17 @@ export class Transaction implements HandlerOwner, RequestContext {
   #begin(head: RequestHead): void {
     this.requestHeadAt = this.elapsed();
     this.head = head;
-    const { initiator } = this.session;
+    const { remote, tls } = this.session.initiator;
     const { trust } = this.listener;
-    this.trusted = isTrusted(trust, initiator.remote.address);
-    this.scheme = initiator.tls === undefined ? "http" : "https";
-    this.clientAddress = initiator.remote.address;
+    this.trusted = isTrusted(trust, remote.address);
+    this.scheme = tls === undefined ? "http" : "https";
+    this.clientAddress = remote.address;
     if (this.trusted) {
-      this.clientAddress = clientAddress(
-        trust,
-        initiator.remote.address,
-        head.fields,
-      );
+      this.clientAddress = clientAddress(trust, remote.address, head.fields);
       const said = head.fields.first("x-forwarded-proto");
       if (said === "http" || said === "https") this.scheme = said;
+    } else {
+      dropForged(head.fields);
     }
     this.request = new Request(this, head, head.fields);
   }
@@ -164,66 +154,30 @@ export class Transaction implements HandlerOwner, RequestContext {
   #failed(thrown: unknown): Outcome {
     const error = asProxyError(thrown);
     this.fail(error);
-    if (this.gone !== undefined || error.status === 0 || error.status === 499) {
-      return "close";
-    }
-    return this.failureReply(error);
-  }
-
-  /** Headrace's own response for a failure. */
-  failureReply(error: ProxyError): Reply {
-    // After an error in the head nobody knows where the next request begins.
-    const close = this.head === undefined;
-    const made = forFailure(error, this.request, this.id);
-    return { ...made, close, attempt: undefined };
-  }
-
-  /** The reply that a handler's verdict asks for; undefined for a `finish` without a response. */
-  replyOf(verdict: Verdict): Outcome | undefined {
-    switch (verdict.kind) {
-      case "respond":
-        return this.#madeReply(verdict.response, false);
-      case "redirect": {
-        const { url, status } = verdict;
-        const made = redirectTo(url, status, this.request?.method);
-        return { ...made, close: false, attempt: undefined };
-      }
-      case "finish":
-        return verdict.response === undefined
-          ? undefined
-          : this.#madeReply(verdict.response, true);
-      case "close":
-        return "close";
-      case "retry":
-      case "goOn":
-        return undefined;
-    }
-  }
-
-  #madeReply(answer: HandlerResponse, close: boolean): Reply {
-    try {
-      const made = fromHandler(answer, this.request?.method);
-      return { ...made, close, attempt: undefined };
-    } catch (thrown) {
-      throw asProxyError(thrown, "handler_error");
-    }
+    const nobody = this.gone !== undefined || error.status === 0 ||
+      error.status === 499;
+    // Where a handler fails before there is a request, nobody is to be answered.
+    const early = error.side === "plugin" && this.request === undefined;
+    return nobody || early ? "close" : failureReply(this, error);
   }
 
   /** Points 18 and 19, whatever happened before; a promise only for an async handler at requestFinish. */
   #conclude(): void | Promise<void> {
-    this.exchange.onGone = undefined;
     this.finishedAt = this.elapsed();
     this.bytesIn = this.exchange.bytesIn;
     this.bytesOut = this.exchange.bytesOut;
     this.move("finished");
     const fired = this.fire("requestFinish", this.request, this.response);
-    return fired instanceof Promise
-      ? fired.then((verdict) => this.#close(verdict))
-      : this.#close(fired);
+    if (!(fired instanceof Promise)) return this.#close(fired);
+    // Nobody else should wait for the backend's connection.
+    this.attempts.at(-1)?.keepViews();
+    this.attempts.at(-1)?.release();
+    return fired.then((verdict) => this.#close(verdict));
   }
 
   #close(verdict: Verdict | undefined): void {
     if (verdict?.kind === "finish") this.session.closeAfter();
+    this.exchange.onGone = undefined;
     this.move("closed");
     this.session.plane.count(this);
     const closing = this.fireOwn("transactionClose");
@@ -233,8 +187,10 @@ export class Transaction implements HandlerOwner, RequestContext {
       this.response?.fields.keep();
       closing.finally(() => this.snapshot.release());
     } else {
+      this.response?.fields.release();
       this.snapshot.release();
     }
+    this.attempts.at(-1)?.release();
   }
 
   /** Whether anybody handles the point now. */
@@ -259,7 +215,22 @@ export class Transaction implements HandlerOwner, RequestContext {
     second?: unknown,
     third?: unknown,
   ): Verdict | undefined | Promise<Verdict | undefined> {
-    return runHandlers(this, POINT[point], first, second, third);
+    const fired = runHandlers(this, POINT[point], first, second, third);
+    return fired instanceof Promise ? this.#unlessGone(fired) : fired;
+  }
+
+  /** A client that left while a handler worked wants nothing more, but points 18 and 19 fire. */
+  async #unlessGone(
+    fired: Promise<Verdict | undefined>,
+  ): Promise<Verdict | undefined> {
+    const verdict = await fired;
+    if (this.gone !== undefined && !this.#isOver) throw this.gone;
+    return verdict;
+  }
+
+  /** Whether the response is out or given up. */
+  get #isOver(): boolean {
+    return this.state === "finished" || this.state === "closed";
   }
 
   /** Moves to a state of the table. */
@@ -271,16 +242,17 @@ export class Transaction implements HandlerOwner, RequestContext {
   /** Notes why it failed; the first reason stands. */
   fail(error: ProxyError): void {
     this.error ??= error;
+    if (error.status === 499) this.status ||= 499;
   }
 
   /** The client is gone for good: whoever waits for handlers or backends is told. */
   clientGone(reason: ProxyError): void {
     if (this.gone !== undefined) return;
     this.gone = reason;
-    this.fail(reason);
-    this.status ||= 499;
     this.abortSignal(reason);
-    this.attempts.at(-1)?.connection?.close();
+    if (this.#isOver) return;
+    this.fail(reason);
+    this.attempts.at(-1)?.close();
   }
 
   /** Milliseconds since its start. */
@@ -337,13 +309,21 @@ export class Transaction implements HandlerOwner, RequestContext {
     return this.session.sessionHandlers;
   }
 
-  get running(): BoundHandler | undefined {
-    return this.#running;
+  handlerBegins(handler: BoundHandler): void {
+    this.#running = handler;
+    this.session.handlerBegins(handler);
   }
 
-  set running(handler: BoundHandler | undefined) {
-    this.#running = handler;
-    this.session.running = handler;
+  handlerWaits(): void {
+    // Until the head is there its own deadline runs.
+    if (this.head !== undefined && this.state !== "closed") {
+      this.exchange.watch();
+    }
+  }
+
+  handlerEnds(handler: BoundHandler): void {
+    if (this.#running === handler) this.#running = undefined;
+    this.session.handlerEnds(handler);
   }
 
   get signal(): AbortSignal {
@@ -369,10 +349,9 @@ export class Transaction implements HandlerOwner, RequestContext {
 
   /** `transaction.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
+    const bound = this.session.bind(point, run, this.#running);
     const handlers = this.transactionHandlers ??= [];
-    (handlers[POINT[point]] ??= []).push(
-      this.session.bind(point, run, this.#running),
-    );
+    handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
 }
 

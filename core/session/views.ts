@@ -56,6 +56,9 @@ export class SessionView implements SessionFacts {
   get startedAt(): number {
     return this.#session.startedAt;
   }
+  get backend(): string | undefined {
+    return this.#session.backend;
+  }
   get transactions(): number {
     return this.#session.transactions;
   }
@@ -165,7 +168,7 @@ export class AttemptView implements AttemptFacts {
     this.#attempt.addresses = addresses;
   }
   get connection(): ConnectionFacts | undefined {
-    return this.#attempt.connection?.facts;
+    return this.#attempt.facts;
   }
   /** WebSocket sessions that are dialled anew set it; a first dial never does. */
   get reconnect(): boolean {

@@ -17,6 +17,7 @@ import type {
   ProductConfig,
 } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import { guardProductScope } from "../plugins/guard.ts";
@@ -55,7 +56,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     const place = { use: said.use, name: instance.name };
     collect(problems, () => guardProductScope(instance.parts, place));
   }
-  const primitives = allPrimitives(plugins, problems);
+  const primitives = allPrimitives(plugins, metrics, problems);
   const products = config.products.map((product) => ({
     config: product,
     product: buildProduct(product, primitives, problems),
@@ -82,14 +83,25 @@ export function buildSnapshot(input: BuildInput): Snapshot {
 /** The primitives of the rule language, plugins' own among them. */
 function allPrimitives(
   plugins: readonly PluginUse[],
+  metrics: ProxyMetrics,
   problems: string[],
 ): PrimitiveTable {
   let primitives = builtinPrimitives();
   for (const { instance } of plugins) {
     const own = Object.entries(instance.parts.conditions ?? {});
     for (const [name, factory] of own) {
+      const errors = metrics.handlerErrors.series(instance.name, name);
+      const failure = (thrown: unknown) => {
+        errors.add(1);
+        const { message } = asProxyError(thrown);
+        return new ProxyError(
+          "handler_error",
+          `Condition ${name} of plugin "${instance.name}" failed: ${message}`,
+          { cause: thrown },
+        );
+      };
       collect(problems, () => {
-        primitives = extendPrimitives(primitives, name, factory);
+        primitives = extendPrimitives(primitives, name, factory, failure);
       }, `plugin "${instance.name}"`);
     }
   }

@@ -7,10 +7,11 @@ import { CALLBACK_POINTS, POINT, type PointName } from "../callback_points.ts";
 import type { PluginConfig } from "../config/config.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { PluginInstance } from "../plugins/instances.ts";
-import type {
-  AnyHandler,
-  BoundHandler,
-  HandlerTable,
+import {
+  type AnyHandler,
+  type BoundHandler,
+  compareHandlers,
+  type HandlerTable,
 } from "../session/handlers.ts";
 
 /** A living plugin and what the config says of it. */
@@ -21,7 +22,9 @@ export interface PluginUse {
 
 /** A plugin's handlers, bound. */
 interface BoundPlugin {
-  readonly use: PluginUse;
+  readonly config: PluginConfig;
+  readonly order: number;
+  readonly place: number;
   readonly handlers: ReadonlyMap<PointName, BoundHandler>;
 }
 
@@ -30,10 +33,14 @@ export class HandlerTables {
   readonly #plugins: readonly BoundPlugin[];
 
   constructor(uses: readonly PluginUse[], metrics: ProxyMetrics) {
-    // Sorting is stable: where `order` is the same, the config's order stands.
-    this.#plugins = [...uses]
-      .sort((a, b) => a.config.order - b.config.order)
-      .map((use) => ({ use, handlers: bind(use, metrics) }));
+    this.#plugins = uses
+      .map((use, place) => ({
+        config: use.config,
+        order: use.config.order,
+        place,
+        handlers: bind(use, place, metrics),
+      }))
+      .sort(compareHandlers);
   }
 
   /** The handlers on a listener before a product is known. */
@@ -43,14 +50,14 @@ export class HandlerTables {
 
   /** The handlers on a listener for a product: global ones first, then the product's. */
   product(listener: string, product: string): HandlerTable {
-    const own = this.#plugins.filter(({ use: { config } }) =>
+    const own = this.#plugins.filter(({ config }) =>
       config.products?.includes(product) === true && on(config, listener)
     );
     return table([...this.#global(listener), ...own]);
   }
 
   #global(listener: string): BoundPlugin[] {
-    return this.#plugins.filter(({ use: { config } }) =>
+    return this.#plugins.filter(({ config }) =>
       config.products === undefined && on(config, listener)
     );
   }
@@ -62,6 +69,7 @@ function on(config: PluginConfig, listener: string): boolean {
 
 function bind(
   { instance, config }: PluginUse,
+  place: number,
   metrics: ProxyMetrics,
 ): ReadonlyMap<PointName, BoundHandler> {
   const bound = new Map<PointName, BoundHandler>();
@@ -71,6 +79,8 @@ function bind(
       plugin: instance.name,
       point: name,
       run,
+      order: config.order,
+      place,
       timeout: config.timeout,
       onError: config.onError,
       errors: metrics.handlerErrors.series(instance.name, name),

@@ -1,0 +1,70 @@
+/**
+ * What a transaction answers its client, wherever that comes from.
+ *
+ * @module
+ */
+import type { ProxyError } from "../errors.ts";
+import type { BodyReader } from "../message/body.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Attempt } from "./attempt.ts";
+import {
+  forFailure,
+  fromHandler,
+  type Made,
+  redirectTo,
+} from "./made_responses.ts";
+import type { Response } from "./response.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** A response with what has to be done about it. */
+export interface Reply {
+  readonly response: Response;
+  /** Null where no body follows. */
+  readonly body: BodyReader | null;
+  /** The connection closes after it. */
+  readonly close: boolean;
+  /** The attempt whose connection the body comes from. */
+  readonly attempt: Attempt | undefined;
+}
+
+/** What a state ends with: a reply, or `"close"`: nothing is sent. */
+export type Outcome = Reply | "close";
+
+/** The reply that a handler's verdict asks for; undefined for a `finish` without a response. */
+export function replyOf(
+  transaction: Transaction,
+  verdict: Verdict,
+): Outcome | undefined {
+  // As the client sent it: what handlers make of it is for backends.
+  const method = transaction.head?.method;
+  switch (verdict.kind) {
+    case "respond":
+      return replyWith(fromHandler(verdict.response, method));
+    case "redirect":
+      return replyWith(redirectTo(verdict.url, verdict.status, method));
+    case "finish":
+      return verdict.response === undefined
+        ? undefined
+        : replyWith(fromHandler(verdict.response, method), true);
+    case "close":
+      return "close";
+    case "retry":
+    case "goOn":
+      return undefined;
+  }
+}
+
+/** A reply that does not come from a backend. */
+export function replyWith(made: Made, close = false): Reply {
+  return { ...made, close, attempt: undefined };
+}
+
+/** Headrace's own reply for a failure. */
+export function failureReply(
+  { head, id }: Transaction,
+  error: ProxyError,
+): Reply {
+  const request = head && { method: head.method, headers: head.fields };
+  // After an error in the head nobody knows where the next request begins.
+  return replyWith(forFailure(error, request, id), head === undefined);
+}

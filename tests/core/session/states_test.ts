@@ -1,0 +1,106 @@
+/**
+ * The table of states: complete, connected, and obeyed.
+ *
+ * @module
+ */
+import {
+  CALLBACK_POINTS,
+  type PointName,
+} from "../../../core/callback_points.ts";
+import {
+  checkMove,
+  MOVES,
+  TRANSACTION_STATES,
+  type TransactionState,
+} from "../../../core/session/states.ts";
+import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
+
+/** Points of sessions, and of parts that fire them from within a state. */
+const STATELESS: readonly PointName[] = [
+  "accept",
+  "handshake",
+  "requestBuffered",
+  "selectAlternate",
+  "readCacheHeader",
+  "finish",
+];
+
+const NAMES = TRANSACTION_STATES.map(({ state }) => state);
+
+Deno.test("TRANSACTION_STATES has each of a transaction's points exactly once", () => {
+  const points = TRANSACTION_STATES.flatMap(({ point }): PointName[] =>
+    point === null ? [] : [point]
+  );
+  assertEquals(new Set(points).size, points.length);
+  assertEquals(
+    CALLBACK_POINTS.map(({ name }) => name).filter((name) =>
+      !points.includes(name)
+    ),
+    STATELESS.slice(),
+  );
+});
+
+Deno.test("TRANSACTION_STATES has its points in the table's order", () => {
+  const places = TRANSACTION_STATES.flatMap(({ point }) =>
+    point === null
+      ? []
+      : [CALLBACK_POINTS.findIndex(({ name }) => name === point)]
+  );
+  assertEquals(places, places.toSorted((a, b) => a - b));
+});
+
+Deno.test("TRANSACTION_STATES names each state once, and leads only to states", () => {
+  assertEquals(new Set(NAMES).size, NAMES.length);
+  for (const { next } of TRANSACTION_STATES) {
+    for (const state of next) assert(NAMES.includes(state));
+  }
+  for (const { does } of TRANSACTION_STATES) assert(does.length > 0);
+});
+
+Deno.test("every state is reached from the first one", () => {
+  const reached = new Set<TransactionState>([NAMES[0]!]);
+  for (const state of reached) {
+    for (const next of MOVES.get(state)!) reached.add(next);
+  }
+  assertEquals([...reached].sort(), NAMES.toSorted());
+});
+
+Deno.test("every state leads to closed, and only finished does so directly", () => {
+  for (const state of NAMES) {
+    const reached = new Set<TransactionState>([state]);
+    for (const each of reached) {
+      for (const next of MOVES.get(each)!) reached.add(next);
+    }
+    assert(reached.has("closed"), state);
+    assertEquals(MOVES.get(state)!.has("closed"), state === "finished");
+  }
+});
+
+Deno.test("nothing leads out of closed, and from finished only to closed", () => {
+  assertEquals([...MOVES.get("closed")!], []);
+  assertEquals([...MOVES.get("finished")!], ["closed"]);
+});
+
+Deno.test("a response never becomes another one once its head is due", () => {
+  for (const late of ["deliver", "tunnel"] as const) {
+    for (const early of ["respond", "forward", "locate", "head"] as const) {
+      assert(!MOVES.get(late)!.has(early), `${late} to ${early}`);
+    }
+  }
+});
+
+Deno.test("checkMove allows the table's moves and refuses all others", () => {
+  for (const from of NAMES) {
+    for (const to of NAMES) {
+      if (MOVES.get(from)!.has(to)) {
+        checkMove(from, to);
+      } else {
+        assertThrows(
+          () => checkMove(from, to),
+          RangeError,
+          `from ${from} to ${to}`,
+        );
+      }
+    }
+  }
+});
