@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { canonicalHost } from "../route/host_name.ts";
+import { canonicalHost } from "../net/host_name.ts";
 import { matchAddressRange } from "./address_range.ts";
 import { definePrimitive, type Primitive } from "./primitive.ts";
 import { decodedPath } from "./request_reading.ts";

@@ -104,13 +104,13 @@ export interface LimitsConfig {
 export interface ListenerTimeoutsConfig {
   /** The whole TLS handshake. Default 10 s. */
   readonly handshake: number;
-  /** A request's whole head, since its first byte. Default 10 s. */
+  /** A request's whole head, since its first byte; on a new connection also the wait for that. Default 10 s. */
   readonly header: number;
   /** Since the last byte of a request's body. Default 30 s. */
   readonly body: number;
   /** Since the client last took a byte. Default 30 s. */
   readonly write: number;
-  /** Between two requests, and before the first. Default 60 s. */
+  /** Between two requests. Default 60 s. */
   readonly keepAlive: number;
   /** Without a byte in either direction of TCP or a WebSocket. Default 1 h. */
   readonly tunnel: number;

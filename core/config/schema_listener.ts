@@ -114,7 +114,9 @@ const timeouts = mappingOfDefaults(
     handshake: withDefault("10s", duration("The whole TLS handshake.")),
     header: withDefault(
       "10s",
-      duration("A request's whole head, since its first byte."),
+      duration(
+        "A request's whole head, since its first byte; on a new connection also the wait for that.",
+      ),
     ),
     body: withDefault(
       "30s",
@@ -123,7 +125,7 @@ const timeouts = mappingOfDefaults(
     write: withDefault("30s", duration("Since the client last took a byte.")),
     keepAlive: withDefault(
       "60s",
-      duration("Between two requests, and before the first."),
+      duration("Between two requests."),
     ),
     tunnel: withDefault(
       "1h",

@@ -24,6 +24,7 @@ import { HeadIndex } from "./head_index.ts";
 import { Http1ResponseHead } from "./response_head.ts";
 import { parseResponseHead } from "./response_parser.ts";
 import { writeMessage } from "./write_body.ts";
+import { writeHeadInto } from "./head_buffer.ts";
 import { writeRequestHead } from "./write_head.ts";
 
 /** What a backend may send before it counts as broken. */
@@ -45,6 +46,8 @@ export interface Http1BackendOptions {
 
 /** Interim responses before a final one: more are an attack on whoever relays them. */
 const MAX_INTERIM = 32;
+
+const GIVEN_UP = new ProxyError("backend_closed", "The exchange was given up");
 
 /** One connection. */
 export class Http1BackendConnection implements BackendConnection {
@@ -79,6 +82,7 @@ export class Http1BackendConnection implements BackendConnection {
     this.#options = options;
     this.#pool = pool;
     this.#index = new HeadIndex(options.limits.headers);
+    socket.limitWrites(options.writeTimeout, "backend_timeout");
     this.#beginUse();
   }
 
@@ -87,45 +91,31 @@ export class Http1BackendConnection implements BackendConnection {
     return this.#socket.closed;
   }
 
-  async send(
-    request: OutgoingRequest,
-    body: BodyReader | null,
-  ): Promise<void> {
+  send(request: OutgoingRequest, body: BodyReader | null): Promise<void> {
     const { buffers } = this.#options;
     this.#method = request.method;
-    this.#head = undefined;
-    this.#body = null;
     this.#interim = 0;
     this.#headTimeout = undefined;
     this.answered = false;
     this.uploadError = undefined;
     this.upload = null;
-    this.#requestComplete = false;
-    let out = buffers.medium.take();
-    try {
-      let headEnd = writeRequestHead(out, 0, request);
-      if (headEnd < 0) {
-        buffers.give(out);
-        out = buffers.large.take();
-        headEnd = writeRequestHead(out, 0, request);
-      }
-      if (headEnd < 0) {
-        throw new ProxyError(
-          "head_overflow",
-          `The request's head outgrew ${out.length} bytes as it was changed`,
-        );
-      }
-      if (body !== null) {
-        this.#itsTurn = request.fields.has("expect");
-        this.upload = this.#sendBody(out, headEnd, request, body);
-        return;
-      }
-      this.#armWrite();
-      await this.#socket.write(out.subarray(0, headEnd));
-      this.#sent();
-    } finally {
-      if (this.upload === null) buffers.give(out);
-    }
+    const { out, end } = writeHeadInto(
+      buffers,
+      (out) => writeRequestHead(out, 0, request),
+      "head_overflow",
+    );
+    const written = writeMessage(this.#socket, out, end, body, {
+      buffers,
+      chunked: request.bodyLength < 0,
+      length: request.bodyLength,
+      onPiece: this.#onPiece,
+    });
+    // A write that fails ends the connection: nobody asks then what was complete.
+    this.#requestComplete = body === null;
+    this.#itsTurn = body === null || request.fields.has("expect");
+    if (body === null) return written;
+    this.upload = this.#watchUpload(written);
+    return Promise.resolve();
   }
 
   async readHead(timeout: number): Promise<ResponseHead> {
@@ -221,7 +211,6 @@ export class Http1BackendConnection implements BackendConnection {
     this.#head?.fields.release();
     this.#head = undefined;
     this.#socket.unpin();
-    this.#socket.disarmWrite();
     // It counts as active until the tunnel ends.
     this.#socket.onClosed = () => this.#endUse();
     return this.#socket;
@@ -233,16 +222,15 @@ export class Http1BackendConnection implements BackendConnection {
     const complete = this.#requestComplete && head !== undefined &&
       head.status >= 200 && head.keepAlive && !socket.ended &&
       socket.held === 0 && (this.#body === null || this.#body.last);
+    this.#endUse();
     if (!complete || socket.closed) {
-      this.close();
+      socket.close();
       return;
     }
-    this.#endUse();
-    socket.disarmWrite();
     socket.shrink();
     this.facts.reused = true;
     if (this.#pool?.put(this) !== true) {
-      this.close();
+      socket.close();
       return;
     }
     socket.armRead(this.#options.idleTimeout, "backend_closed");
@@ -263,6 +251,8 @@ export class Http1BackendConnection implements BackendConnection {
   }
 
   close(): void {
+    // Given up within its use, its bytes may be on their way to the client.
+    if (this.#inUse) this.#socket.abort(GIVEN_UP);
     this.#endUse();
     this.#socket.close();
   }
@@ -282,16 +272,12 @@ export class Http1BackendConnection implements BackendConnection {
     this.#socket.unpin();
   }
 
-  readonly #armWrite = (): void => {
-    this.#socket.armWrite(this.#options.writeTimeout, "backend_timeout");
-    // A body that flows takes the time that it takes.
-    if (this.#headTimeout !== undefined) {
-      this.#itsTurn = false;
-      this.#armHead();
-    }
+  /** A body that flows takes the time that it takes. */
+  readonly #onPiece = (): void => {
+    if (!this.#itsTurn) return;
+    this.#itsTurn = false;
+    this.#armHead();
   };
-
-  readonly #disarmWrite = (): void => this.#socket.disarmWrite();
 
   #armHead(): void {
     if (this.#headTimeout === undefined) return;
@@ -306,27 +292,11 @@ export class Http1BackendConnection implements BackendConnection {
 
   readonly #leavePool = (): void => this.#pool?.remove(this);
 
-  #sent(): void {
-    this.#requestComplete = true;
-    this.#itsTurn = true;
-    this.#disarmWrite();
-  }
-
   /** Never rejects: who reads the response asks for `uploadError`. */
-  async #sendBody(
-    out: Uint8Array,
-    headEnd: number,
-    request: OutgoingRequest,
-    body: BodyReader,
-  ): Promise<void> {
+  async #watchUpload(written: Promise<void>): Promise<void> {
     try {
-      await writeMessage(this.#socket, out, headEnd, body, {
-        chunked: request.bodyLength < 0,
-        length: request.bodyLength,
-        beforeWrite: this.#armWrite,
-        afterWrite: this.#disarmWrite,
-      });
-      this.#sent();
+      await written;
+      this.#requestComplete = true;
     } catch (thrown) {
       this.uploadError = asProxyError(thrown);
       // Its own failure may come with an answer that is still to be read (RFC
@@ -334,11 +304,8 @@ export class Http1BackendConnection implements BackendConnection {
       if (this.uploadError.side !== "backend") {
         this.#socket.abort(this.uploadError);
       }
-      this.#itsTurn = true;
-      this.#disarmWrite();
-    } finally {
-      this.#options.buffers.give(out);
     }
+    this.#itsTurn = true;
     this.#armHead();
   }
 

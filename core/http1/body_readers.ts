@@ -4,7 +4,7 @@
  * @module
  */
 import { type FailureCode, ProxyError } from "../errors.ts";
-import type { BodyReader } from "../message/body.ts";
+import { type BodyReader, HEADROOM } from "../message/body.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ChunkDecoder } from "./chunk_decoder.ts";
 
@@ -36,6 +36,8 @@ export abstract class SocketBody implements BodyReader {
   protected readonly options: BodyReadOptions;
   /** Somebody waits for the next piece. */
   waiting = false;
+  readonly #headBytes: Uint8Array;
+  readonly #headEnd: number;
   #idle: number;
   #cancelled = false;
 
@@ -43,7 +45,14 @@ export abstract class SocketBody implements BodyReader {
     this.socket = socket;
     this.options = options;
     this.#idle = options.idle;
-    this.bytes = socket.bytes;
+    this.bytes = this.#headBytes = socket.bytes;
+    this.#headEnd = socket.start;
+  }
+
+  get headroom(): number {
+    return this.bytes === this.#headBytes
+      ? Math.min(this.start - this.#headEnd, HEADROOM)
+      : HEADROOM;
   }
 
   get tailroom(): number {

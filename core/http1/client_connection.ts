@@ -23,7 +23,8 @@ import type { DateLine } from "./http_date.ts";
 import { Http1RequestHead } from "./request_head.ts";
 import { parseRequestHead, skipEmptyLines } from "./request_parser.ts";
 import { writeMessage } from "./write_body.ts";
-import { writeResponseHead } from "./write_head.ts";
+import { type ResponseMode, writeResponseHead } from "./write_head.ts";
+import { writeHeadInto } from "./head_buffer.ts";
 
 /** What a client may send. */
 export interface RequestLimits {
@@ -88,6 +89,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#socket = socket;
     this.#options = options;
     this.#index = new HeadIndex(options.limits.headers);
+    socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = () =>
       this.onGone?.(
         new ProxyError("client_closed", "The client reset the connection"),
@@ -164,7 +166,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#reader?.limitIdle(this.#options.timeouts.body);
   }
 
-  async send(
+  send(
     response: OutgoingResponse,
     body: BodyReader | null,
     options: { readonly close: boolean },
@@ -179,22 +181,8 @@ export class Http1ClientConnection implements ClientExchange {
       this.#keepAlive = false;
     }
     this.#answered = true;
-    const before = this.#socket.bytesOut;
-    try {
-      await this.#write(response, body, {
-        close: !this.#keepAlive,
-        chunked,
-        http10,
-      });
-    } catch (thrown) {
-      const error = asProxyError(thrown);
-      // The client can tell a broken-off message only by the connection's end;
-      // where nothing was sent it can still get another response.
-      if (error.side === "client" || this.#socket.bytesOut > before) {
-        this.abort(error);
-      }
-      throw error;
-    }
+    const close = !this.#keepAlive;
+    return this.#write(response, body, { close, chunked, http10 });
   }
 
   async switchProtocols(response: OutgoingResponse): Promise<Socket> {
@@ -345,52 +333,26 @@ export class Http1ClientConnection implements ClientExchange {
     }
   }
 
-  async #write(
+  #write(
     response: OutgoingResponse,
     body: BodyReader | null,
-    mode: {
-      readonly close: boolean;
-      readonly chunked: boolean;
-      readonly http10: boolean;
-    },
+    mode: Omit<ResponseMode, "date">,
   ): Promise<void> {
     const { buffers, clock, date } = this.#options;
-    const headMode = { ...mode, date: date.bytes(clock.wall()) };
-    let out = buffers.medium.take();
-    try {
-      let headEnd = writeResponseHead(out, 0, response, headMode);
-      if (headEnd < 0) {
-        buffers.give(out);
-        out = buffers.large.take();
-        headEnd = writeResponseHead(out, 0, response, headMode);
-      }
-      if (headEnd < 0) {
-        throw new ProxyError(
-          "response_too_large",
-          `The response's head outgrew ${out.length} bytes as it was changed`,
-        );
-      }
-      await writeMessage(this.#socket, out, headEnd, body, {
-        chunked: mode.chunked,
-        length: mode.chunked ? -1 : response.bodyLength ?? -1,
-        beforeWrite: this.#armWrite,
-        afterWrite: this.#disarmWrite,
-      });
-    } finally {
-      buffers.give(out);
-      this.#disarmWrite();
-    }
-  }
-
-  readonly #armWrite = (): void => {
-    this.#socket.armWrite(
-      this.#options.timeouts.write,
-      "client_write_timeout",
+    const { close, chunked, http10 } = mode;
+    const line = date.bytes(clock.wall());
+    const headMode = { close, chunked, http10, date: line };
+    const { out, end } = writeHeadInto(
+      buffers,
+      (out) => writeResponseHead(out, 0, response, headMode),
+      "response_too_large",
     );
-  };
-
-  /** Waiting for a backend's next piece is not the client's fault. */
-  readonly #disarmWrite = (): void => this.#socket.disarmWrite();
+    return writeMessage(this.#socket, out, end, body, {
+      buffers,
+      chunked,
+      length: chunked ? -1 : response.bodyLength ?? -1,
+    });
+  }
 }
 
 function startsWithCr(socket: Socket): boolean {

@@ -6,7 +6,8 @@
  * @module
  */
 import { ProxyError } from "../errors.ts";
-import type { BodyReader } from "../message/body.ts";
+import { type BodyReader, HEADROOM } from "../message/body.ts";
+import type { Buffers } from "../net/buffer_pool.ts";
 import type { Socket } from "../net/socket.ts";
 import { chunkPrefix, LAST_CHUNK } from "./write_chunk.ts";
 
@@ -16,18 +17,17 @@ export interface BodyWriteOptions {
   readonly chunked: boolean;
   /** Bytes that the head declared, -1 where it declared none. */
   readonly length: number;
-  /** Called before each write: to arm a deadline. */
-  readonly beforeWrite: () => void;
-  /** Called after a write where the next piece has yet to come: that wait is not the reader's. */
-  readonly afterWrite: () => void;
+  readonly buffers: Buffers;
+  /** Called before each piece that was not at hand with the head. */
+  readonly onPiece?: () => void;
 }
 
 /** Bytes that framing adds to one piece at most: size line, CRLF, last chunk. */
 const FRAMING = 32;
 
 /**
- * Writes the head in `out` up to `headEnd` and the body behind it. `out` is
- * free to be used until this resolves. Rejects with a ProxyError.
+ * Writes the head in the pooled buffer `out` up to `headEnd` and the body behind
+ * it; `out` goes back to its pool. Rejects with a ProxyError.
  */
 export function writeMessage(
   socket: Socket,
@@ -36,65 +36,46 @@ export function writeMessage(
   body: BodyReader | null,
   options: BodyWriteOptions,
 ): Promise<void> {
-  if (body === null || !body.advance()) {
-    options.beforeWrite();
-    const written = socket.write(out.subarray(0, headEnd));
-    return body === null
-      ? written
-      : writeRest(written, socket, out, body, options, 0);
-  }
-  const length = body.end - body.start;
-  checkLength(options.length, length, body.last);
-  if (headEnd + length + FRAMING > out.length) {
-    return writeLarge(socket, out, headEnd, body, options);
-  }
+  if (body === null) return socket.write(out.subarray(0, headEnd), out);
+  const length = body.advance() ? body.end - body.start : 0;
+  const atOnce = body.last && headEnd + length + FRAMING <= out.length &&
+    isLength(options.length, length);
+  if (!atOnce) return writePieces(socket, out, headEnd, body, options);
   const end = appendPiece(out, headEnd, body, options.chunked);
-  options.beforeWrite();
-  const written = socket.write(out.subarray(0, end));
-  return body.last
-    ? written
-    : writeRest(written, socket, out, body, options, length);
+  return socket.write(out.subarray(0, end), out);
 }
 
-/** A first piece too large to be copied behind the head. */
-async function writeLarge(
+/** The head and a body in several writes. */
+async function writePieces(
   socket: Socket,
   out: Uint8Array,
   headEnd: number,
   body: BodyReader,
   options: BodyWriteOptions,
 ): Promise<void> {
-  const length = body.end - body.start;
-  options.beforeWrite();
-  await socket.write(out.subarray(0, headEnd));
-  const written = writePiece(socket, out, body, options);
-  if (body.last) await written;
-  else await writeRest(written, socket, out, body, options, length);
-}
-
-/** All further pieces, once `before` is out. */
-async function writeRest(
-  before: Promise<void>,
-  socket: Socket,
-  out: Uint8Array,
-  body: BodyReader,
-  options: BodyWriteOptions,
-  sentBefore: number,
-): Promise<void> {
-  await before;
-  options.afterWrite();
-  let sent = sentBefore;
-  while (await body.next()) {
-    sent += body.end - body.start;
+  try {
+    let sent = body.end - body.start;
     checkLength(options.length, sent, body.last);
-    await writePiece(socket, out, body, options);
-    if (body.last) return;
-    options.afterWrite();
-  }
-  checkLength(options.length, sent, true);
-  if (options.chunked) {
-    options.beforeWrite();
-    await socket.write(LAST_CHUNK);
+    if (headEnd + sent + FRAMING <= out.length) {
+      const end = appendPiece(out, headEnd, body, options.chunked);
+      await socket.write(out.subarray(0, end));
+    } else {
+      await socket.write(out.subarray(0, headEnd));
+      await writePiece(socket, out, body, options);
+    }
+    while (!body.last) {
+      if (!await body.next()) {
+        checkLength(options.length, sent, true);
+        if (options.chunked) await socket.write(LAST_CHUNK);
+        return;
+      }
+      options.onPiece?.();
+      sent += body.end - body.start;
+      checkLength(options.length, sent, body.last);
+      await writePiece(socket, out, body, options);
+    }
+  } finally {
+    options.buffers.give(out);
   }
 }
 
@@ -135,7 +116,6 @@ async function writePiece(
   body: BodyReader,
   options: BodyWriteOptions,
 ): Promise<void> {
-  options.beforeWrite();
   if (!options.chunked) {
     await socket.write(body.bytes.subarray(body.start, body.end));
     return;
@@ -143,6 +123,13 @@ async function writePiece(
   const length = body.end - body.start;
   if (length + FRAMING <= out.length) {
     await socket.write(out.subarray(0, appendPiece(out, 0, body, true)));
+    return;
+  }
+  if (body.headroom < HEADROOM) {
+    const prefix = chunkPrefix(out, HEADROOM, length);
+    await socket.write(out.subarray(prefix, HEADROOM));
+    await socket.write(body.bytes.subarray(body.start, body.end));
+    await socket.write(body.last ? CRLF_LAST_CHUNK : CRLF);
     return;
   }
   const start = chunkPrefix(body.bytes, body.start, length);
@@ -162,9 +149,16 @@ async function writePiece(
 const CRLF = new Uint8Array([13, 10]);
 const CRLF_LAST_CHUNK = new Uint8Array([13, 10, ...LAST_CHUNK]);
 
+/** Whether a whole body has the length that was declared, where one was. */
+function isLength(declared: number, length: number): boolean {
+  return declared < 0 || declared === length;
+}
+
 /** Holds a body to what its head declared: one byte more or less would be taken for the next message. */
 function checkLength(declared: number, sent: number, last: boolean): void {
-  if (declared < 0 || (last ? sent === declared : sent <= declared)) return;
+  if (last ? isLength(declared, sent) : declared < 0 || sent <= declared) {
+    return;
+  }
   throw new ProxyError(
     "response_truncated",
     `The body has ${sent} bytes of ${declared} declared`,

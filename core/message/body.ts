@@ -4,19 +4,21 @@
  * @module
  */
 
-/** Free bytes that every piece has before it: room for a chunk's size line or an HTTP/2 frame header. */
+/** Free bytes that pieces have before them: room for a chunk's size line or an HTTP/2 frame header. */
 export const HEADROOM = 16;
 
 /**
  * A body on its way. `next` moves to the next piece: the bytes from `start` to
  * `end` of `bytes`, which belong to the reader and are valid until the next
- * call. The {@linkcode HEADROOM} bytes before and the `tailroom` bytes behind
- * them may be overwritten, so that framing costs no copy.
+ * call. The `headroom` bytes before and the `tailroom` bytes behind them may be
+ * overwritten, so that framing costs no copy.
  */
 export interface BodyReader {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** Free bytes before `start`: {@linkcode HEADROOM} but where a head lies there that is still read. */
+  readonly headroom: number;
   /** Free bytes behind `end`: 0 where held bytes of the next message follow. */
   readonly tailroom: number;
   /** Whether the piece at hand is the last one, known without another read. */

@@ -12,6 +12,7 @@ export class BytesBody implements BodyReader {
   start = 0;
   end = 0;
   last = false;
+  readonly headroom = HEADROOM;
   readonly tailroom = 0;
 
   constructor(body: Uint8Array) {
@@ -44,6 +45,7 @@ export class StreamBody implements BodyReader {
   start = 0;
   end = 0;
   last = false;
+  readonly headroom = HEADROOM;
   readonly tailroom = 0;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 

@@ -40,6 +40,11 @@ export class BufferPool {
     return this.#free.pop() ?? new Uint8Array(this.size);
   }
 
+  /** Leaves a buffer that is out to the garbage collector: somebody may still read it. */
+  drop(): void {
+    this.inUse--;
+  }
+
   /** Gives a buffer back; whoever gives it must not touch it any more. */
   give(buffer: Uint8Array): void {
     this.inUse--;
@@ -61,6 +66,13 @@ export class Buffers {
     if (buffer.length === this.small.size) this.small.give(buffer);
     else if (buffer.length === this.medium.size) this.medium.give(buffer);
     else if (buffer.length === this.large.size) this.large.give(buffer);
+  }
+
+  /** Leaves a buffer of any of the sizes to the garbage collector. */
+  drop(buffer: Uint8Array): void {
+    if (buffer.length === this.small.size) this.small.drop();
+    else if (buffer.length === this.medium.size) this.medium.drop();
+    else if (buffer.length === this.large.size) this.large.drop();
   }
 
   /** The next size up, or the same where there is no larger one to have. */

@@ -32,8 +32,8 @@ export async function relay(
     client.armRead(options.idle, options.idleCode);
     backend.armRead(options.idle, options.idleCode);
   };
-  client.disarmWrite();
-  backend.disarmWrite();
+  client.limitWrites(Infinity, options.idleCode);
+  backend.limitWrites(Infinity, options.idleCode);
   touch();
   let failure: ProxyError | undefined;
   const pump = async (from: Socket, to: Socket) => {

@@ -59,6 +59,7 @@ export class Socket implements Expiring {
   readonly #options: SocketOptions;
   #readDeadline = Infinity;
   #writeDeadline = Infinity;
+  #writeTimeout = Infinity;
   #readCode: FailureCode = "internal";
   #writeCode: FailureCode = "internal";
   #failure: ProxyError | undefined;
@@ -121,15 +122,10 @@ export class Socket implements Expiring {
     this.#watching = true;
   }
 
-  /** Writes end with `code` unless one gets through within so many milliseconds. */
-  armWrite(milliseconds: number, code: FailureCode): void {
-    this.#writeDeadline = this.#options.deadlines.after(milliseconds);
+  /** A write of which the peer takes no byte for so many milliseconds ends with `code`; by default it may wait for ever. */
+  limitWrites(milliseconds: number, code: FailureCode): void {
+    this.#writeTimeout = milliseconds;
     this.#writeCode = code;
-  }
-
-  /** Writes may wait for ever. */
-  disarmWrite(): void {
-    this.#writeDeadline = Infinity;
   }
 
   /**
@@ -168,7 +164,11 @@ export class Socket implements Expiring {
     }
   }
 
-  /** Closes for a reason that pending reads and writes then reject with. */
+  /**
+   * Closes for a reason that pending reads and writes then reject with. The
+   * buffer is not used again: its bytes may be on their way to another
+   * connection, whose write nobody ends here.
+   */
   abort(reason: ProxyError): void {
     if (this.closed) return;
     this.#failure = reason;
@@ -229,7 +229,7 @@ export class Socket implements Expiring {
       if (this.#posted === posted) this.#received(count);
     } catch (thrown) {
       if (this.#posted === posted) this.#posted = undefined;
-      throw this.#readError(thrown);
+      throw this.#failureOf(thrown);
     }
     return !this.ended;
   }
@@ -270,19 +270,28 @@ export class Socket implements Expiring {
     this.#rewind();
   }
 
-  /** Writes all of it. Rejects with a ProxyError. */
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.closed) throw this.#closedError();
+  /**
+   * Writes all of it. `pooled`, the buffer that it lies in, then goes back to its
+   * pool, whatever happens. Rejects with a ProxyError.
+   */
+  async write(bytes: Uint8Array, pooled?: Uint8Array): Promise<void> {
+    const { buffers, deadlines, total } = this.#options;
     try {
+      if (this.closed) throw this.#closedError();
+      this.#writeDeadline = deadlines.after(this.#writeTimeout);
       let written = await this.#conn.write(bytes);
       while (written < bytes.length) {
+        this.#writeDeadline = deadlines.after(this.#writeTimeout);
         written += await this.#conn.write(bytes.subarray(written));
       }
     } catch (thrown) {
-      throw this.#readError(thrown);
+      throw this.#failureOf(thrown);
+    } finally {
+      this.#writeDeadline = Infinity;
+      if (pooled !== undefined) buffers.give(pooled);
     }
     this.bytesOut += bytes.length;
-    this.#options.total.out += bytes.length;
+    total.out += bytes.length;
   }
 
   /**
@@ -331,7 +340,8 @@ export class Socket implements Expiring {
 
   #giveBack(): void {
     if (this.#pinned || this.#lent || this.bytes === EMPTY) return;
-    this.#options.buffers.give(this.bytes);
+    if (this.#failure === undefined) this.#options.buffers.give(this.bytes);
+    else this.#options.buffers.drop(this.bytes);
     this.bytes = EMPTY;
     this.start = this.end = 0;
   }
@@ -341,7 +351,8 @@ export class Socket implements Expiring {
       new ProxyError(this.#options.closedCode, "The connection is closed");
   }
 
-  #readError(thrown: unknown): ProxyError {
+  #failureOf(thrown: unknown): ProxyError {
+    if (thrown instanceof ProxyError) return thrown;
     if (this.#failure !== undefined) return this.#failure;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     return new ProxyError(this.#options.closedCode, reason, { cause: thrown });

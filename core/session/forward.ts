@@ -8,135 +8,115 @@ import type { ResponseHead } from "../message/head.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import { outgoingRequest } from "./outgoing_request.ts";
-import { type Outcome, replyOf } from "./reply.ts";
+import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import { Tries } from "./tries.ts";
 
-/** Asks backends until one answers. Rejects with the last attempt's ProxyError. */
-export async function forward(transaction: Transaction): Promise<Outcome> {
-  const cluster = transaction.snapshot.cluster(transaction.cluster!)!;
-  const tries = new Tries(transaction, cluster);
-  for (;;) {
-    transaction.move("forward");
-    const attempt = tries.next();
-    try {
-      const outcome = await makeAttempt(transaction, attempt, tries);
-      if (outcome !== "retry") return outcome;
-    } catch (thrown) {
-      const error = failAttempt(transaction, attempt, thrown);
-      await stopUpload(transaction, attempt);
-      if (!tries.afterFailure(attempt, error)) throw error;
-    }
-  }
-}
-
-/** One attempt: a reply, or "retry" where a handler wants and may have another one. */
-async function makeAttempt(
+/**
+ * Asks backends until one answers: an attempt and, after one that failed or that
+ * a handler dropped, the next. Rejects with the last attempt's ProxyError.
+ */
+export async function forward(
   transaction: Transaction,
-  attempt: Attempt,
-  tries: Tries,
-): Promise<Outcome | "retry"> {
-  let verdict = fire(transaction, "forward", attempt);
-  if (verdict instanceof Promise) verdict = await verdict;
-  if (verdict !== undefined) {
-    return await answered(transaction, attempt, verdict);
-  }
-  attempt.fix();
-
-  transaction.move("resolve");
-  const { backend } = attempt;
-  const resolved = backend.resolve();
-  attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
-  verdict = fire(transaction, "resolve", attempt);
-  if (verdict instanceof Promise) verdict = await verdict;
-  if (verdict !== undefined) {
-    return await answered(transaction, attempt, verdict);
-  }
-
-  transaction.move("connect");
-  const pooled = tries.fresh
-    ? undefined
-    : backend.takePooled(attempt.addresses);
-  const connection = pooled ?? await backend.connect(attempt.addresses);
-  attempt.use(connection);
-  transaction.connectedAt = transaction.elapsed();
-  if (transaction.gone !== undefined) throw transaction.gone;
-  verdict = fire(transaction, "sendRequestHeader", attempt);
-  if (verdict instanceof Promise) verdict = await verdict;
-  if (verdict !== undefined) {
-    return await answered(transaction, attempt, verdict);
-  }
-
-  const sent = transaction.elapsed();
-  await connection.send(
-    outgoingRequest(transaction, attempt),
-    transaction.exchange.body,
-  );
-  transaction.exchange.watch();
-  return await awaitResponse(transaction, attempt, tries, sent);
-}
-
-/** Waits for the final response, passing interim ones on. */
-async function awaitResponse(
-  transaction: Transaction,
-  attempt: Attempt,
-  tries: Tries,
-  sent: number,
-): Promise<Outcome | "retry"> {
-  const connection = attempt.connection!;
-  const { config } = attempt.cluster;
-  const rule = transaction.rule?.config;
-  const timeout =
-    (rule?.cluster === undefined ? undefined : rule.timeouts.response) ??
-      config.timeouts.response;
-  for (;;) {
-    transaction.move("wait");
-    attempt.response = undefined;
-    const head = await connection.readHead(timeout);
-    checkSwitch(transaction, head);
-    attempt.status = head.status;
-    const response = responseOf(transaction, head);
-    attempt.response = response;
-    const fired = transaction.fire(
-      "readResponseHeader",
-      attempt.request,
-      response,
-      attempt.view,
-    );
-    const verdict = fired instanceof Promise ? await fired : fired;
-    if (verdict?.kind === "retry") {
-      if (head.status !== 101 && tries.afterVerdict(attempt)) {
-        attempt.close();
-        attempt.backend.attempts.failed.add(1);
-        return "retry";
-      }
-      transaction.session.plane.refuseRetry();
-    } else if (verdict !== undefined) {
+  tries: Tries = new Tries(transaction),
+): Promise<Outcome> {
+  transaction.move("forward");
+  const attempt = tries.next();
+  try {
+    let verdict = fire(transaction, "forward", attempt);
+    if (verdict instanceof Promise) verdict = await verdict;
+    if (verdict !== undefined) {
       return await answered(transaction, attempt, verdict);
     }
-    if (head.status < 200 && head.status !== 101) {
+    attempt.fix();
+
+    transaction.move("resolve");
+    const resolved = attempt.backend.resolve();
+    attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
+    verdict = fire(transaction, "resolve", attempt);
+    if (verdict instanceof Promise) verdict = await verdict;
+    if (verdict !== undefined) {
+      return await answered(transaction, attempt, verdict);
+    }
+
+    transaction.move("connect");
+    const connection = tries.takePooled(attempt) ??
+      await attempt.backend.connect(attempt.addresses);
+    attempt.use(connection);
+    transaction.connectedAt = transaction.elapsed();
+    if (transaction.gone !== undefined) throw transaction.gone;
+    verdict = fire(transaction, "sendRequestHeader", attempt);
+    if (verdict instanceof Promise) verdict = await verdict;
+    if (verdict !== undefined) {
+      return await answered(transaction, attempt, verdict);
+    }
+
+    await connection.send(
+      outgoingRequest(transaction, attempt),
+      transaction.exchange.body,
+    );
+    transaction.exchange.watch();
+    const timeout = responseTimeout(transaction, attempt);
+    for (;;) {
+      transaction.move("wait");
+      attempt.response = undefined;
+      const head = await connection.readHead(timeout);
+      const response = attempt.response = responseOf(transaction, head);
+      attempt.status = head.status;
+      verdict = fire(transaction, "readResponseHeader", attempt);
+      if (verdict instanceof Promise) verdict = await verdict;
+      if (verdict?.kind === "retry") {
+        if (tries.afterVerdict(attempt)) break;
+      } else if (verdict !== undefined) {
+        return await answered(transaction, attempt, verdict);
+      }
+      if (head.status >= 200 || head.status === 101) {
+        return backendReply(transaction, attempt, response);
+      }
       if (transaction.exchange.takesInterim) {
         await transaction.exchange.sendInterim(response);
       }
-      continue;
     }
-    // Opened where nobody wants it, too: a connection with an unread body is not kept.
-    const body = connection.body(config.timeouts.read);
-    const now = transaction.elapsed();
-    transaction.responseHeadAt = now;
-    attempt.backend.attempts.ok.add(1);
-    attempt.backend.responseTime.observe((now - sent) / 1000);
-    return {
-      response,
-      body: response.hasBody ? body : null,
-      close: false,
-      attempt,
-    };
+  } catch (thrown) {
+    const error = failAttempt(transaction, attempt, thrown);
+    await stopUpload(transaction, attempt);
+    if (!tries.afterFailure(attempt, error)) throw error;
   }
+  return await forward(transaction, tries);
 }
 
+/** How long the backend may take to a head, in milliseconds: the rule's word before the cluster's. */
+function responseTimeout(transaction: Transaction, attempt: Attempt): number {
+  const rule = transaction.rule?.config;
+  const own = rule?.cluster === undefined ? undefined : rule.timeouts.response;
+  return own ?? attempt.cluster.config.timeouts.response;
+}
+
+/** The reply of a backend's final response. */
+function backendReply(
+  transaction: Transaction,
+  attempt: Attempt,
+  response: Response,
+): Reply {
+  const { backend, cluster } = attempt;
+  const now = transaction.elapsed();
+  transaction.responseHeadAt = now;
+  backend.attempts.ok.add(1);
+  backend.responseTime.observe((now - transaction.connectedAt!) / 1000);
+  // Opened where nobody wants it, too: a connection with an unread body is not kept.
+  const body = attempt.connection!.body(cluster.config.timeouts.read);
+  return {
+    response,
+    body: response.hasBody ? body : null,
+    close: false,
+    attempt,
+  };
+}
+
+/** A backend's response as it came, interim ones too. Throws `bad_response`. */
 function responseOf(transaction: Transaction, head: ResponseHead): Response {
+  if (head.status === 101) checkSwitch(transaction, head);
   const { method } = transaction.head!;
   return new Response({
     status: head.status,
@@ -159,7 +139,6 @@ function saidLength(head: ResponseHead, method: string): number | undefined {
 
 /** A backend may switch only to what the client asked for (RFC 9110 §15.2.2). */
 function checkSwitch(transaction: Transaction, head: ResponseHead): void {
-  if (head.status !== 101) return;
   const wanted = transaction.head!.upgrade;
   const got = head.fields.first("upgrade")?.toLowerCase();
   if (wanted === undefined || got !== wanted) {
@@ -214,12 +193,15 @@ async function answered(
   return replyOf(transaction, verdict) ?? "close";
 }
 
+/** Runs a point of an attempt; without handlers no view is made. */
 function fire(
   transaction: Transaction,
-  point: "forward" | "resolve" | "sendRequestHeader",
+  point: "forward" | "resolve" | "sendRequestHeader" | "readResponseHeader",
   attempt: Attempt,
 ): Verdict | undefined | Promise<Verdict | undefined> {
-  return transaction.fires(point)
-    ? transaction.fire(point, attempt.request, attempt.view)
-    : undefined;
+  if (!transaction.fires(point)) return undefined;
+  const { request, response, view } = attempt;
+  return point === "readResponseHeader"
+    ? transaction.fire(point, request, response, view)
+    : transaction.fire(point, request, view);
 }

@@ -6,7 +6,13 @@
 import type { PointName } from "../callback_points.ts";
 import { ProxyError } from "../errors.ts";
 import type { Lookup } from "../plugin.ts";
-import { fromParts, redirectTo, sendable } from "./made_responses.ts";
+import {
+  ALLOWED_METHODS,
+  fromParts,
+  redirectTo,
+  sendable,
+} from "./made_responses.ts";
+import { hopsLeft } from "./max_forwards.ts";
 import { type Outcome, replyOf, replyWith } from "./reply.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -34,6 +40,7 @@ const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
     transaction.move("lookup");
     return ask(transaction, "cacheLookupComplete", SKIPPED);
   },
+  endHere,
 ];
 
 /**
@@ -78,6 +85,16 @@ function findProduct(transaction: Transaction): void {
   }
   transaction.product = product;
   transaction.table = transaction.listener.handlersOf(product.name);
+}
+
+/** The last hop that the client allows is the one that answers (RFC 9110 §7.6.2). */
+function endHere({ head, request }: Transaction): Outcome | undefined {
+  if (hopsLeft(request!.method, request!.headers) !== 0) return undefined;
+  const answer = sendable({
+    status: 204,
+    headers: { allow: ALLOWED_METHODS },
+  });
+  return replyWith(fromParts(answer, head!.method, "proxy"));
 }
 
 /** The rule's own response, or its cluster set where it has one. A handler that set a cluster before has decided. */

@@ -132,7 +132,7 @@ export function forFailure(
 }
 
 /** What RFC 9110 §15.5.6 wants beside a 405. */
-const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+export const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 interface FailureFacts {
   readonly status: number;

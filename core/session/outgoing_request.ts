@@ -10,6 +10,7 @@ import type { OutgoingRequest } from "../message/head.ts";
 import { formatHost } from "../net/address.ts";
 import type { BackendUrl } from "../config/backend_url.ts";
 import type { Attempt } from "./attempt.ts";
+import { hopsLeft } from "./max_forwards.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The request of an attempt. Throws `loop_detected`. */
@@ -23,9 +24,12 @@ export function outgoingRequest(
   checkLoop(transaction, original);
   const host = hostField(attempt, original);
   const forwarded = forwardedFields(transaction, original);
-  // The backend's Host must not show in the client's request.
-  const fields = host === undefined ? original : original.copy();
+  const hops = hopsLeft(request.method, original);
+  // What the backend gets of these must not show in the client's request.
+  const changes = host !== undefined || hops !== undefined;
+  const fields = changes ? original.copy() : original;
   if (host !== undefined) fields.put("host", host);
+  if (hops !== undefined) fields.put("max-forwards", String(hops - 1));
   return {
     method: request.method,
     target: url.prefix === "" ? request.target : join(url, request.target),

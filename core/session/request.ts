@@ -7,7 +7,7 @@ import type { Fields } from "../message/fields.ts";
 import type { RequestHead } from "../message/head.ts";
 import { checkFieldName } from "../message/field_rules.ts";
 import type { HttpRequest, Session, Transaction } from "../plugin.ts";
-import { canonicalHost } from "../route/host_name.ts";
+import { canonicalHost } from "../net/host_name.ts";
 
 /** What a request asks of the transaction that it belongs to. */
 export interface RequestContext {

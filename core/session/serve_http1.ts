@@ -32,22 +32,20 @@ export function serveHttp1(session: Session, socket: Socket): Served {
     timeouts: listenerRuntime.timeouts,
   });
   let current: Transaction | undefined;
-  const done = connection.serve(async (exchange) => {
+  const done = connection.serve((exchange) => {
     // An exchange that is not answered is the connection's end.
-    if (session.finished) return;
+    if (session.finished) return Promise.resolve();
     if (session.plane.draining) connection.drain();
     current = new Transaction(session, exchange, ++session.transactions);
-    await current.run();
-    const { error, brokenOff } = current;
-    session.error = brokenOff || error?.side === "client" ? error : undefined;
-    current = undefined;
+    return current.run();
   });
+  const working = () => current?.state === "closed" ? undefined : current;
   return {
     done,
     get state() {
-      return current?.state ?? "idle";
+      return working()?.state ?? "idle";
     },
     drain: () => connection.drain(),
-    abort: (reason) => current?.clientGone(reason),
+    abort: (reason) => working()?.clientGone(reason),
   };
 }

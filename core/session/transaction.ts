@@ -45,7 +45,6 @@ export class Transaction implements HandlerOwner, RequestContext {
   readonly snapshot: Snapshot;
   readonly listener: ListenerRuntime;
   readonly number: number;
-  readonly startedAt: number;
   readonly attempts: Attempt[] = [];
   state: TransactionState = "start";
   /** Grows by the product's handlers once the product is known. */
@@ -87,17 +86,26 @@ export class Transaction implements HandlerOwner, RequestContext {
     this.listener = this.snapshot.listener(session.listener) ??
       session.listenerRuntime;
     this.table = this.listener.handlers;
-    const { clock } = session.env;
-    this.#started = clock.now();
-    this.startedAt = clock.wall();
+    this.#started = session.env.clock.now();
   }
 
   /** Runs it from its first byte to its close. Never rejects. */
   async run(): Promise<void> {
     this.exchange.onGone = (reason) => this.clientGone(reason);
-    let outcome: Outcome;
+    let outcome: Outcome | undefined;
     try {
-      outcome = await this.#answer();
+      const started = this.fireOwn("transactionStart");
+      const verdict = started instanceof Promise ? await started : started;
+      if (verdict !== undefined) {
+        outcome = "close";
+      } else {
+        this.move("head");
+        const read = this.exchange.readHead();
+        this.#begin(read instanceof Promise ? await read : read);
+        const located = locate(this);
+        outcome = located instanceof Promise ? await located : located;
+        outcome ??= await forward(this);
+      }
     } catch (thrown) {
       outcome = this.#failed(thrown);
     }
@@ -113,23 +121,10 @@ export class Transaction implements HandlerOwner, RequestContext {
     if (concluding !== undefined) await concluding;
   }
 
+  /** Nothing (more) is sent: the connection ends with it. */
   #breakOff(): void {
     this.brokenOff = true;
     this.exchange.abort(this.error ?? CLOSED);
-  }
-
-  /** From the head to a reply: points 3 to 15. */
-  async #answer(): Promise<Outcome> {
-    const started = this.fireOwn("transactionStart");
-    const verdict = started instanceof Promise ? await started : started;
-    if (verdict !== undefined) return "close";
-    this.move("head");
-    const read = this.exchange.readHead();
-    const head = read instanceof Promise ? await read : read;
-    this.#begin(head);
-    const located = locate(this);
-    const outcome = located instanceof Promise ? await located : located;
-    return outcome ?? await forward(this);
   }
 
   #begin(head: RequestHead): void {
@@ -179,6 +174,10 @@ export class Transaction implements HandlerOwner, RequestContext {
     if (verdict?.kind === "finish") this.session.closeAfter();
     this.exchange.onGone = undefined;
     this.move("closed");
+    const { error } = this;
+    this.session.error = this.brokenOff || error?.side === "client"
+      ? error
+      : undefined;
     this.session.plane.count(this);
     const closing = this.fireOwn("transactionClose");
     if (closing instanceof Promise) {
@@ -260,6 +259,11 @@ export class Transaction implements HandlerOwner, RequestContext {
     return this.session.env.clock.now() - this.#started;
   }
 
+  /** Milliseconds since the epoch. */
+  get startedAt(): number {
+    return Math.round(this.session.env.clock.wall() - this.elapsed());
+  }
+
   get id(): string {
     return this.#id ??= this.session.env.ids.next();
   }
@@ -335,6 +339,7 @@ export class Transaction implements HandlerOwner, RequestContext {
   abortSignal(reason: unknown): void {
     this.#controller?.abort(reason);
     this.#controller = undefined;
+    this.session.abortSignal(reason);
   }
 
   handlerFailed(handler: BoundHandler, error: ProxyError): void {

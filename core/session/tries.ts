@@ -5,6 +5,7 @@
  */
 import type { Cluster } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
+import type { BackendConnection } from "../connect/backend_connection.ts";
 import { ProxyError } from "../errors.ts";
 import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
@@ -26,17 +27,17 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
 /** The attempts of one transaction. */
 export class Tries {
   /** A pooled connection was dead: the next one is new. */
-  fresh = false;
+  #fresh = false;
   readonly #transaction: Transaction;
   readonly #cluster: Cluster;
   #backend: Backend | undefined;
   #excluded: Set<Backend> | undefined;
   #retries = 0;
 
-  constructor(transaction: Transaction, cluster: Cluster) {
+  constructor(transaction: Transaction) {
     this.#transaction = transaction;
-    this.#cluster = cluster;
-    this.#backend = cluster.pick(undefined);
+    this.#cluster = transaction.snapshot.cluster(transaction.cluster!)!;
+    this.#backend = this.#cluster.pick(undefined);
   }
 
   /** The next attempt; the first one throws `no_backend` where there is none. */
@@ -68,17 +69,34 @@ export class Tries {
     // decides. Not where it may have begun to work on something unsafe.
     if (
       error.retry === "never" || connection === undefined ||
-      !attempt.facts!.reused || connection.answered || this.fresh ||
+      !attempt.facts!.reused || connection.answered || this.#fresh ||
       !this.#isReplayable(attempt)
     ) return false;
-    this.fresh = true;
+    this.#fresh = true;
     this.#backend = attempt.backend;
     return true;
   }
 
-  /** Whether a handler's `retry` can be followed by another attempt, which is then the next. */
+  /**
+   * Drops the response for a handler's `retry` where another attempt can follow,
+   * which is then the next; false, and counted, where it can't.
+   */
   afterVerdict(attempt: Attempt): boolean {
-    return this.#isReplayable(attempt) && this.#elsewhere(attempt);
+    if (
+      attempt.status === 101 || !this.#isReplayable(attempt) ||
+      !this.#elsewhere(attempt)
+    ) {
+      this.#transaction.session.plane.refuseRetry();
+      return false;
+    }
+    attempt.close();
+    attempt.backend.attempts.failed.add(1);
+    return true;
+  }
+
+  /** An idle connection for the attempt, where one may be used. */
+  takePooled({ backend, addresses }: Attempt): BackendConnection | undefined {
+    return this.#fresh ? undefined : backend.takePooled(addresses);
   }
 
   /** Whether a backend is left to try after this one. */

@@ -9,7 +9,7 @@ import type {
   Session,
   Transaction,
 } from "../../core/plugin.ts";
-import { canonicalHost } from "../../core/route/host_name.ts";
+import { canonicalHost } from "../../core/net/host_name.ts";
 
 /** What a fake request is made of; everything has a plain default. */
 export interface FakeRequestInit {

@@ -53,6 +53,7 @@ function failing(error: unknown): BodyReader {
     bytes: new Uint8Array(100),
     start: 20,
     end: 25,
+    headroom: 16,
     tailroom: 0,
     last: false,
     advance: () => true,
@@ -65,12 +66,12 @@ Deno.test("send() gives its buffer back where the head can't be written", async 
   const { connection, piped } = setUp();
   const before = piped.taken;
   await assertRejects(
-    () => connection.send(request({ method: "G\nT" }), null),
+    async () => await connection.send(request({ method: "G\nT" }), null),
     TypeError,
   );
   const large = new ListFields([["x", "y".repeat(300_000)]]);
   const { code } = await assertRejects(
-    () => connection.send(request({ fields: large }), null),
+    async () => await connection.send(request({ fields: large }), null),
     ProxyError,
   );
   assertEquals(code, "head_overflow");

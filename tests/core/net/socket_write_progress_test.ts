@@ -34,7 +34,7 @@ class SlowConn implements ByteConn {
   }
 }
 
-Deno.test("Socket.armWrite: counts since the peer last took a byte, not since the write began", async () => {
+Deno.test("Socket.limitWrites: counts since the peer last took a byte, not since the write began", async () => {
   const clock = new FakeClock();
   const conn = new SlowConn();
   const socket = new Socket(conn, {
@@ -44,7 +44,7 @@ Deno.test("Socket.armWrite: counts since the peer last took a byte, not since th
     total: { in: 0, out: 0 },
     buffer: "small",
   });
-  socket.armWrite(5_000, "client_write_timeout");
+  socket.limitWrites(5_000, "client_write_timeout");
   const written = socket.write(new Uint8Array(10));
   for (let i = 0; i < 10; i++) {
     clock.advance(4_000);

@@ -134,7 +134,7 @@ Deno.test("a slow requestFinish is no slow write", async () => {
   assertEquals((await client.get()).text, "a");
 });
 
-Deno.test("a retry that is refused is counted", async () => {
+Deno.test("a retry that is refused is told in the log", async () => {
   await using backend = serveNamed("a");
   await using proxy = await startProxyWith({
     backends: [backend.url],

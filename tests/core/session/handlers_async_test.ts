@@ -3,15 +3,14 @@
  *
  * @module
  */
-import type { HttpRequest } from "../../../core/plugin.ts";
 import { verdicts } from "../../../core/verdict.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HttpClient } from "../../support/http_client.ts";
 import { handlersPlugin } from "../../support/inline_plugin.ts";
 import { startProxyWith } from "../../support/proxy_with.ts";
-import { ResettableConn } from "../../support/resettable_conn.ts";
 import { serveEach } from "../../support/scripted_backend.ts";
+import { firing } from "../../support/signals.ts";
 import { tracedProxy } from "../../support/traced_proxy.ts";
 import { answered } from "../../support/tracer.ts";
 
@@ -22,13 +21,6 @@ const HELLO = [{
 }];
 
 const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-
-/** Fires when the signal does; resolves to its reason. */
-function fired(signal: AbortSignal): Promise<unknown> {
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  signal.addEventListener("abort", () => resolve(signal.reason));
-  return promise;
-}
 
 function serveOk() {
   return serveEach((connection) => connection.respond(200, "ok"));
@@ -98,7 +90,7 @@ Deno.test("a handler that is late: 500, its signal fires, both are told and coun
     plugins: [{
       ...handlersPlugin("late", {
         foundProduct: async (request) => {
-          reason.resolve(await fired(request.signal));
+          reason.resolve(await firing(request.signal));
           return undefined;
         },
       }),
@@ -122,7 +114,7 @@ Deno.test("a handler that is late with onError ignore: the request goes on", asy
     plugins: [{
       ...handlersPlugin("late", {
         foundProduct: async (request) => {
-          await fired(request.signal);
+          await firing(request.signal);
           return undefined;
         },
       }),
@@ -153,119 +145,6 @@ Deno.test("what a late handler answers in the end is not heard", async () => {
   assertEquals((await client.get()).text, "hello");
   answer.resolve();
   await answer.promise;
-});
-
-Deno.test("each handler has a signal and a deadline of its own", async () => {
-  const signals: AbortSignal[] = [];
-  const late = (name: string) => ({
-    ...handlersPlugin(name, {
-      foundProduct: async (request: HttpRequest) => {
-        signals.push(request.signal);
-        await fired(request.signal);
-        return undefined;
-      },
-    }),
-    timeout: "50ms",
-    onError: "ignore",
-  });
-  await using proxy = await startProxyWith({
-    products: HELLO,
-    plugins: [late("one"), late("two")],
-  });
-  using client = await HttpClient.connect(proxy.port());
-  assertEquals((await client.get()).text, "hello");
-  assertEquals(signals.map(({ aborted }) => aborted), [true, true]);
-  assert(signals[0] !== signals[1]);
-});
-
-Deno.test("request.signal, transaction.signal are one; it does not fire where all is well", async () => {
-  const signals: AbortSignal[] = [];
-  await using proxy = await startProxyWith({
-    products: HELLO,
-    plugins: [handlersPlugin("asks", {
-      foundProduct: (request) => {
-        signals.push(request.signal, request.transaction.signal);
-      },
-    })],
-  });
-  using client = await HttpClient.connect(proxy.port());
-  assertEquals((await client.get()).status, 200);
-  assertEquals((await client.get()).status, 200);
-  assert(signals[0] === signals[1]);
-  assert(signals[0] !== signals[2]);
-  assert(signals.every(({ aborted }) => !aborted));
-});
-
-for (
-  const point of ["foundProduct", "forward", "readResponse"] as const
-) {
-  Deno.test(`the signal fires at ${point} when the client leaves`, async () => {
-    await using backend = serveOk();
-    const begun = Promise.withResolvers<void>();
-    const reason = Promise.withResolvers<unknown>();
-    const wait = async (request: HttpRequest | undefined) => {
-      const firing = fired(request!.signal);
-      begun.resolve();
-      reason.resolve(await firing);
-      return undefined;
-    };
-    await using t = await tracedProxy({
-      backends: [backend.url],
-      plugins: [{
-        ...handlersPlugin("waits", { [point]: wait }),
-        timeout: "60s",
-      }],
-    });
-    const conn = await ResettableConn.connect(t.proxy.port());
-    using client = new HttpClient(conn);
-    await client.send(GET);
-    await begun.promise;
-    await conn.reset();
-    assertEquals(
-      (await reason.promise as { code: string }).code,
-      "client_closed",
-    );
-    await t.tracer.seen("finish");
-    const last = point === "readResponse" ? 200 : "none";
-    assertEquals(t.tracer.events.slice(-3), [
-      `requestFinish ${last}`,
-      "transactionClose 499",
-      "finish",
-    ]);
-  });
-}
-
-Deno.test("a request's body survives the watch over its client", async () => {
-  await using backend = serveEach(async (connection, { headers }) => {
-    const length = Number(headers.get("content-length"));
-    await connection.respond(
-      200,
-      String((await connection.body(length)).length),
-    );
-  });
-  const begun = Promise.withResolvers<void>();
-  const go = Promise.withResolvers<void>();
-  await using proxy = await startProxyWith({
-    backends: [backend.url],
-    plugins: [handlersPlugin("waits", {
-      foundProduct: async () => {
-        begun.resolve();
-        await go.promise;
-        return undefined;
-      },
-    })],
-  });
-  using client = await HttpClient.connect(proxy.port());
-  await client.send(
-    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
-  );
-  await begun.promise;
-  const sent = client.send("x".repeat(100_000));
-  // Longer than a watch takes to begin.
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  go.resolve();
-  await sent;
-  assertEquals((await client.response()).text, "100000");
 });
 
 Deno.test("requestFinish delays the next request, transactionClose does not", async () => {
@@ -322,7 +201,7 @@ Deno.test("a handler that is late at transactionClose is told of, nothing more",
     plugins: [{
       ...handlersPlugin("late", {
         transactionClose: async (transaction) => {
-          await fired(transaction.signal);
+          await firing(transaction.signal);
           return undefined;
         },
       }),
@@ -424,7 +303,7 @@ Deno.test("a handler's deadline does not end another one that works at the same 
       {
         ...handlersPlugin("late", {
           forward: async (request) => {
-            await fired(request.signal);
+            await firing(request.signal);
             return undefined;
           },
         }),

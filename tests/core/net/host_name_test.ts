@@ -4,7 +4,7 @@
  * @module
  */
 import fc from "fast-check";
-import { canonicalHost } from "../../../core/route/host_name.ts";
+import { canonicalHost } from "../../../core/net/host_name.ts";
 import { assertEquals } from "../../support/assert.ts";
 
 const ROWS: readonly (readonly [string, string])[] = [

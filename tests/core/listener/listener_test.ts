@@ -1,0 +1,192 @@
+import type { Initiator } from "../../../core/listener/initiator.ts";
+import { type AcceptRules, Listener } from "../../../core/listener/listener.ts";
+import { createLog } from "../../../core/observe/log.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { FakeClock } from "../../support/clock.ts";
+import { eventually } from "../../support/eventually.ts";
+
+/** A socket whose connections come when the test says so. */
+class ManualSocket {
+  readonly addr: Deno.NetAddr = {
+    transport: "tcp",
+    hostname: "127.0.0.1",
+    port: 8080,
+  };
+  accepts = 0;
+  closed = false;
+  #next = Promise.withResolvers<Deno.Conn>();
+
+  accept(): Promise<Deno.Conn> {
+    this.accepts++;
+    return this.#next.promise;
+  }
+
+  close(): void {
+    this.closed = true;
+    // Nobody may wait for it.
+    this.#next.promise.catch(() => {});
+    this.#next.reject(new Deno.errors.BadResource("closed"));
+  }
+
+  /** A connection comes. */
+  arrive(hostname: string) {
+    const conn = {
+      remoteAddr: { transport: "tcp", hostname, port: 1 },
+      localAddr: this.addr,
+      closed: false,
+      close() {
+        conn.closed = true;
+      },
+    };
+    this.#take().resolve(conn as unknown as Deno.Conn);
+    return conn;
+  }
+
+  fail(reason: Error): void {
+    this.#take().reject(reason);
+  }
+
+  #take(): PromiseWithResolvers<Deno.Conn> {
+    const taken = this.#next;
+    this.#next = Promise.withResolvers();
+    return taken;
+  }
+}
+
+function setUp(rules: Partial<AcceptRules> = {}) {
+  const socket = new ManualSocket();
+  const clock = new FakeClock();
+  const logged: string[] = [];
+  const sessions: {
+    readonly initiator: Initiator;
+    readonly refusal: string | undefined;
+    readonly end: () => void;
+  }[] = [];
+  const current: { -readonly [K in keyof AcceptRules]: AcceptRules[K] } = {
+    connections: 100,
+    connectionsPerAddress: undefined,
+    noDelay: true,
+    keepAlive: true,
+    ...rules,
+  };
+  const listener = new Listener(socket as unknown as Deno.Listener, {
+    rules: () => current,
+    session(initiator, refusal) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      sessions.push({ initiator, refusal, end: resolve });
+      return promise;
+    },
+  }, { clock, log: createLog({ write: (line) => logged.push(line) }) });
+  return { socket, clock, logged, sessions, rules: current, listener };
+}
+
+/** Runs what is runnable. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+Deno.test("Listener: accepts nothing before it is activated", async () => {
+  const { socket, listener } = setUp();
+  await settle();
+  assertEquals([socket.accepts, listener.state], [0, "warming"]);
+  listener.activate();
+  assertEquals([socket.accepts, listener.state], [1, "active"]);
+  await listener.close();
+});
+
+Deno.test("Listener: hands each connection on with both addresses", async () => {
+  const { socket, sessions, listener } = setUp();
+  listener.activate();
+  const conn = socket.arrive("10.0.0.1");
+  await eventually("the session", () => sessions.length === 1);
+  const { initiator, refusal } = sessions[0]!;
+  assert(initiator.conn === conn as unknown);
+  assertEquals(initiator.remote, { address: "10.0.0.1", port: 1 });
+  assertEquals(initiator.local, { address: "127.0.0.1", port: 8080 });
+  assertEquals([initiator.internal, refusal, listener.open], [
+    false,
+    undefined,
+    1,
+  ]);
+  sessions[0]!.end();
+  await eventually("its end", () => listener.open === 0);
+  await listener.close();
+});
+
+Deno.test("Listener: at the limit it does not accept until a connection ends", async () => {
+  const { socket, sessions, listener } = setUp({ connections: 1 });
+  listener.activate();
+  socket.arrive("10.0.0.1");
+  await eventually("the session", () => sessions.length === 1);
+  await settle();
+  assertEquals(socket.accepts, 1);
+  sessions[0]!.end();
+  await eventually("another accept", () => socket.accepts === 2);
+  await listener.close();
+});
+
+Deno.test("Listener.rulesChanged: a higher limit counts at once", async () => {
+  const { socket, sessions, rules, listener } = setUp({ connections: 1 });
+  listener.activate();
+  socket.arrive("10.0.0.1");
+  await eventually("the session", () => sessions.length === 1);
+  await settle();
+  rules.connections = 2;
+  listener.rulesChanged();
+  await eventually("another accept", () => socket.accepts === 2);
+  await listener.close();
+});
+
+Deno.test("Listener: one too many of an address is refused with the number, others are not", async () => {
+  const { socket, sessions, listener } = setUp({ connectionsPerAddress: 1 });
+  listener.activate();
+  for (const address of ["10.0.0.1", "10.0.0.1", "10.0.0.2"]) {
+    const before = sessions.length;
+    socket.arrive(address);
+    await eventually("the session", () => sessions.length > before);
+  }
+  assertEquals(sessions.map(({ refusal }) => refusal), [
+    undefined,
+    "10.0.0.1 has 1 connections open already",
+    undefined,
+  ]);
+  for (const { end } of sessions) end();
+  await eventually("all ends", () => listener.open === 0);
+  await listener.close();
+});
+
+Deno.test("Listener.close: a connection that comes with it is closed, not served", async () => {
+  const { socket, sessions, listener } = setUp();
+  listener.activate();
+  const conn = socket.arrive("10.0.0.1");
+  const closed = listener.close();
+  assertEquals(listener.state, "draining");
+  await closed;
+  assertEquals([conn.closed, sessions.length], [true, 0]);
+});
+
+Deno.test("Listener.close: once, however often it is called; also before it was active and at its limit", async () => {
+  const warming = setUp();
+  await Promise.all([warming.listener.close(), warming.listener.close()]);
+  assert(warming.socket.closed);
+  const full = setUp({ connections: 1 });
+  full.listener.activate();
+  full.socket.arrive("10.0.0.1");
+  await eventually("the session", () => full.sessions.length === 1);
+  await full.listener.close();
+  assertEquals(full.listener.open, 1);
+});
+
+Deno.test("Listener: an accept that fails is logged, and tried again after a pause", async () => {
+  const { socket, clock, logged, sessions, listener } = setUp();
+  listener.activate();
+  socket.fail(new Error("Too many open files"));
+  await eventually("the log", () => logged.length === 1);
+  assert(logged[0]!.includes("Too many open files"));
+  assertEquals(socket.accepts, 1);
+  clock.advance(50);
+  await eventually("another accept", () => socket.accepts === 2);
+  socket.arrive("10.0.0.1");
+  await eventually("the session", () => sessions.length === 1);
+  await listener.close();
+});
