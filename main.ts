@@ -13,5 +13,6 @@ import { runCommand } from "./core/cli/commands.ts";
 import { builtins } from "./plugins/mod.ts";
 
 if (import.meta.main) {
-  Deno.exitCode = await runCommand(Deno.args, { builtins });
+  // Timers and sockets that a plugin leaves behind would keep the process.
+  Deno.exit(await runCommand(Deno.args, { builtins }));
 }

@@ -454,7 +454,7 @@ export interface HttpRequest {
 export interface HttpResponse {
   /** 100 to 599; setting it to a status that changes the body's framing throws a `RangeError`. */
   status: number;
-  /** The reason phrase, as the backend sent it. */
+  /** The reason phrase, as the backend sent it; the status's own once that is changed. */
   readonly reason: string;
   /** The field lines, as they came and handlers changed them. */
   readonly headers: HeaderFields;

@@ -45,7 +45,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "route",
     "snapshot",
   ],
-  data_plane: [
+  "data_plane": [
     "config",
     "connect",
     "http1",

@@ -37,6 +37,8 @@ export interface BackendIdentity {
 export interface AttemptCounts {
   readonly ok: CounterSeries;
   readonly failed: CounterSeries;
+  /** Responses that a handler wanted to retry, but that were used as they are. */
+  readonly retryRefused: CounterSeries;
 }
 
 /** A backend may send heads as large as a bulk buffer's half: others' limits protect clients, not this one. */
@@ -79,6 +81,7 @@ export class Backend implements BackendIdentity {
     this.attempts = {
       ok: env.metrics.attempts.series(...labels, "ok"),
       failed: env.metrics.attempts.series(...labels, "failed"),
+      retryRefused: env.metrics.attempts.series(...labels, "retry_refused"),
     };
     this.responseTime = env.metrics.backendResponse.series(...labels);
   }

@@ -8,6 +8,7 @@
 import { bindAddresses, bindKey } from "../listener/bind.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import type { Acceptor } from "../listener/listener.ts";
+import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
 import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
@@ -66,6 +67,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly #parts: DataPlaneParts;
   readonly #counts: TransactionCounts;
   readonly #lag: LoopLagMeter;
+  readonly #late = new Set<Promise<unknown>>();
   #pending: Pending | undefined;
   #idle: (() => void) | undefined;
   #ended = false;
@@ -210,6 +212,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     this.#retireUnused();
     old.release();
+    await Promise.all(this.#late);
     await this.plugins.settled();
   }
 
@@ -229,8 +232,16 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#counts.count(transaction);
   }
 
-  refuseRetry(): void {
-    this.env.log.debug("A handler's retry could not be followed");
+  refuseRetry(backend: Backend): void {
+    backend.attempts.retryRefused.add();
+    this.env.log.debug("A handler's retry could not be followed", {
+      backend: backend.id,
+    });
+  }
+
+  outlives(work: Promise<unknown>): void {
+    this.#late.add(work);
+    work.finally(() => this.#late.delete(work));
   }
 
   // ----------------------------------------------------------------- the rest

@@ -221,7 +221,8 @@ export class Http1BackendConnection implements BackendConnection {
     const socket = this.#socket;
     const complete = this.#requestComplete && head !== undefined &&
       head.status >= 200 && head.keepAlive && !socket.ended &&
-      socket.held === 0 && (this.#body === null || this.#body.last);
+      socket.held === 0 &&
+      (this.#body === null ? head.bodyLength === 0 : this.#body.last);
     this.#endUse();
     if (!complete || socket.closed) {
       socket.close();

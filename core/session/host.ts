@@ -4,6 +4,7 @@
  * @module
  */
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { Backend } from "../connect/backend.ts";
 import type { PlaneEnv } from "./env.ts";
 import type { Session } from "./session.ts";
 import type { Transaction } from "./transaction.ts";
@@ -21,6 +22,8 @@ export interface SessionHost {
   ended(session: Session): void;
   /** A transaction is over: counts it. */
   count(transaction: Transaction): void;
-  /** A handler's `retry` could not be followed. */
-  refuseRetry(): void;
+  /** A handler's `retry` of this backend's response could not be followed: counts it. */
+  refuseRetry(backend: Backend): void;
+  /** Handlers are at work that delay nobody: only the plane's end waits for them. */
+  outlives(work: Promise<unknown>): void;
 }

@@ -96,13 +96,12 @@ export class Session implements HandlerOwner {
     }
     this.plane.ended(this);
     this.abortSignal(this.error ?? OVER);
-    this.#finish();
+    if (handles(this, POINT.finish)) this.plane.outlives(this.#finish());
+    else this.#snapshot.release();
   }
 
   async #finish(): Promise<void> {
-    if (handles(this, POINT.finish)) {
-      await runHandlers(this, POINT.finish, this.view);
-    }
+    await runHandlers(this, POINT.finish, this.view);
     this.#snapshot.release();
   }
 
@@ -119,7 +118,7 @@ export class Session implements HandlerOwner {
     this.#served = this.protocol === "http"
       ? serveHttp1(this, socket)
       : serveTcp(this, socket);
-    if (this.plane.draining) this.#served.drain();
+    if (this.plane.draining || this.closing) this.#served.drain();
     await this.#served.done;
     socket.close();
   }

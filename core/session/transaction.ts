@@ -184,7 +184,9 @@ export class Transaction implements HandlerOwner, RequestContext {
       // It delays nothing: the next request takes the bytes behind these heads.
       this.head?.fields.keep();
       this.response?.fields.keep();
-      closing.finally(() => this.snapshot.release());
+      this.session.plane.outlives(
+        closing.then(() => this.snapshot.release()),
+      );
     } else {
       this.response?.fields.release();
       this.snapshot.release();

@@ -86,7 +86,7 @@ export class Tries {
       attempt.status === 101 || !this.#isReplayable(attempt) ||
       !this.#elsewhere(attempt)
     ) {
-      this.#transaction.session.plane.refuseRetry();
+      this.#transaction.session.plane.refuseRetry(attempt.backend);
       return false;
     }
     attempt.close();
