@@ -20,3 +20,24 @@ export function canonicalHost(host: string): string {
     ? new URL(`http://[${lower}]`).hostname.slice(1, -1)
     : lower;
 }
+
+/** A Host field in parts. */
+export interface HostParts {
+  /** In its one spelling, without port and brackets; empty where there is none. */
+  readonly name: string;
+  /** Undefined where none is said. */
+  readonly port: number | undefined;
+}
+
+/** Splits a Host field. */
+export function splitHost(field: string): HostParts {
+  const colon = field.lastIndexOf(":");
+  const hasPort = colon >= 0 && field.indexOf("]", colon) < 0;
+  const host = hasPort ? field.slice(0, colon) : field;
+  const port = hasPort ? field.slice(colon + 1) : "";
+  return {
+    name: canonicalHost(host.startsWith("[") ? host.slice(1, -1) : host),
+    // A handler may have set a Host that no client could have sent.
+    port: /^\d{1,5}$/.test(port) ? Number(port) : undefined,
+  };
+}

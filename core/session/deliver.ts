@@ -11,6 +11,7 @@ import { stopUpload } from "./forward.ts";
 import { failureReply, type Reply, replyOf } from "./reply.ts";
 import type { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
+import { STATES } from "./states.ts";
 
 /**
  * Sends a reply; `"close"` where a handler wants nothing to be sent. Rejects
@@ -82,8 +83,8 @@ async function endUpload(
 /** The reply as it is, where nobody handles the points on its way. */
 function unasked(transaction: Transaction, reply: Reply): Reply {
   transaction.response = reply.response;
-  if (transaction.request !== undefined) transaction.move("respond");
-  transaction.move("deliver");
+  if (transaction.request !== undefined) transaction.move(STATES.respond);
+  transaction.move(STATES.deliver);
   return reply;
 }
 
@@ -98,7 +99,7 @@ async function askHandlers(
   let reply: Reply = first;
   transaction.response = reply.response;
   if (transaction.request !== undefined) {
-    transaction.move("respond");
+    transaction.move(STATES.respond);
     try {
       const fired = transaction.fire(
         "readResponse",
@@ -121,7 +122,7 @@ async function askHandlers(
     }
     transaction.response = reply.response;
   }
-  transaction.move("deliver");
+  transaction.move(STATES.deliver);
   try {
     const fired = transaction.fire(
       "sendResponseHeader",
@@ -169,7 +170,7 @@ async function tunnel(
   transaction.status = response.status;
   try {
     const client = await exchange.switchProtocols(response);
-    transaction.move("tunnel");
+    transaction.move(STATES.tunnel);
     attempt.keepViews();
     const backend = attempt.connection!.tunnel();
     const failure = await relay(client, backend, {

@@ -12,6 +12,7 @@ import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import { Tries } from "./tries.ts";
+import { STATES } from "./states.ts";
 
 /**
  * Asks backends until one answers: an attempt and, after one that failed or that
@@ -21,7 +22,7 @@ export async function forward(
   transaction: Transaction,
   tries: Tries = new Tries(transaction),
 ): Promise<Outcome> {
-  transaction.move("forward");
+  transaction.move(STATES.forward);
   const attempt = tries.next();
   try {
     let verdict = fire(transaction, "forward", attempt);
@@ -31,7 +32,7 @@ export async function forward(
     }
     attempt.fix();
 
-    transaction.move("resolve");
+    transaction.move(STATES.resolve);
     const resolved = attempt.backend.resolve();
     attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
     verdict = fire(transaction, "resolve", attempt);
@@ -40,7 +41,7 @@ export async function forward(
       return await answered(transaction, attempt, verdict);
     }
 
-    transaction.move("connect");
+    transaction.move(STATES.connect);
     const connection = tries.takePooled(attempt) ??
       await attempt.backend.connect(attempt.addresses);
     attempt.use(connection);
@@ -59,7 +60,7 @@ export async function forward(
     transaction.exchange.watch();
     const timeout = responseTimeout(transaction, attempt);
     for (;;) {
-      transaction.move("wait");
+      transaction.move(STATES.wait);
       attempt.response = undefined;
       const head = await connection.readHead(timeout);
       const response = attempt.response = responseOf(transaction, head);

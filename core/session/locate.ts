@@ -15,6 +15,7 @@ import {
 import { hopsLeft } from "./max_forwards.ts";
 import { type Outcome, replyOf, replyWith } from "./reply.ts";
 import type { Transaction } from "./transaction.ts";
+import { STATES } from "./states.ts";
 
 /** What a step ends with: an outcome where a handler or a rule answers, now or later. */
 type StepResult = Outcome | undefined | Promise<Outcome | undefined>;
@@ -23,21 +24,21 @@ type StepResult = Outcome | undefined | Promise<Outcome | undefined>;
 const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
   (transaction) => ask(transaction, "readRequestHeader"),
   (transaction) => {
-    transaction.move("locate");
+    transaction.move(STATES.locate);
     return ask(transaction, "beforeLocation");
   },
   (transaction) => {
     findProduct(transaction);
-    transaction.move("product");
+    transaction.move(STATES.product);
     return ask(transaction, "foundProduct");
   },
   followRule,
   (transaction) => {
-    transaction.move("routed");
+    transaction.move(STATES.routed);
     return ask(transaction, "afterLocation");
   },
   (transaction) => {
-    transaction.move("lookup");
+    transaction.move(STATES.lookup);
     return ask(transaction, "cacheLookupComplete", SKIPPED);
   },
   endHere,

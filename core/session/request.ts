@@ -7,7 +7,7 @@ import type { Fields } from "../message/fields.ts";
 import type { RequestHead } from "../message/head.ts";
 import { checkFieldName } from "../message/field_rules.ts";
 import type { HttpRequest, Session, Transaction } from "../plugin.ts";
-import { canonicalHost } from "../net/host_name.ts";
+import type { HostParts } from "../net/host_name.ts";
 
 /** What a request asks of the transaction that it belongs to. */
 export interface RequestContext {
@@ -18,6 +18,8 @@ export interface RequestContext {
   readonly trusted: boolean;
   readonly product: { readonly name: string } | undefined;
   cluster: string | undefined;
+  /** A Host field in parts: the same for most requests of a connection. */
+  splitHost(field: string): HostParts;
 }
 
 /** A request; each attempt has its own copy. */
@@ -28,10 +30,6 @@ export class Request implements HttpRequest {
   #method: string | undefined;
   #target: string | undefined;
   #tags: Map<string, readonly string[]> | undefined;
-  /** Host and port of the Host value that they were taken from. */
-  #hostField: string | undefined;
-  #host = "";
-  #port: number | undefined;
 
   constructor(context: RequestContext, head: RequestHead, fields: Fields) {
     this.#context = context;
@@ -82,13 +80,11 @@ export class Request implements HttpRequest {
   }
 
   get host(): string {
-    this.#splitHost();
-    return this.#host;
+    return this.#hostParts.name;
   }
 
   get port(): number | undefined {
-    this.#splitHost();
-    return this.#port;
+    return this.#hostParts.port;
   }
 
   get target(): string {
@@ -188,18 +184,8 @@ export class Request implements HttpRequest {
     };
   }
 
-  #splitHost(): void {
-    const field = this.#fields.first("host") ?? "";
-    if (field === this.#hostField) return;
-    this.#hostField = field;
-    const colon = field.lastIndexOf(":");
-    const hasPort = colon >= 0 && field.indexOf("]", colon) < 0;
-    const name = hasPort ? field.slice(0, colon) : field;
-    const bare = name.startsWith("[") ? name.slice(1, -1) : name;
-    this.#host = canonicalHost(bare);
-    const port = hasPort ? field.slice(colon + 1) : "";
-    // A handler may have set a Host that no client could have sent.
-    this.#port = /^\d{1,5}$/.test(port) ? Number(port) : undefined;
+  get #hostParts(): HostParts {
+    return this.#context.splitHost(this.#fields.first("host") ?? "");
   }
 }
 

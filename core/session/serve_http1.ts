@@ -7,6 +7,7 @@ import type { ProxyError } from "../errors.ts";
 import { Http1ClientConnection } from "../http1/client_connection.ts";
 import type { Socket } from "../net/socket.ts";
 import type { Session } from "./session.ts";
+import { STATES } from "./states.ts";
 import { Transaction } from "./transaction.ts";
 
 /** A protocol at work on a session's connection. */
@@ -39,11 +40,11 @@ export function serveHttp1(session: Session, socket: Socket): Served {
     current = new Transaction(session, exchange, ++session.transactions);
     return current.run();
   });
-  const working = () => current?.state === "closed" ? undefined : current;
+  const working = () => current?.state === STATES.closed ? undefined : current;
   return {
     done,
     get state() {
-      return working()?.state ?? "idle";
+      return working()?.state.name ?? "idle";
     },
     drain: () => connection.drain(),
     abort: (reason) => working()?.clientGone(reason),

@@ -8,6 +8,7 @@ import { asProxyError, ProxyError } from "../errors.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import { PreparedFields } from "../message/fields.ts";
 import type { Deadlines } from "../net/deadlines.ts";
+import { type HostParts, splitHost } from "../net/host_name.ts";
 import { Socket } from "../net/socket.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { PlaneEnv } from "./env.ts";
@@ -60,6 +61,8 @@ export class Session implements HandlerOwner {
   #closed = false;
   #served: Served | undefined;
   #controller: AbortController | undefined;
+  #hostField = "";
+  #hostParts: HostParts = splitHost("");
   #running: BoundHandler | undefined;
   #forwarded: { facts: ForwardedFacts; fields: PreparedFields } | undefined;
 
@@ -140,6 +143,15 @@ export class Session implements HandlerOwner {
   closeAfter(): void {
     this.finished = true;
     this.drain();
+  }
+
+  /** A Host field in parts: the last one is remembered, a client seldom asks for another. */
+  splitHost(field: string): HostParts {
+    if (field !== this.#hostField) {
+      this.#hostField = field;
+      this.#hostParts = splitHost(field);
+    }
+    return this.#hostParts;
   }
 
   /** The forwarding fields of this hop: the same for every request of a client that says the same. */

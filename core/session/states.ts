@@ -122,26 +122,46 @@ const ESCAPES: readonly TransactionState[] = ["respond", "deliver", "finished"];
 
 const OVER: readonly TransactionState[] = ["finished", "closed"];
 
-/** The states that may follow each state. */
-export const MOVES: ReadonlyMap<
-  TransactionState,
-  ReadonlySet<TransactionState>
-> = new Map(
-  TRANSACTION_STATES.map((row) => {
-    const next: readonly TransactionState[] = row.next;
-    const late = row.state === "deliver" || row.state === "tunnel";
-    const escapes = OVER.includes(row.state)
-      ? []
-      : late
-      ? ["finished" as const]
-      : ESCAPES;
-    return [row.state, new Set([...next, ...escapes])];
-  }),
-);
+/** A state with its moves, a bit for each state: compared several times per request. */
+export interface State {
+  readonly name: TransactionState;
+  readonly bit: number;
+  /** The bits of the states that may follow. */
+  readonly next: number;
+}
 
-/** Throws a `RangeError` for a move that the table does not have. */
-export function checkMove(from: TransactionState, to: TransactionState): void {
-  if (MOVES.get(from)?.has(to) !== true) {
-    throw new RangeError(`Cannot move a transaction from ${from} to ${to}`);
-  }
+/** Every state by its name. */
+export type States = { readonly [S in TransactionState]: State };
+
+/** The table's states and moves. */
+export const STATES: States = Object.freeze(
+  Object.fromEntries(
+    TRANSACTION_STATES.map(({ state }, i) => [
+      state,
+      Object.freeze<State>({
+        name: state,
+        bit: 1 << i,
+        next: bitsOf(movesFrom(state)),
+      }),
+    ]),
+  ),
+) as States;
+
+function movesFrom(state: TransactionState): readonly TransactionState[] {
+  const row = TRANSACTION_STATES.find((row) => row.state === state)!;
+  if (OVER.includes(state)) return row.next;
+  const late = state === "deliver" || state === "tunnel";
+  return [...row.next, ...late ? ["finished" as const] : ESCAPES];
+}
+
+function bitsOf(states: readonly TransactionState[]): number {
+  return TRANSACTION_STATES.reduce(
+    (bits, { state }, i) => states.includes(state) ? bits | 1 << i : bits,
+    0,
+  );
+}
+
+/** Whether the table has this move. */
+export function mayMove(from: State, to: State): boolean {
+  return (from.next & to.bit) !== 0;
 }

@@ -11,6 +11,7 @@ import { POINT, type PointName } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { RequestHead } from "../message/head.ts";
 import type { Deadlines } from "../net/deadlines.ts";
+import type { HostParts } from "../net/host_name.ts";
 import type { Timings } from "../plugin.ts";
 import type { Product, Rule } from "../route/product.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
@@ -35,7 +36,7 @@ import { failureReply, type Outcome } from "./reply.ts";
 import { Request, type RequestContext } from "./request.ts";
 import type { Response } from "./response.ts";
 import type { Session } from "./session.ts";
-import { checkMove, type TransactionState } from "./states.ts";
+import { mayMove, type State, STATES } from "./states.ts";
 import { TransactionView } from "./views.ts";
 
 /** A transaction. */
@@ -46,7 +47,7 @@ export class Transaction implements HandlerOwner, RequestContext {
   readonly listener: ListenerRuntime;
   readonly number: number;
   readonly attempts: Attempt[] = [];
-  state: TransactionState = "start";
+  state: State = STATES.start;
   /** Grows by the product's handlers once the product is known. */
   table: HandlerTable;
   transactionHandlers: ScopedHandlers | undefined;
@@ -99,9 +100,13 @@ export class Transaction implements HandlerOwner, RequestContext {
       if (verdict !== undefined) {
         outcome = "close";
       } else {
-        this.move("head");
+        this.move(STATES.head);
         const read = this.exchange.readHead();
-        this.#begin(read instanceof Promise ? await read : read);
+        if (read instanceof Promise) {
+          this.#begin(await read, this.elapsed());
+        } else {
+          this.#begin(read, 0);
+        }
         const located = locate(this);
         outcome = located instanceof Promise ? await located : located;
         outcome ??= await forward(this);
@@ -127,8 +132,8 @@ export class Transaction implements HandlerOwner, RequestContext {
     this.exchange.abort(this.error ?? CLOSED);
   }
 
-  #begin(head: RequestHead): void {
-    this.requestHeadAt = this.elapsed();
+  #begin(head: RequestHead, at: number): void {
+    this.requestHeadAt = at;
     this.head = head;
     const { remote, tls } = this.session.initiator;
     const { trust } = this.listener;
@@ -161,7 +166,7 @@ export class Transaction implements HandlerOwner, RequestContext {
     this.finishedAt = this.elapsed();
     this.bytesIn = this.exchange.bytesIn;
     this.bytesOut = this.exchange.bytesOut;
-    this.move("finished");
+    this.move(STATES.finished);
     const fired = this.fire("requestFinish", this.request, this.response);
     if (!(fired instanceof Promise)) return this.#close(fired);
     // Nobody else should wait for the backend's connection.
@@ -173,7 +178,7 @@ export class Transaction implements HandlerOwner, RequestContext {
   #close(verdict: Verdict | undefined): void {
     if (verdict?.kind === "finish") this.session.closeAfter();
     this.exchange.onGone = undefined;
-    this.move("closed");
+    this.move(STATES.closed);
     const { error } = this;
     this.session.error = this.brokenOff || error?.side === "client"
       ? error
@@ -231,12 +236,16 @@ export class Transaction implements HandlerOwner, RequestContext {
 
   /** Whether the response is out or given up. */
   get #isOver(): boolean {
-    return this.state === "finished" || this.state === "closed";
+    return this.state === STATES.finished || this.state === STATES.closed;
   }
 
   /** Moves to a state of the table. */
-  move(to: TransactionState): void {
-    checkMove(this.state, to);
+  move(to: State): void {
+    if (!mayMove(this.state, to)) {
+      throw new RangeError(
+        `Cannot move a transaction from ${this.state.name} to ${to.name}`,
+      );
+    }
     this.state = to;
   }
 
@@ -284,15 +293,19 @@ export class Transaction implements HandlerOwner, RequestContext {
     };
   }
 
+  splitHost(field: string): HostParts {
+    return this.session.splitHost(field);
+  }
+
   get cluster(): string | undefined {
     return this.#cluster;
   }
 
   /** Sets the cluster: routing does, and handlers up to afterLocation. Throws a `RangeError`. */
   set cluster(name: string | undefined) {
-    if (this.state !== "product" && this.state !== "routed") {
+    if (this.state !== STATES.product && this.state !== STATES.routed) {
       throw new RangeError(
-        `Cannot set the cluster in state ${this.state}: it can be set at foundProduct and afterLocation`,
+        `Cannot set the cluster in state ${this.state.name}: it can be set at foundProduct and afterLocation`,
       );
     }
     if (name === undefined || this.snapshot.cluster(name) === undefined) {
@@ -322,7 +335,7 @@ export class Transaction implements HandlerOwner, RequestContext {
 
   handlerWaits(): void {
     // Until the head is there its own deadline runs.
-    if (this.head !== undefined && this.state !== "closed") {
+    if (this.head !== undefined && this.state !== STATES.closed) {
       this.exchange.watch();
     }
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { splitHost } from "../../../core/net/host_name.ts";
 import fc from "fast-check";
 import { ListFields } from "../../../core/message/list_fields.ts";
 import type { RequestHead } from "../../../core/message/head.ts";
@@ -27,6 +28,7 @@ function requestOf(facts: Facts = {}): Request {
     trusted: false,
     product: undefined,
     cluster: undefined,
+    splitHost,
   };
   const fields = new ListFields(facts.headers ?? []);
   const head: RequestHead = {
