@@ -8,7 +8,7 @@ import { createDataPlane } from "../data_plane/create.ts";
 import { systemClock } from "../net/clock.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { loadCandidate } from "../supervisor/load_candidate.ts";
-import { type CommandContext, EXIT } from "./commands.ts";
+import { type CommandContext, EXIT } from "./command.ts";
 import { configFile, startLog, supervisorOptions } from "./config_file.ts";
 
 /** Loads everything that a start would load, and binds nothing. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type CommandOptions, EXIT } from "./commands.ts";
+import { type CommandOptions, EXIT } from "./command.ts";
 
 const DEFAULT_ADMIN = "http://127.0.0.1:9090";
 
@@ -45,7 +45,7 @@ async function call(
   }
   const text = await response.text();
   if (response.ok) {
-    console.log(text);
+    console.log(text.trimEnd());
     return EXIT.ok;
   }
   console.error(`${response.status} ${response.statusText}\n${text}`);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 import { runSource } from "./command_run.ts";
 
 /** The demo's own ports, below the range that systems give out by themselves. */

@@ -12,7 +12,7 @@ import { loadCandidate } from "../supervisor/load_candidate.ts";
 import { watchSignals } from "../supervisor/signals.ts";
 import { surviveStrayErrors } from "../supervisor/stray_errors.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import { type CommandContext, EXIT } from "./commands.ts";
+import { type CommandContext, EXIT } from "./command.ts";
 import { configFile, startLog, supervisorOptions } from "./config_file.ts";
 
 /** Runs the proxy of a config file; the exit code. */

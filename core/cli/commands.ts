@@ -4,7 +4,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import type { Plugin } from "../plugin.ts";
+import {
+  type Command,
+  type CommandContext,
+  type CommandOptions,
+  EXIT,
+} from "./command.ts";
 import { VERSION } from "../version.ts";
 import { checkConfig } from "./command_check.ts";
 import { drain, reload, status } from "./command_control.ts";
@@ -12,37 +17,6 @@ import { runDemo } from "./command_demo.ts";
 import { printPoints } from "./command_points.ts";
 import { printSchema } from "./command_schema.ts";
 import { runProxy } from "./command_run.ts";
-
-/** Exit codes (design.md §5). */
-export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
-
-/** What commands get from the entry. */
-export interface CommandContext {
-  readonly builtins: ReadonlyMap<string, Plugin>;
-}
-
-/** Options that a command line may hold. */
-export interface CommandOptions {
-  readonly config?: string;
-  readonly check?: boolean;
-  readonly admin?: string;
-  readonly token?: string;
-}
-
-/** A command. */
-export interface Command {
-  readonly name: string;
-  /** What follows the name, for help. */
-  readonly usage: string;
-  readonly does: string;
-  /** How many words follow the name. */
-  readonly operands: number;
-  run(
-    operands: readonly string[],
-    options: CommandOptions,
-    context: CommandContext,
-  ): Promise<number> | number;
-}
 
 /** Every command that has a name. */
 export const COMMANDS: readonly Command[] = [

@@ -11,7 +11,7 @@ import { defaultCacheDir } from "../plugins/cache_dir.ts";
 import type { ConfigSource } from "../supervisor/load_candidate.ts";
 import type { SupervisorOptions } from "../supervisor/supervisor.ts";
 import { systemClock } from "../net/clock.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 
 /** A file that is read anew at each reload. */
 export function configFile(path: string): ConfigSource {

@@ -1,0 +1,37 @@
+/**
+ * What a command is.
+ *
+ * @module
+ */
+import type { Plugin } from "../plugin.ts";
+
+/** Exit codes (design.md §5). */
+export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
+
+/** What commands get from the entry. */
+export interface CommandContext {
+  readonly builtins: ReadonlyMap<string, Plugin>;
+}
+
+/** Options that a command line may hold. */
+export interface CommandOptions {
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly admin?: string;
+  readonly token?: string;
+}
+
+/** A command. */
+export interface Command {
+  readonly name: string;
+  /** What follows the name, for help. */
+  readonly usage: string;
+  readonly does: string;
+  /** How many words follow the name. */
+  readonly operands: number;
+  run(
+    operands: readonly string[],
+    options: CommandOptions,
+    context: CommandContext,
+  ): Promise<number> | number;
+}
