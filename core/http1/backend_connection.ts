@@ -11,6 +11,7 @@ import type { BodyReader } from "../message/body.ts";
 import type { OutgoingRequest, ResponseHead } from "../message/head.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Deadlines } from "../net/deadlines.ts";
+import { type Analyser, HeldDirection } from "../net/held_direction.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
 import {
@@ -60,6 +61,25 @@ export class Http1BackendConnection implements BackendConnection {
   readonly #options: Http1BackendOptions;
   readonly #pool: ConnectionPool<Http1BackendConnection> | undefined;
   readonly #index: HeadIndex;
+  readonly #inbound: HeldDirection;
+  /** What a response's direction is held for. */
+  readonly #analysers: readonly Analyser[] = [{
+    // The request's way decides when its time runs, see `#armHead`.
+    deadline: undefined,
+    analyse: () => this.#parse(),
+    ended: () => {
+      throw new ProxyError(
+        this.answered ? "response_truncated" : "backend_closed",
+        "The backend ended the connection before a complete response head",
+      );
+    },
+    full: () => {
+      throw new ProxyError(
+        "response_too_large",
+        `The response's head exceeds ${this.#options.limits.headerBytes} bytes`,
+      );
+    },
+  }];
   #method = "";
   #head: Http1ResponseHead | undefined;
   #body: LengthBody | ChunkedBody | UntilEndBody | null = null;
@@ -82,6 +102,7 @@ export class Http1BackendConnection implements BackendConnection {
     this.#options = options;
     this.#pool = pool;
     this.#index = new HeadIndex(options.limits.headers);
+    this.#inbound = new HeldDirection(socket, { interruptible: false });
     socket.limitWrites(options.writeTimeout, "backend_timeout");
     this.#beginUse();
   }
@@ -118,32 +139,24 @@ export class Http1BackendConnection implements BackendConnection {
     return Promise.resolve();
   }
 
-  async readHead(timeout: number): Promise<ResponseHead> {
+  readHead(timeout: number): Promise<ResponseHead> {
     const socket = this.#socket;
     this.#head?.fields.release();
     socket.unpin();
     this.#index.reset();
     this.#headTimeout = timeout;
     this.#armHead();
-    for (;;) {
-      const head = socket.held > 0 ? this.#parse() : undefined;
-      if (head !== undefined) {
-        this.#headTimeout = undefined;
-        socket.disarmRead();
-        return head;
-      }
-      if (!await socket.fill()) {
-        throw new ProxyError(
-          this.answered ? "response_truncated" : "backend_closed",
-          "The backend ended the connection before a complete response head",
-        );
-      }
-    }
+    this.#inbound.hold(this.#analysers);
+    const held = this.#inbound.release() ?? Promise.resolve();
+    return held.then(this.#headIsHere);
   }
 
+  readonly #headIsHere = (): ResponseHead => this.#head!;
+
   /** The head, where all of it is held. */
-  #parse(): Http1ResponseHead | undefined {
+  #parse(): "done" | "more" {
     const socket = this.#socket;
+    if (socket.held === 0) return "more";
     this.answered = true;
     const end = parseResponseHead(
       socket.bytes,
@@ -152,12 +165,7 @@ export class Http1BackendConnection implements BackendConnection {
       this.#options.limits,
       this.#index,
     );
-    if (end < 0) {
-      if (socket.end === socket.bytes.length && !socket.enlarge()) {
-        this.#tooLarge();
-      }
-      return undefined;
-    }
+    if (end < 0) return "more";
     const head = new Http1ResponseHead(
       socket.bytes,
       this.#index,
@@ -166,8 +174,10 @@ export class Http1BackendConnection implements BackendConnection {
     this.#head = head;
     socket.start = end;
     socket.pin();
+    this.#headTimeout = undefined;
+    socket.disarmRead();
     this.#checkInterim(head.status);
-    return head;
+    return "done";
   }
 
   #checkInterim(status: number): void {
@@ -308,12 +318,5 @@ export class Http1BackendConnection implements BackendConnection {
     }
     this.#itsTurn = true;
     this.#armHead();
-  }
-
-  #tooLarge(): never {
-    throw new ProxyError(
-      "response_too_large",
-      `The response's head exceeds ${this.#options.limits.headerBytes} bytes`,
-    );
   }
 }

@@ -9,6 +9,7 @@ import type { BodyReader } from "../message/body.ts";
 import type { OutgoingResponse, RequestHead } from "../message/head.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
+import { type Analyser, HeldDirection } from "../net/held_direction.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ClientExchange } from "../session/exchange.ts";
 import {
@@ -72,6 +73,22 @@ export class Http1ClientConnection implements ClientExchange {
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
   readonly #index: HeadIndex;
+  readonly #inbound: HeldDirection;
+  /** What a request's direction is held for. */
+  readonly #analysers: readonly Analyser[] = [{
+    // Its time runs from the request's first byte on, see `#begin`.
+    deadline: undefined,
+    analyse: () => this.#parse(),
+    ended() {
+      throw new ProxyError(
+        "bad_request",
+        "The client ended the connection within a request's head",
+      );
+    },
+    full() {
+      throw new ProxyError("headers_too_large", "The head is too large");
+    },
+  }];
   #head: Http1RequestHead | undefined;
   #reader: LengthBody | ChunkedBody | null = null;
   #keepAlive = true;
@@ -89,6 +106,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#socket = socket;
     this.#options = options;
     this.#index = new HeadIndex(options.limits.headers);
+    this.#inbound = new HeldDirection(socket, { interruptible: true });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = () =>
       this.onGone?.(
@@ -130,7 +148,8 @@ export class Http1ClientConnection implements ClientExchange {
   }
 
   readHead(): RequestHead | Promise<RequestHead> {
-    return this.#parse() ?? this.#readSlowly();
+    const held = this.#inbound.release();
+    return held === undefined ? this.#head! : held.then(() => this.#head!);
   }
 
   get body(): BodyReader | null {
@@ -251,6 +270,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#bytesInBefore = this.#consumed;
     this.#bytesOutBefore = socket.bytesOut;
     this.#index.reset();
+    this.#inbound.hold(this.#analysers);
     this.#head = undefined;
     this.#reader = null;
     this.#keepAlive = true;
@@ -268,7 +288,7 @@ export class Http1ClientConnection implements ClientExchange {
   }
 
   /** The head, where all of it is held. */
-  #parse(): Http1RequestHead | undefined {
+  #parse(): "done" | "more" {
     const socket = this.#socket;
     const { limits } = this.#options;
     const end = parseRequestHead(
@@ -278,33 +298,14 @@ export class Http1ClientConnection implements ClientExchange {
       limits,
       this.#index,
     );
-    if (end < 0) return undefined;
+    if (end < 0) return "more";
     const head = new Http1RequestHead(socket.bytes, this.#index);
     socket.start = end;
     socket.pin();
     socket.disarmRead();
     this.#head = head;
     if (head.bodyLength !== 0) this.#openBody(head);
-    return head;
-  }
-
-  async #readSlowly(): Promise<Http1RequestHead> {
-    const socket = this.#socket;
-    for (;;) {
-      if (socket.end === socket.bytes.length) {
-        if (!socket.enlarge()) {
-          throw new ProxyError("headers_too_large", "The head is too large");
-        }
-      }
-      if (!await socket.fillInterruptibly()) {
-        throw new ProxyError(
-          "bad_request",
-          "The client ended the connection within a request's head",
-        );
-      }
-      const head = this.#parse();
-      if (head !== undefined) return head;
-    }
+    return "done";
   }
 
   #openBody(head: Http1RequestHead): void {

@@ -1,0 +1,104 @@
+/**
+ * A direction that is held: its bytes are read but nothing leaves until its
+ * analysers are done with them, one after another. When none is left the
+ * direction is autonomous (HAProxy's early design notes).
+ *
+ * @module
+ */
+import type { FailureCode } from "../errors.ts";
+import type { Socket } from "./socket.ts";
+
+/**
+ * Judges what a direction holds: a function over the buffer that never waits.
+ * To answer with a status it throws the ProxyError that has it.
+ */
+export interface Analyser {
+  /** `done` lets the next analyser look, `more` waits for bytes. */
+  analyse(): "done" | "more";
+  /** Throws what it means that the peer ended its direction before this was done. */
+  ended(): never;
+  /** Throws what it means that no buffer is large enough. */
+  full(): never;
+  /** Milliseconds that it may wait from its first `more` on, and what a longer wait is called; undefined where its owner sees to that. */
+  readonly deadline:
+    | { readonly milliseconds: number; readonly code: FailureCode }
+    | undefined;
+}
+
+/** Options of a held direction. */
+export interface HoldOptions {
+  /** Whether a deadline ends the wait and leaves the connection open, so that it can be answered. */
+  readonly interruptible: boolean;
+}
+
+/** The inbound direction of a socket with its analysers. */
+export class HeldDirection {
+  readonly #socket: Socket;
+  readonly #interruptible: boolean;
+  #analysers: readonly Analyser[] = [];
+  #at = 0;
+
+  constructor(socket: Socket, options: HoldOptions) {
+    this.#socket = socket;
+    this.#interruptible = options.interruptible;
+  }
+
+  /** Whether nothing holds it. */
+  get autonomous(): boolean {
+    return this.#at === this.#analysers.length;
+  }
+
+  /** Holds it for these analysers, in their order. */
+  hold(analysers: readonly Analyser[]): void {
+    this.#analysers = analysers;
+    this.#at = 0;
+  }
+
+  /** Takes an analyser out: what it waits for is not wanted any more. */
+  bypass(analyser: Analyser): void {
+    const index = this.#analysers.indexOf(analyser);
+    if (index < this.#at) return;
+    this.#analysers = this.#analysers.filter((each) => each !== analyser);
+  }
+
+  /**
+   * Runs the analysers until the direction is autonomous; a promise only where
+   * they wait for bytes. Throws or rejects with a ProxyError.
+   */
+  release(): undefined | Promise<void> {
+    return this.#look() ? undefined : this.#wait();
+  }
+
+  /** Whether all that is held satisfies all analysers. */
+  #look(): boolean {
+    while (!this.autonomous) {
+      if (this.#analysers[this.#at]!.analyse() === "more") return false;
+      this.#at++;
+    }
+    return true;
+  }
+
+  async #wait(): Promise<void> {
+    const socket = this.#socket;
+    let waiting: Analyser | undefined;
+    do {
+      const analyser = this.#analysers[this.#at]!;
+      if (analyser !== waiting) this.#arm(analyser);
+      waiting = analyser;
+      if (socket.end === socket.bytes.length && !socket.enlarge()) {
+        analyser.full();
+      }
+      const more =
+        await (this.#interruptible
+          ? socket.fillInterruptibly()
+          : socket.fill());
+      if (!more) analyser.ended();
+    } while (!this.#look());
+    socket.disarmRead();
+  }
+
+  #arm({ deadline }: Analyser): void {
+    if (deadline === undefined) return;
+    this.#socket.armRead(deadline.milliseconds, deadline.code);
+  }
+}
