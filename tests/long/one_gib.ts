@@ -1,6 +1,6 @@
 /**
  * 1 GiB through each mode, and 1,000 connections: what arrives, what memory and
- * which descriptors they cost. Run with `deno test -A tests/long/`; Linux only,
+ * which descriptors they cost. Run with `deno task long`; Linux only,
  * as it reads `/proc`.
  *
  * @module
