@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { CALLBACK_POINTS, type PointName } from "../callback_points.ts";
+import type { PointName } from "../callback_points.ts";
 import type { ProxyError } from "../errors.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
@@ -38,11 +38,6 @@ export interface BoundHandler {
 
 /** Handlers of each point by its number, in the order in which they run; null where there is none. */
 export type HandlerTable = readonly (readonly BoundHandler[] | null)[];
-
-/** A table without handlers. */
-export const NO_HANDLERS: HandlerTable = Object.freeze(
-  CALLBACK_POINTS.map(() => null),
-);
 
 /** Handlers that `on` added for one session or transaction, by point number; the lists are never changed, but replaced. */
 export type ScopedHandlers = (readonly BoundHandler[] | undefined)[];

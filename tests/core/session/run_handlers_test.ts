@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POINT } from "../../../core/callback_points.ts";
+import { CALLBACK_POINTS, POINT } from "../../../core/callback_points.ts";
 import { ProxyError } from "../../../core/errors.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import {
@@ -16,7 +16,6 @@ import {
   type HandlerOwner,
   type HandlerTable,
   handles,
-  NO_HANDLERS,
   runHandlers,
   type ScopedHandlers,
   withHandler,
@@ -29,6 +28,9 @@ import {
   assertThrows,
 } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
+
+/** A table without handlers. */
+const NO_HANDLERS: HandlerTable = CALLBACK_POINTS.map(() => null);
 
 const HERE = POINT.foundProduct;
 
