@@ -101,6 +101,8 @@ export interface PluginParts {
   readonly handlers?: Handlers;
   /** Own primitives of the rule language, by name. */
   readonly conditions?: Readonly<Record<string, ConditionFactory>>;
+  /** Hears of every change of a backend's state, in every worker; may be async, nothing waits for it. */
+  readonly backendChanged?: (event: BackendEvent) => void | Promise<void>;
   /** Runs when the instance ends, after its last session; may be async. */
   readonly close?: () => void | Promise<void>;
 }
@@ -540,6 +542,32 @@ export interface Failure {
   readonly side: "client" | "backend" | "plugin" | "proxy";
   /** What happened, for people. */
   readonly message: string;
+}
+
+/** A change of a backend's state. Nobody may change it: others get the same. */
+export interface BackendEvent {
+  /** The cluster's name. */
+  readonly cluster: string;
+  /** The backend's id. */
+  readonly backend: string;
+  /**
+   * Which of its states: what active checks say, whether passive health ejected
+   * it, whether its circuit breaker lets requests through, what an operator
+   * wants of it, the weight that an operator set.
+   */
+  readonly kind: "check" | "passive" | "breaker" | "admin" | "weight";
+  /** As `to`, before. */
+  readonly from: string;
+  /**
+   * check: `up` or `down`; passive: `closed`, `ejected` or `half-open`; breaker:
+   * `closed`, `open` or `half-open`; admin: `ready`, `disabled`, `drain` or
+   * `maintenance`; weight: a number, or `configured` for the config's.
+   */
+  readonly to: string;
+  /** Why, for people. */
+  readonly cause: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 // ---------------------------------------------------------------------- tools

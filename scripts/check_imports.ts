@@ -16,8 +16,17 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   observe: ["net"],
   plugins: ["net", "text"],
   http1: ["connect", "message", "net", "session"],
-  connect: ["config", "http1", "message", "net", "observe", "session"],
-  balance: ["config", "connect"],
+  connect: [
+    "config",
+    "health",
+    "http1",
+    "message",
+    "net",
+    "observe",
+    "session",
+  ],
+  health: ["config", "connect", "http1", "message", "net"],
+  balance: ["config", "connect", "health", "net"],
   route: ["conditions", "config", "net"],
   listener: ["config", "net"],
   snapshot: [
@@ -25,6 +34,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "conditions",
     "config",
     "connect",
+    "health",
     "http1",
     "net",
     "observe",
@@ -36,6 +46,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "balance",
     "config",
     "connect",
+    "health",
     "http1",
     "listener",
     "message",
@@ -48,6 +59,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "data_plane": [
     "config",
     "connect",
+    "health",
     "http1",
     "listener",
     "message",
@@ -61,11 +73,20 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "conditions",
     "config",
     "data_plane",
+    "health",
     "net",
     "observe",
     "plugins",
   ],
-  admin: ["config", "data_plane", "listener", "net", "observe", "supervisor"],
+  admin: [
+    "config",
+    "data_plane",
+    "health",
+    "listener",
+    "net",
+    "observe",
+    "supervisor",
+  ],
   cli: [
     "admin",
     "config",
@@ -83,6 +104,8 @@ const SEAMS: Readonly<Record<string, readonly string[]>> = {
   "http1 session": ["session/exchange.ts"],
   "http1 connect": ["connect/backend_connection.ts", "connect/pool.ts"],
   "connect session": ["session/env.ts"],
+  // A check dials as traffic does.
+  "health connect": ["connect/dial.ts"],
 };
 
 const core = new URL("../core/", import.meta.url).pathname;

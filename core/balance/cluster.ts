@@ -5,11 +5,19 @@
  */
 import type { ClusterConfig } from "../config/config.ts";
 import type { Backend, BackendSettings } from "../connect/backend.ts";
+import type { Epoch } from "../health/shared_health.ts";
+import type { Clock } from "../net/clock.ts";
 import { SmoothRoundRobin } from "./smooth_round_robin.ts";
+
+/** What tells when backends have to be looked at anew. */
+export interface ClusterSurroundings {
+  readonly epoch: Epoch;
+  readonly clock: Clock;
+}
 
 /** A subcluster that has backends to pick. */
 interface Subcluster {
-  /** Those with a weight. */
+  /** Those that are eligible. */
   readonly backends: readonly Backend[];
   readonly turn: SmoothRoundRobin<Backend>;
 }
@@ -25,35 +33,40 @@ export class Cluster {
   readonly name: string;
   readonly config: ClusterConfig;
   readonly #byId: ReadonlyMap<string, Backend>;
-  readonly #subclusters: SmoothRoundRobin<Subcluster>;
+  #subclusters = new SmoothRoundRobin<Subcluster>([]);
+  /** The epoch that the subclusters are of, and from when until when they are right. */
+  #epoch: number | undefined;
+  #since = 0;
+  #until = Infinity;
+  readonly #groups: readonly (readonly WeightedBackend[])[];
   readonly #all: readonly WeightedBackend[];
   readonly #settings: BackendSettings;
+  readonly #surroundings: ClusterSurroundings;
 
   /** `backends` are in the order of the config's subclusters. */
   constructor(
     config: ClusterConfig,
     backends: readonly (readonly WeightedBackend[])[],
     settings: BackendSettings,
+    surroundings: ClusterSurroundings,
   ) {
     this.#settings = settings;
+    this.#surroundings = surroundings;
+    this.#groups = backends;
     this.name = config.name;
     this.config = config;
     this.#all = backends.flat();
     this.#byId = new Map(
       this.#all.map(({ backend }) => [backend.id, backend]),
     );
-    this.#subclusters = new SmoothRoundRobin(
-      config.subclusters.flatMap(({ weight }, i) => {
-        const item = makeSubcluster(backends[i]!);
-        // One without backends to pick must not swallow its share of attempts.
-        return item.backends.length === 0 ? [] : [{ weight, item }];
-      }),
-    );
   }
 
   /** Its snapshot is the current one now: backends that stayed take its settings. */
   activate(): void {
-    for (const { backend } of this.#all) backend.update(this.#settings);
+    for (const { backend, weight } of this.#all) {
+      backend.update(this.#settings, weight);
+    }
+    this.#epoch = undefined;
   }
 
   /** Every backend with its weight. */
@@ -68,6 +81,7 @@ export class Cluster {
 
   /** The backend for the next attempt, none of `excluded`; undefined where none is left. */
   pick(excluded: ReadonlySet<Backend> | undefined): Backend | undefined {
+    this.#refresh();
     if (excluded === undefined) {
       return this.#subclusters.pick()?.turn.pick();
     }
@@ -76,14 +90,42 @@ export class Cluster {
       .pick((subcluster) => subcluster.backends.some(usable))
       ?.turn.pick(usable);
   }
+
+  /** Looks at the backends anew where a state changed, or the time has come. */
+  #refresh(): void {
+    const { epoch, clock } = this.#surroundings;
+    const { value } = epoch;
+    // Asking the clock costs more than the whole pick: only where time can tell.
+    if (value === this.#epoch && this.#until === Infinity) return;
+    const now = clock.wall();
+    if (
+      value === this.#epoch && this.#since <= now && now < this.#until
+    ) return;
+    this.#epoch = value;
+    this.#since = now;
+    this.#until = Math.min(
+      ...this.#all.map(({ backend }) => backend.health.changesAt(now)),
+    );
+    this.#subclusters = new SmoothRoundRobin(
+      this.config.subclusters.flatMap(({ weight }, i) => {
+        const item = makeSubcluster(this.#groups[i]!, now);
+        // One without backends to pick must not swallow its share of attempts.
+        return item.backends.length === 0 ? [] : [{ weight, item }];
+      }),
+    );
+  }
 }
 
-function makeSubcluster(group: readonly WeightedBackend[]): Subcluster {
+function makeSubcluster(
+  group: readonly WeightedBackend[],
+  now: number,
+): Subcluster {
+  const backends = group.map(({ backend }) => backend)
+    .filter(({ health }) => health.eligible(now));
   return {
-    backends: group.filter(({ weight }) => weight > 0)
-      .map(({ backend }) => backend),
+    backends,
     turn: new SmoothRoundRobin(
-      group.map(({ backend, weight }) => ({ item: backend, weight })),
+      backends.map((item) => ({ item, weight: item.health.weight(now) })),
     ),
   };
 }

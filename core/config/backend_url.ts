@@ -84,6 +84,14 @@ export function defaultBackendId(url: BackendUrl): string {
     : `unix:${url.path}`;
 }
 
+/** What a request's Host field says of it. */
+export function backendHost(url: BackendUrl): string {
+  if (url.path !== undefined) return "localhost";
+  const defaultPort = url.scheme === "https" ? 443 : 80;
+  const host = formatHost(url.hostname);
+  return url.port === defaultPort ? host : `${host}:${url.port}`;
+}
+
 function parseAuthority(
   authority: string,
   scheme: BackendUrl["scheme"],

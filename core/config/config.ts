@@ -11,13 +11,15 @@
 import type { ListenAddress } from "../net/address.ts";
 import type { BackendUrl } from "./backend_url.ts";
 import type {
-  BackendTlsConfig,
   BreakerConfig,
+  HealthConfig,
+  PassiveHealthConfig,
+} from "./config_health.ts";
+import type {
+  BackendTlsConfig,
   CacheConfig,
   HashConfig,
-  HealthConfig,
   ListenerTlsConfig,
-  PassiveHealthConfig,
   QueueConfig,
   RequestBufferConfig,
   RetriesConfig,
@@ -206,15 +208,18 @@ export interface ClusterConfig {
   readonly dns: "first" | "all";
   /** Not supported yet. */
   readonly queue: QueueConfig | undefined;
-  /** Not supported yet. */
+  /** Undefined = no active checks. */
   readonly health: HealthConfig | undefined;
-  /** Not supported yet. */
+  /** Undefined = failures of requests take no backend out. */
   readonly passiveHealth: PassiveHealthConfig | undefined;
   /** Share of healthy backends below which all are used. Not supported yet. */
   readonly panic: number | undefined;
-  /** Not supported yet. */
+  /** Undefined = none. */
   readonly breaker: BreakerConfig | undefined;
-  /** Milliseconds. Not supported yet. */
+  /**
+   * Milliseconds in which the weight of a backend grows that came back or was
+   * added by a reload; undefined = it has all of it at once.
+   */
   readonly slowStart: number | undefined;
   /** Not supported yet. */
   readonly retries: RetriesConfig | undefined;

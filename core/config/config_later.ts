@@ -4,8 +4,6 @@
  *
  * @module
  */
-import type { StatusRange } from "./units.ts";
-
 /** TLS of a listener. */
 export interface ListenerTlsConfig {
   /** Chosen by SNI, the first is the default. */
@@ -42,48 +40,6 @@ export interface QueueConfig {
   readonly size: number;
   /** Milliseconds. Default 5 s. */
   readonly timeout: number;
-}
-
-/** Active health checks. */
-export interface HealthConfig {
-  /** Default `http`. */
-  readonly type: "http" | "tcp";
-  /** Default GET. */
-  readonly method: string;
-  /** Default `/`. */
-  readonly path: string;
-  /** The Host header; undefined = the backend's. */
-  readonly host: string | undefined;
-  /** What counts as healthy. Default 200-399. */
-  readonly statuses: readonly StatusRange[];
-  /** Text that the body must contain. */
-  readonly body: string | undefined;
-  /** Milliseconds between checks. Default 2 s. */
-  readonly interval: number;
-  /** Milliseconds that one may take. Default 1 s. */
-  readonly timeout: number;
-  /** Good checks in a row that bring a backend up. Default 2. */
-  readonly rise: number;
-  /** Bad checks in a row that take it down. Default 3. */
-  readonly fall: number;
-}
-
-/** Health by what requests meet. */
-export interface PassiveHealthConfig {
-  /** Failures in a row. Default 5. */
-  readonly failures: number;
-  /** Statuses that count as failures. Default 502-504. */
-  readonly statuses: readonly StatusRange[];
-  /** Milliseconds. Default 10 s. */
-  readonly coolDown: number;
-}
-
-/** The circuit breaker of a cluster. */
-export interface BreakerConfig {
-  /** Default 5. */
-  readonly failures: number;
-  /** Milliseconds. Default 30 s. */
-  readonly reset: number;
 }
 
 /** Further attempts. */

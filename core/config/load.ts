@@ -10,6 +10,7 @@ import {
 } from "./check_listeners.ts";
 import { conditionFindings } from "./check_conditions.ts";
 import type { CheckCondition } from "./check_conditions.ts";
+import { healthFindings } from "./check_health.ts";
 import { danglingFindings, duplicateFindings } from "./check_names.ts";
 import { pluginFindings } from "./check_plugins.ts";
 import { clusterFindings, productFindings } from "./check_rules.ts";
@@ -151,6 +152,7 @@ async function check(
     ...adminFindings(tree),
     ...productFindings(tree),
     ...clusterFindings(tree),
+    ...healthFindings(tree),
     ...pluginFindings(tree),
     ...await conditions(file, tree, options),
   ];

@@ -79,6 +79,37 @@ export function name(description: string): Scalar<string> {
   });
 }
 
+/** A token of RFC 9110 §5.6.2, such as a method or a field's name. */
+export function token(description: string): Scalar<string> {
+  return text(description, {
+    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+    expected: "a token: letters, digits and !#$%&'*+-.^_`|~",
+  });
+}
+
+/** A host name with or without a port, as a Host field has it; `expected` says what fits. */
+export function hostField(
+  description: string,
+  expected: string,
+): Scalar<string> {
+  const host = text(description);
+  return {
+    ...host,
+    parse(value) {
+      const written = host.parse(value);
+      const [, bare = written, port = ""] =
+        /^(.*[^:])(:\d{1,5})$/.exec(written) ?? [];
+      try {
+        if (!bare.startsWith("*")) return parseHostPattern(bare) + port;
+      } catch (error) {
+        if (!(error instanceof ValueError)) throw error;
+        // Refused below, in words that fit this key.
+      }
+      throw new ValueError(`Expected ${expected}`);
+    },
+  };
+}
+
 /** A whole number. */
 export function integer(
   description: string,
@@ -150,10 +181,10 @@ export function choice<const T extends string>(
   };
 }
 
-/** Milliseconds, written with a unit; at least 1 ms unless `min` is 0. */
+/** Milliseconds, written with a unit; at least `min` of them, 1 unless said otherwise. */
 export function duration(
   description: string,
-  { min = 1 }: { readonly min?: 0 | 1 } = {},
+  { min = 1 }: { readonly min?: number } = {},
 ): Scalar<number> {
   const expected = "a duration such as 250ms, 5s, 1m or 1h";
   return {
@@ -165,7 +196,11 @@ export function duration(
       }
       const milliseconds = parseDuration(readText(value, expected));
       if (milliseconds < min) {
-        throw new ValueError("Expected a duration above zero");
+        throw new ValueError(
+          min === 1
+            ? "Expected a duration above zero"
+            : `Expected a duration of at least ${min}ms`,
+        );
       }
       return milliseconds;
     },

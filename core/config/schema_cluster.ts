@@ -6,23 +6,18 @@
 import type { z } from "zod";
 import { defaultBackendId } from "./backend_url.ts";
 import type { BackendConfig, ClusterConfig } from "./config.ts";
-import { parseHostPattern } from "./host_pattern.ts";
 import {
   backendUrl,
   boolean,
   choice,
   duration,
+  hostField,
   integer,
   name,
   percentage,
-  text,
 } from "./scalars.ts";
-import type { Scalar } from "./scalars.ts";
 import {
-  breaker,
   hash,
-  health,
-  passiveHealth,
   queue,
   requestBuffer,
   retries,
@@ -30,6 +25,7 @@ import {
   tls,
   websocket,
 } from "./schema_cluster_later.ts";
+import { breaker, health, passiveHealth } from "./schema_health.ts";
 import {
   list,
   listWithDefault,
@@ -40,7 +36,6 @@ import {
   required,
   withDefault,
 } from "./schema_parts.ts";
-import { ValueError } from "./value_error.ts";
 
 const MAX_WEIGHT = 10_000;
 
@@ -89,7 +84,10 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   sticky: maybe(sticky),
   hostHeader: withDefault(
     "client",
-    hostHeader("The Host that backends see: client, backend or a name."),
+    hostField(
+      "The Host that backends see: client, backend or a name.",
+      "client, backend or a host name",
+    ),
   ),
   subclusters: maybe(list("Instead of backends.", subcluster)),
   backends: maybe(
@@ -111,7 +109,9 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   passiveHealth: maybe(passiveHealth),
   panic: optional(percentage("Fewer healthy than this: use all.")),
   breaker: maybe(breaker),
-  slowStart: optional(duration("How long a backend's weight grows.")),
+  slowStart: optional(
+    duration("How long the weight of a backend grows that came back."),
+  ),
   retries: maybe(retries),
   timeouts: mappingOfDefaults("How long a backend may take.", {
     connect: withDefault("2s", duration("To a connection.")),
@@ -141,22 +141,3 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   subclusters: subclusters ??
     [{ name: "default", weight: 1, backends: backends ?? [] }],
 }));
-
-function hostHeader(description: string): Scalar<string> {
-  const host = text(description);
-  return {
-    ...host,
-    parse(value) {
-      const written = host.parse(value);
-      const [, bare = written, port = ""] =
-        /^(.*[^:])(:\d{1,5})$/.exec(written) ?? [];
-      try {
-        if (!bare.startsWith("*")) return parseHostPattern(bare) + port;
-      } catch (error) {
-        if (!(error instanceof ValueError)) throw error;
-        // Refused below, in words that fit this key.
-      }
-      throw new ValueError("Expected client, backend or a host name");
-    },
-  };
-}

@@ -7,10 +7,7 @@
 import type { z } from "zod";
 import type {
   BackendTlsConfig,
-  BreakerConfig,
   HashConfig,
-  HealthConfig,
-  PassiveHealthConfig,
   QueueConfig,
   RequestBufferConfig,
   RetriesConfig,
@@ -23,8 +20,8 @@ import {
   integer,
   percentage,
   size,
-  statusRange,
   text,
+  token,
 } from "./scalars.ts";
 import type { Scalar } from "./scalars.ts";
 import {
@@ -37,9 +34,6 @@ import {
   withDefault,
 } from "./schema_parts.ts";
 import { ValueError } from "./value_error.ts";
-
-/** A token of RFC 9110 §5.6.2. */
-const TOKEN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
 
 /** `clusters[].hash` */
 export const hash: z.ZodType<HashConfig> = mapping("What is hashed.", {
@@ -67,50 +61,6 @@ export const queue: z.ZodType<QueueConfig> = mapping(
     timeout: withDefault("5s", duration("How long one waits.")),
   },
 );
-
-/** `clusters[].health` */
-export const health: z.ZodType<HealthConfig> = mapping("Active checks.", {
-  type: withDefault("http", choice("What is checked.", ["http", "tcp"])),
-  method: withDefault("GET", token("The request's method.")),
-  path: withDefault(
-    "/",
-    text("The request's path.", {
-      pattern: "^/",
-      expected: "a path that begins with a slash",
-    }),
-  ),
-  host: optional(text("The Host header; left out = the backend's.")),
-  statuses: listWithDefault(
-    ["200-399"],
-    "Statuses that count as healthy.",
-    required(statusRange("A status or a range of them.")),
-  ),
-  body: optional(text("Text that the body must contain.")),
-  interval: withDefault("2s", duration("Between two checks.")),
-  timeout: withDefault("1s", duration("How long one may take.")),
-  rise: withDefault(2, integer("Good checks in a row to be up.", { min: 1 })),
-  fall: withDefault(3, integer("Bad checks in a row to be down.", { min: 1 })),
-});
-
-/** `clusters[].passiveHealth` */
-export const passiveHealth: z.ZodType<PassiveHealthConfig> = mapping(
-  "Health by what requests meet.",
-  {
-    failures: withDefault(5, integer("Failures in a row.", { min: 1 })),
-    statuses: listWithDefault(
-      ["502-504"],
-      "Statuses that count as failures.",
-      required(statusRange("A status or a range of them.")),
-    ),
-    coolDown: withDefault("10s", duration("How long the backend rests.")),
-  },
-);
-
-/** `clusters[].breaker` */
-export const breaker: z.ZodType<BreakerConfig> = mapping("Circuit breaker.", {
-  failures: withDefault(5, integer("Failures that open it.", { min: 1 })),
-  reset: withDefault("30s", duration("Until it is tried again.")),
-});
 
 /** `clusters[].retries` */
 export const retries: z.ZodType<RetriesConfig> = mapping("Further attempts.", {
@@ -194,13 +144,6 @@ export const websocket: z.ZodType<WebSocketConfig> = mapping("WebSocket.", {
     token("The field that marks a re-dial."),
   ),
 });
-
-function token(description: string): Scalar<string> {
-  return text(description, {
-    pattern: TOKEN,
-    expected: "a token: letters, digits and !#$%&'*+-.^_`|~",
-  });
-}
 
 function replay(description: string): Scalar<number | "none"> {
   const bytes = size(description);

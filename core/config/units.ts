@@ -103,6 +103,20 @@ export function parseStatusRange(text: string): StatusRange {
   return [from, to];
 }
 
+/** Whether a status is in one of the ranges. */
+export function inStatusRanges(
+  ranges: readonly StatusRange[],
+  status: number,
+): boolean {
+  return ranges.some(([from, to]) => from <= status && status <= to);
+}
+
+/** Ranges as the config has them: `200-399, 404`. */
+export function formatStatusRanges(ranges: readonly StatusRange[]): string {
+  return ranges.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`)
+    .join(", ");
+}
+
 /** Multiplies decimals exactly enough: 0.29 × 100 must be 29. */
 function scale(amount: string, factor: number): number {
   const [whole = "", fraction = ""] = amount.split(".");

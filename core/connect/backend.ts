@@ -5,6 +5,10 @@
  * @module
  */
 import type { BackendUrl } from "../config/backend_url.ts";
+import type {
+  BackendHealth,
+  HealthSettings,
+} from "../health/backend_health.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { isLiteral } from "../net/resolver.ts";
 import { Socket } from "../net/socket.ts";
@@ -23,6 +27,7 @@ export interface BackendSettings {
   readonly maxIdle: number;
   /** Milliseconds that an idle connection is kept. */
   readonly idleTimeout: number;
+  readonly health: Omit<HealthSettings, "weight">;
 }
 
 /** What a backend is. */
@@ -60,6 +65,8 @@ export class Backend implements BackendIdentity {
   readonly pool: ConnectionPool<Http1BackendConnection>;
   readonly attempts: AttemptCounts;
   readonly responseTime: HistogramSeries;
+  /** Tell it of every attempt: when one begins, its result, its end. */
+  readonly health: BackendHealth;
   readonly #env: PlaneEnv;
   readonly #literal: SocketAddress[] | undefined;
   #settings: BackendSettings;
@@ -68,6 +75,7 @@ export class Backend implements BackendIdentity {
     env: PlaneEnv,
     identity: BackendIdentity,
     settings: BackendSettings,
+    health: BackendHealth,
   ) {
     this.id = identity.id;
     this.cluster = identity.cluster;
@@ -75,6 +83,7 @@ export class Backend implements BackendIdentity {
     this.url = identity.url;
     this.#env = env;
     this.#settings = settings;
+    this.health = health;
     this.pool = new ConnectionPool(settings.maxIdle);
     this.#literal = literalAddress(identity.url);
     const labels = [this.cluster, this.id] as const;
@@ -87,8 +96,9 @@ export class Backend implements BackendIdentity {
   }
 
   /** Takes what a reload changed; idle connections stay, as many as may. */
-  update(settings: BackendSettings): void {
+  update(settings: BackendSettings, weight: number): void {
     this.#settings = settings;
+    this.health.update({ ...settings.health, weight });
     this.pool.resize(settings.maxIdle);
   }
 
@@ -150,6 +160,10 @@ export class Backend implements BackendIdentity {
   /** It is in no snapshot any more: idle connections close, those at work when they are done. */
   retire(): void {
     this.pool.close();
+    const { metrics } = this.#env;
+    metrics.backendUp.delete(this.cluster, this.id);
+    metrics.poolConnections.delete(this.cluster, this.id, "active");
+    metrics.poolConnections.delete(this.cluster, this.id, "idle");
   }
 }
 

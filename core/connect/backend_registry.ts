@@ -4,6 +4,10 @@
  *
  * @module
  */
+import { BackendHealth } from "../health/backend_health.ts";
+import { BackendRow, makeRow } from "../health/backend_row.ts";
+import { backendKey, Epoch, type SharedRows } from "../health/shared_health.ts";
+import type { BackendEvent } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import {
   Backend,
@@ -11,21 +15,53 @@ import {
   type BackendSettings,
 } from "./backend.ts";
 
+/** What backends share with those of other workers. */
+export interface BackendRegistryOptions {
+  /** The worker's number, from 0. */
+  readonly worker: number;
+  /** How many workers there are. */
+  readonly workers: number;
+  /** The epoch of all workers; left out = one of its own. */
+  readonly epoch?: SharedArrayBuffer | undefined;
+  /** Is told of each change of a backend's state that this worker made. */
+  readonly notify: (event: BackendEvent) => void;
+}
+
 /** The living backends. */
 export class BackendRegistry {
+  /** Grows with every change of a backend's state, whichever worker made it. */
+  readonly epoch: Epoch;
   readonly #env: PlaneEnv;
+  readonly #options: BackendRegistryOptions;
   readonly #backends = new Map<string, Backend>();
 
-  constructor(env: PlaneEnv) {
+  constructor(env: PlaneEnv, options: BackendRegistryOptions) {
     this.#env = env;
+    this.#options = options;
+    this.epoch = new Epoch(options.epoch);
   }
 
-  /** The backend of this identity: the one that lives, as it is, or a new one. */
-  acquire(identity: BackendIdentity, settings: BackendSettings): Backend {
-    const key = keyOf(identity);
+  /** The backend of this identity: the one that lives, as it is, or a new one, with its row of `rows` where there is one. */
+  acquire(
+    identity: BackendIdentity,
+    settings: BackendSettings,
+    weight: number,
+    rows?: SharedRows,
+  ): Backend {
+    const key = backendKey(identity);
     const known = this.#backends.get(key);
     if (known !== undefined) return known;
-    const backend = new Backend(this.#env, identity, settings);
+    const { worker, workers, notify } = this.#options;
+    const health = new BackendHealth({
+      cluster: identity.cluster,
+      backend: identity.id,
+      row: new BackendRow(rows?.get(key) ?? makeRow(workers)),
+      epoch: this.epoch,
+      worker,
+      clock: this.#env.clock,
+      notify,
+    }, { ...settings.health, weight });
+    const backend = new Backend(this.#env, identity, settings, health);
     this.#backends.set(key, backend);
     return backend;
   }
@@ -43,9 +79,4 @@ export class BackendRegistry {
   list(): Backend[] {
     return [...this.#backends.values()];
   }
-}
-
-function keyOf(identity: BackendIdentity): string {
-  const { cluster, subcluster, id, url } = identity;
-  return JSON.stringify([cluster, subcluster, id, url.href]);
 }

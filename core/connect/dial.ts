@@ -14,6 +14,8 @@ export interface DialOptions {
   /** Milliseconds for each address. */
   readonly timeout: number;
   readonly deadlines: Deadlines;
+  /** Gives it up when it fires. */
+  readonly signal?: AbortSignal;
 }
 
 /** A connection and the address that it leads to. */
@@ -52,7 +54,9 @@ async function connect(
     const conn = await Deno.connect({
       hostname: remote.address,
       port: remote.port,
-      signal: limit.signal,
+      signal: options.signal === undefined
+        ? limit.signal
+        : AbortSignal.any([limit.signal, options.signal]),
     });
     conn.setNoDelay(true);
     return conn;

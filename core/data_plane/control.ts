@@ -5,7 +5,10 @@
  * @module
  */
 import type { Config } from "../config/config.ts";
+import type { BackendStates, LastError } from "../health/backend_health.ts";
+import type { SharedRows } from "../health/shared_health.ts";
 import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
+import type { BackendEvent } from "../plugin.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 
 /** A config that may become the current one. */
@@ -17,6 +20,8 @@ export interface Candidate {
   readonly artifacts: readonly PluginArtifact[];
   /** Ports that another worker got for addresses with port 0, by bind key. */
   readonly ports: Readonly<Record<string, number>>;
+  /** The shared rows of its backends, by `backendKey`; left out = each gets one of the plane's own. */
+  readonly rows?: SharedRows;
 }
 
 /** What a data plane is made with. */
@@ -28,6 +33,8 @@ export interface PlaneSettings {
   /** The proxy's name in Via. */
   readonly instance: string;
   readonly log: Config["log"];
+  /** The cell that all workers count changes of backends' states in; left out = one of the plane's own. */
+  readonly epoch?: SharedArrayBuffer;
 }
 
 /** What a prepared candidate tells. */
@@ -46,12 +53,13 @@ export interface PluginReport {
 }
 
 /** A backend as the admin interface lists it. */
-export interface BackendReport {
+export interface BackendReport extends BackendStates {
   readonly id: string;
   readonly cluster: string;
   readonly subcluster: string;
   readonly url: string;
-  readonly weight: number;
+  /** The last failure that a worker met there. */
+  readonly lastError: LastError | undefined;
   readonly active: number;
   readonly idle: number;
   readonly ok: number;
@@ -107,6 +115,8 @@ export interface PlaneControl {
   discard(revision: number): Promise<void>;
   /** What there is; at most so many sessions one by one. */
   report(sessions: number): Promise<PlaneReport>;
+  /** A backend's state changed: plugins are told. */
+  backendChanged(event: BackendEvent): Promise<void>;
   /** Stops accepting and resolves when all sessions have ended, at the latest after so many milliseconds, when they are cut. */
   drain(timeout: number): Promise<void>;
   /** Ends it: cuts what is open, ends the plugins. */

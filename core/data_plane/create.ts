@@ -12,7 +12,7 @@ import { IdSource } from "../observe/ids.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { createProxyMetrics } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
-import type { Plugin } from "../plugin.ts";
+import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
 
@@ -22,13 +22,16 @@ export interface CreateOptions {
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Tells the supervisor of a change of a backend's state, which then tells all planes; left out = the plane tells only itself. */
+  readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
 }
 
 /** A data plane without a config yet. */
 export function createDataPlane(options: CreateOptions): DataPlane {
-  const { settings, clock, log, builtins } = options;
+  const { settings, clock, log, builtins, onBackendEvent } = options;
   const registry = new MetricRegistry();
   return new DataPlane({
+    onBackendEvent,
     settings,
     registry,
     log,

@@ -14,7 +14,7 @@ import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
-import type { Plugin } from "../plugin.ts";
+import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import { Session } from "../session/session.ts";
@@ -42,6 +42,8 @@ export interface DataPlaneParts {
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Is told of each change of a backend's state that this plane made; undefined = only its own plugins are. */
+  readonly onBackendEvent: ((event: BackendEvent) => void) | undefined;
 }
 
 /** A candidate on its way to be the current config. */
@@ -75,9 +77,15 @@ export class DataPlane implements PlaneControl, SessionHost {
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
     this.env = parts.env;
-    this.backends = new BackendRegistry(parts.env);
+    const { worker, workers, epoch } = parts.settings;
+    this.backends = new BackendRegistry(parts.env, {
+      worker,
+      workers,
+      epoch,
+      notify: parts.onBackendEvent ?? ((event) => this.backendChanged(event)),
+    });
     this.listeners = new BoundListeners({
-      worker: parts.settings.worker,
+      worker,
       clock: parts.env.clock,
       log: parts.env.log,
       acceptor: (key) => this.#acceptor(key),
@@ -180,6 +188,11 @@ export class DataPlane implements PlaneControl, SessionHost {
     );
   }
 
+  backendChanged(event: BackendEvent): Promise<void> {
+    this.plugins.backendChanged(event);
+    return Promise.resolve();
+  }
+
   async drain(timeout: number): Promise<void> {
     this.draining = true;
     const closed = this.listeners.close();
@@ -252,6 +265,8 @@ export class DataPlane implements PlaneControl, SessionHost {
       config: candidate.config,
       plugins: uses,
       backends: this.backends,
+      rows: candidate.rows,
+      clock: this.env.clock,
       metrics: this.env.metrics,
       onUnused: () => this.plugins.release(uses),
     });

@@ -7,7 +7,7 @@
 import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
-import type { Plugin, PluginContext } from "../plugin.ts";
+import type { BackendEvent, Plugin, PluginContext } from "../plugin.ts";
 import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
@@ -84,6 +84,28 @@ export class PlanePlugins {
   /** Those that live, in the order of their set-up. */
   list(): readonly PluginInstance[] {
     return this.#instances.list();
+  }
+
+  /** Tells each of them; what one throws is logged and counted. */
+  backendChanged(event: BackendEvent): void {
+    for (const instance of this.list()) {
+      const { backendChanged } = instance.parts;
+      if (backendChanged === undefined) continue;
+      try {
+        const told = backendChanged(event);
+        if (told instanceof Promise) {
+          told.catch((thrown) => this.#callbackFailed(instance, thrown));
+        }
+      } catch (thrown) {
+        this.#callbackFailed(instance, thrown);
+      }
+    }
+  }
+
+  #callbackFailed({ name }: PluginInstance, error: unknown): void {
+    const { env, log } = this.#options;
+    env.metrics.handlerErrors.series(name, "backendChanged").add();
+    log.warn("A plugin's backendChanged failed", { plugin: name, error });
   }
 
   #context(

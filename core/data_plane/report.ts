@@ -29,8 +29,8 @@ export function reportPlane(
 ): PlaneReport {
   const { metrics } = plane.env;
   const backends = reportBackends(plane);
-  for (const { cluster, id, weight, active, idle } of backends) {
-    metrics.backendUp.series(cluster, id).set(weight > 0 ? 1 : 0);
+  for (const { cluster, id, up, active, idle } of backends) {
+    metrics.backendUp.series(cluster, id).set(up ? 1 : 0);
     metrics.poolConnections.series(cluster, id, "active").set(active);
     metrics.poolConnections.series(cluster, id, "idle").set(idle);
   }
@@ -66,13 +66,15 @@ export function reportPlane(
 }
 
 function reportBackends(plane: DataPlane): BackendReport[] {
+  const now = plane.env.clock.wall();
   return [...plane.current.clusters.values()].flatMap((cluster) =>
-    cluster.backends.map(({ backend, weight }) => ({
+    cluster.backends.map(({ backend }) => ({
       id: backend.id,
       cluster: backend.cluster,
       subcluster: backend.subcluster,
       url: backend.url.href,
-      weight,
+      ...backend.health.states(now),
+      lastError: backend.health.lastError,
       active: backend.pool.active,
       idle: backend.pool.idle,
       ok: backend.attempts.ok.value,

@@ -113,6 +113,13 @@ export const PROXY_METRICS = {
     labels: ["cluster", "backend"],
     merge: "max",
   },
+  backendStateChanges: {
+    type: "counter",
+    name: "headrace_backend_state_changes_total",
+    help:
+      "Changes of backends' states by their kind (check, passive, breaker, admin, weight) and the new state",
+    labels: ["cluster", "backend", "kind", "to"],
+  },
   poolConnections: {
     type: "gauge",
     name: "headrace_pool_connections",

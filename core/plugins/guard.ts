@@ -24,7 +24,7 @@ const POINTS: ReadonlyMap<string, CallbackPointSpec> = new Map(
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const CONDITION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-const PARTS = ["handlers", "conditions", "close"];
+const PARTS = ["handlers", "conditions", "backendChanged", "close"];
 
 /** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
 const PARTS_TO_COME = [
@@ -100,17 +100,32 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       );
     }
   }
-  const { handlers, conditions, close } = value;
-  if (close !== undefined && typeof close !== "function") {
-    refuseParts(place, `close must be a function: it is ${kindOf(close)}`);
-  }
+  const { handlers, conditions } = value;
+  const backendChanged = guardFunction(value, "backendChanged", place);
+  const close = guardFunction(value, "close", place);
   return {
     ...(handlers !== undefined &&
       { handlers: guardHandlers(handlers, place) }),
     ...(conditions !== undefined &&
       { conditions: guardConditions(conditions, place) }),
+    ...(backendChanged !== undefined &&
+      {
+        backendChanged: (event: unknown) => backendChanged.call(value, event),
+      }),
     ...(close !== undefined && { close: () => close.call(value) }),
   } as PluginParts;
+}
+
+/** A part that must be a function where it is there. */
+function guardFunction(
+  parts: Record<string, unknown>,
+  name: string,
+  place: PluginPlace,
+  // deno-lint-ignore ban-types -- any function, only its kind is looked at
+): Function | undefined {
+  const part = parts[name];
+  if (part === undefined || typeof part === "function") return part;
+  refuseParts(place, `${name} must be a function: it is ${kindOf(part)}`);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Cluster } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
 import type { ProxyError } from "../errors.ts";
+import type { Permit } from "../health/backend_health.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
 import type { Request } from "./request.ts";
 import type { Response } from "./response.ts";
@@ -31,17 +32,23 @@ export class Attempt {
   /** Its own: the next user of the connection changes the connection's. */
   #facts: ConnectionFacts | undefined;
   #using = false;
+  #permit: Permit;
+  /** What the backend's health is still to be told. */
+  #untold: "result" | "end" | "nothing" = "result";
 
+  /** `permit` is what the backend's health gave for it. */
   constructor(
     number: number,
     cluster: Cluster,
     backend: Backend,
+    permit: Permit,
     request: Request,
   ) {
     this.number = number;
     this.cluster = cluster;
     this.backend = backend;
     this.request = request;
+    this.#permit = permit;
   }
 
   /** What plugins see of it. */
@@ -67,7 +74,10 @@ export class Attempt {
         }`,
       );
     }
+    this.#end();
     this.backend = backend;
+    this.#permit = backend.health.beginAnyway();
+    this.#untold = "result";
   }
 
   /** Uses a connection until `release` or `close`. */
@@ -88,8 +98,32 @@ export class Attempt {
     return this.#facts;
   }
 
+  /** The backend's final response has this status. */
+  answered(status: number): void {
+    if (this.#untold !== "result") return;
+    this.#untold = "end";
+    this.backend.health.answered(status, this.#permit);
+  }
+
+  /** It failed before a final response. */
+  failed(error: ProxyError): void {
+    if (this.#untold !== "result") return;
+    this.#untold = "end";
+    // A backend may close a connection that waits; that says nothing of it.
+    const stale = error.code === "backend_closed" &&
+      this.#facts?.reused === true && !this.#connection!.answered;
+    if (!stale) this.backend.health.failed(error, this.#permit);
+  }
+
+  #end(): void {
+    if (this.#untold === "nothing") return;
+    this.#untold = "nothing";
+    this.backend.health.end(this.#permit);
+  }
+
   /** Ends the use of the connection: kept for others where both messages are complete. */
   release(): void {
+    this.#end();
     if (!this.#using) return;
     this.#using = false;
     this.#connection!.release();
@@ -97,6 +131,7 @@ export class Attempt {
 
   /** Ends the connection. */
   close(): void {
+    this.#end();
     if (!this.#using) return;
     this.keepViews();
     this.#using = false;

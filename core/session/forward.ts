@@ -65,6 +65,8 @@ export async function forward(
       const head = await connection.readHead(timeout);
       const response = attempt.response = responseOf(transaction, head);
       attempt.status = head.status;
+      const final = head.status >= 200 || head.status === 101;
+      if (final) attempt.answered(head.status);
       verdict = fire(transaction, "readResponseHeader", attempt);
       if (verdict instanceof Promise) verdict = await verdict;
       if (verdict?.kind === "retry") {
@@ -72,7 +74,7 @@ export async function forward(
       } else if (verdict !== undefined) {
         return await answered(transaction, attempt, verdict);
       }
-      if (head.status >= 200 || head.status === 101) {
+      if (final) {
         return backendReply(transaction, attempt, response);
       }
       if (transaction.exchange.takesInterim) {
@@ -177,6 +179,7 @@ function failAttempt(
   // A client that left had the connection closed: no failure of the backend.
   const error = transaction.gone ?? client ?? asProxyError(thrown);
   attempt.error = error;
+  attempt.failed(error);
   attempt.close();
   if (error.side === "backend") attempt.backend.attempts.failed.add(1);
   return error;

@@ -7,8 +7,7 @@
 import { ProxyError } from "../errors.ts";
 import type { Fields, PreparedFields } from "../message/fields.ts";
 import type { OutgoingRequest } from "../message/head.ts";
-import { formatHost } from "../net/address.ts";
-import type { BackendUrl } from "../config/backend_url.ts";
+import { backendHost, type BackendUrl } from "../config/backend_url.ts";
 import type { Attempt } from "./attempt.ts";
 import { hopsLeft } from "./max_forwards.ts";
 import type { Transaction } from "./transaction.ts";
@@ -58,13 +57,6 @@ function hostField(attempt: Attempt, fields: Fields): string | undefined {
     default:
       return hostHeader;
   }
-}
-
-function backendHost(url: BackendUrl): string {
-  if (url.path !== undefined) return "localhost";
-  const defaultPort = url.scheme === "https" ? 443 : 80;
-  const host = formatHost(url.hostname);
-  return url.port === defaultPort ? host : `${host}:${url.port}`;
 }
 
 /** X-Forwarded-* and Via of this hop; what a trusted peer or a handler has set stands. */

@@ -46,20 +46,31 @@ async function connect(session: Session): Promise<Socket> {
     `The cluster "${name}" has no backend to try`,
   );
   const excluded = new Set<Backend>();
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS;) {
     const backend = cluster?.pick(excluded.size === 0 ? undefined : excluded);
     if (backend === undefined) break;
+    excluded.add(backend);
+    const { health } = backend;
+    const permit = health.begin();
+    // Another worker's session tries whether it is well again.
+    if (permit === undefined) continue;
+    attempt++;
     try {
       const { socket } = await backend.connectSocket(await backend.resolve());
+      health.succeeded(permit);
       backend.attempts.ok.add(1);
       session.backend = backend.id;
       backend.pool.active++;
-      socket.onClosed = () => backend.pool.active--;
+      socket.onClosed = () => {
+        backend.pool.active--;
+        health.end(permit);
+      };
       return socket;
     } catch (thrown) {
       failure = asProxyError(thrown);
+      health.failed(failure, permit);
+      health.end(permit);
       backend.attempts.failed.add(1);
-      excluded.add(backend);
     }
   }
   throw failure;

@@ -42,8 +42,15 @@ export class Tries {
 
   /** The next attempt; the first one throws `no_backend` where there is none. */
   next(): Attempt {
-    const backend = this.#backend;
-    if (backend === undefined) {
+    let backend = this.#backend;
+    let permit = backend?.health.begin();
+    while (backend !== undefined && permit === undefined) {
+      // Another worker's attempt tries whether it is well again.
+      (this.#excluded ??= new Set()).add(backend);
+      backend = this.#cluster.pick(this.#excluded);
+      permit = backend?.health.begin();
+    }
+    if (backend === undefined || permit === undefined) {
       throw new ProxyError(
         "no_backend",
         `The cluster "${this.#cluster.name}" has no backend to try`,
@@ -54,6 +61,7 @@ export class Tries {
       attempts.length + 1,
       this.#cluster,
       backend,
+      permit,
       this.#requestOfAttempt(),
     );
     attempts.push(attempt);

@@ -18,7 +18,9 @@ import type {
 } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
+import type { SharedRows } from "../health/shared_health.ts";
 import { CidrSet } from "../net/cidr.ts";
+import type { Clock } from "../net/clock.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import { guardProductScope } from "../plugins/guard.ts";
 import { Product } from "../route/product.ts";
@@ -32,6 +34,9 @@ export interface BuildInput {
   readonly config: Config;
   readonly plugins: readonly PluginUse[];
   readonly backends: BackendRegistry;
+  /** The backends' rows; undefined = each gets one of its own. */
+  readonly rows: SharedRows | undefined;
+  readonly clock: Clock;
   readonly metrics: ProxyMetrics;
   readonly onUnused: () => void;
 }
@@ -68,7 +73,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     clusters: new Map(
       config.clusters.map((cluster) => [
         cluster.name,
-        buildCluster(cluster, input.backends),
+        buildCluster(cluster, input),
       ]),
     ),
     onUnused: input.onUnused,
@@ -127,25 +132,28 @@ function buildProduct(
 
 function buildCluster(
   config: ClusterConfig,
-  registry: BackendRegistry,
+  { backends: registry, rows, clock }: BuildInput,
 ): Cluster {
+  const { passiveHealth, breaker, slowStart } = config;
   const settings = {
     connectTimeout: config.timeouts.connect,
     maxIdle: config.keepAlive.maxIdle,
     idleTimeout: config.keepAlive.idle,
+    health: { passiveHealth, breaker, slowStart },
   };
   const backends = config.subclusters.map((subcluster): WeightedBackend[] =>
     subcluster.backends.map(({ id, url, weight }) => ({
       weight,
-      backend: registry.acquire({
-        id,
-        url,
-        cluster: config.name,
-        subcluster: subcluster.name,
-      }, settings),
+      backend: registry.acquire(
+        { id, url, cluster: config.name, subcluster: subcluster.name },
+        settings,
+        weight,
+        rows,
+      ),
     }))
   );
-  return new Cluster(config, backends, settings);
+  const { epoch } = registry;
+  return new Cluster(config, backends, settings, { epoch, clock });
 }
 
 function buildListener(

@@ -14,7 +14,8 @@ import {
 import { createDataPlane } from "../data_plane/create.ts";
 import type { Clock } from "../net/clock.ts";
 import type { CoreLog } from "../observe/log.ts";
-import type { Plugin } from "../plugin.ts";
+import type { BackendEvent, Plugin } from "../plugin.ts";
+import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
 import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
@@ -31,6 +32,8 @@ export interface PlanesOptions {
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly heartbeat: Heartbeat;
+  /** What the planes share of backends; hears of what changes there. */
+  readonly backends: Backends;
 }
 
 /** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
@@ -97,6 +100,11 @@ export class Planes {
     return reports.filter((report) => report !== undefined);
   }
 
+  /** A backend's state changed: the plugins of all planes hear of it. */
+  async backendChanged(event: BackendEvent): Promise<void> {
+    await this.#each((control) => control.backendChanged(event));
+  }
+
   /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */
   async drain(timeout: number): Promise<void> {
     this.#close();
@@ -145,6 +153,8 @@ export class Planes {
 
   async #swap(loaded: LoadedConfig): Promise<void> {
     const revision = ++this.#revision;
+    const { backends } = this.#options;
+    const rows = backends.rowsFor(loaded.config);
     // A worker that is being restarted gets what is current by then.
     const controls = this.#slots.flatMap(({ control }) => control ?? []);
     const prepared: PlaneControl[] = [];
@@ -152,7 +162,7 @@ export class Planes {
       const ports = { ...this.#current?.ports };
       const candidate = await prepareAll(
         controls,
-        { ...loaded, revision, ports },
+        { ...loaded, revision, ports, rows },
         prepared,
       );
       this.#checkOpen();
@@ -162,6 +172,7 @@ export class Planes {
         ),
       );
       this.#current = candidate;
+      backends.commit(candidate.config, rows);
     } catch (thrown) {
       await Promise.all(
         prepared.map((control) =>
@@ -174,22 +185,32 @@ export class Planes {
 
   /** Puts a new plane, without a config, into its place. */
   #fill(slot: Slot): PlaneControl {
-    const { workers, instance, logConfig, clock, log } = this.#options;
+    const { workers, instance, logConfig, clock, log, backends } =
+      this.#options;
     const settings: PlaneSettings = {
       worker: slot.worker,
       workers,
       instance,
       log: logConfig,
+      epoch: backends.epoch,
     };
+    const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();
     if (workers === 1) {
       const { builtins } = this.#options;
-      return createDataPlane({ settings, clock, builtins, log });
+      return createDataPlane({
+        settings,
+        clock,
+        builtins,
+        log,
+        onBackendEvent,
+      });
     }
     slot.plane = new WorkerPlane({
       settings,
       clock,
       heartbeat: this.#options.heartbeat,
+      onBackendEvent,
       onLost: (reason) => this.#restartLater(slot, reason),
     });
     return slot.plane.control;
@@ -197,9 +218,10 @@ export class Planes {
 
   /** A worker is lost with its sessions; another one is to take its place. */
   #restartLater(slot: Slot, reason: Error): void {
-    const { log, clock } = this.#options;
+    const { log, clock, backends } = this.#options;
     slot.control = undefined;
     slot.plane = undefined;
+    backends.loseWorker(slot.worker);
     if (this.#closed) return;
     if (clock.now() - slot.startedAt > MAX_RESTART_DELAY) slot.failures = 0;
     const delay = Math.min(

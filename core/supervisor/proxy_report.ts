@@ -10,10 +10,27 @@ import type {
   PluginReport,
   SessionReport,
 } from "../data_plane/control.ts";
+import type { LastError } from "../health/backend_health.ts";
+import type { CheckResult } from "../health/checker.ts";
 import {
   mergeSnapshots,
   type MetricSnapshot,
 } from "../observe/metric_snapshot.ts";
+
+/** A backend over all workers, and what the supervisor knows of it. */
+export interface ProxyBackendReport extends BackendReport {
+  /** How its last active check went; undefined where there was none. */
+  readonly lastCheck: CheckResult | undefined;
+}
+
+/** What the supervisor adds to the planes' reports. */
+export interface OwnReport {
+  readonly metrics: MetricSnapshot;
+  /** Sessions to list at most. */
+  readonly sessions: number;
+  /** How the last check of a backend went, by its id. */
+  readonly lastCheck: (id: string) => CheckResult | undefined;
+}
 
 /** A report over all workers. */
 export interface ProxyReport {
@@ -22,7 +39,7 @@ export interface ProxyReport {
   readonly metrics: MetricSnapshot;
   readonly listeners: readonly ListenerReport[];
   readonly plugins: readonly PluginReport[];
-  readonly backends: readonly BackendReport[];
+  readonly backends: readonly ProxyBackendReport[];
   readonly sessions: readonly SessionReport[];
   readonly sessionsOpen: number;
 }
@@ -30,13 +47,15 @@ export interface ProxyReport {
 /** Adds up the planes' reports and the supervisor's own metrics. */
 export function mergeReports(
   reports: readonly PlaneReport[],
-  own: MetricSnapshot,
-  sessions: number,
+  { metrics, sessions, lastCheck }: OwnReport,
 ): ProxyReport {
   return {
     revision: reports[0]?.revision ?? 0,
     workers: reports.length,
-    metrics: mergeSnapshots([own, ...reports.map(({ metrics }) => metrics)]),
+    metrics: mergeSnapshots([
+      metrics,
+      ...reports.map(({ metrics }) => metrics),
+    ]),
     listeners: merge(
       reports.flatMap(({ listeners }) => listeners),
       ({ name, address }) => `${name} ${address}`,
@@ -56,11 +75,20 @@ export function mergeReports(
         idle: a.idle + b.idle,
         ok: a.ok + b.ok,
         failed: a.failed + b.failed,
+        lastError: later(a.lastError, b.lastError),
       }),
-    ),
+    ).map((backend) => ({ ...backend, lastCheck: lastCheck(backend.id) })),
     sessions: reports.flatMap(({ sessions }) => sessions).slice(0, sessions),
     sessionsOpen: reports.reduce((sum, r) => sum + r.sessionsOpen, 0),
   };
+}
+
+function later(
+  a: LastError | undefined,
+  b: LastError | undefined,
+): LastError | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.at > b.at ? a : b;
 }
 
 /** One entry for each key, in the order of their first. */

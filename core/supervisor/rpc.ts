@@ -4,6 +4,7 @@
  * @module
  */
 import { type PlaneControl, RefusedError } from "../data_plane/control.ts";
+import type { BackendEvent } from "../plugin.ts";
 
 /** Either end of a message channel: a worker, its scope, a MessagePort. */
 export interface Port {
@@ -14,6 +15,11 @@ export interface Port {
   ): void;
 }
 
+/** What a plane says unasked: the state of a backend changed by its doing. */
+export interface BackendNotice {
+  readonly backendEvent: BackendEvent;
+}
+
 type Method = keyof PlaneControl;
 
 const METHODS: readonly Method[] = [
@@ -21,6 +27,7 @@ const METHODS: readonly Method[] = [
   "commit",
   "discard",
   "report",
+  "backendChanged",
   "drain",
   "stop",
 ];
@@ -126,6 +133,9 @@ export class RemoteControl implements PlaneControl {
   }
   report(...args: Parameters<PlaneControl["report"]>) {
     return this.#call("report", ...args);
+  }
+  backendChanged(...args: Parameters<PlaneControl["backendChanged"]>) {
+    return this.#call("backendChanged", ...args);
   }
   drain(...args: Parameters<PlaneControl["drain"]>) {
     return this.#call("drain", ...args);

@@ -14,6 +14,7 @@ import {
 } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { Plugin } from "../plugin.ts";
+import { type BackendChange, Backends } from "./backends.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
 import {
   type ConfigSource,
@@ -51,6 +52,7 @@ export class Supervisor {
   readonly #registry = new MetricRegistry();
   readonly #metrics: ProxyMetrics;
   #planes: Planes | undefined;
+  #backends: Backends | undefined;
   #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
   /** Resolves when it has drained or was cut: nothing is left to wait for. */
@@ -74,15 +76,24 @@ export class Supervisor {
   async start(loaded: LoadedConfig): Promise<void> {
     const { workers, log: logConfig } = loaded.config;
     const { builtins, clock, log, heartbeat } = this.#options;
+    const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
+    this.#backends = new Backends({
+      workers: count,
+      clock,
+      log,
+      metrics: this.#metrics,
+      tellPlanes: (event) => void this.#planes!.backendChanged(event),
+    });
     const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#planes = new Planes({
-      workers: workers === "auto" ? navigator.hardwareConcurrency : workers,
+      workers: count,
       instance: `headrace-${random.toString(36)}`,
       logConfig,
       builtins,
       clock,
       log,
       heartbeat: heartbeat ?? DEFAULT_HEARTBEAT,
+      backends: this.#backends,
     });
     this.#started = loaded.config;
     try {
@@ -141,7 +152,21 @@ export class Supervisor {
   /** What all planes tell, added up; at most so many sessions one by one. */
   async report(sessions: number): Promise<ProxyReport> {
     const reports = await this.#planes?.report(sessions) ?? [];
-    return mergeReports(reports, this.#registry.snapshot(), sessions);
+    return mergeReports(reports, {
+      metrics: this.#registry.snapshot(),
+      sessions,
+      lastCheck: (id) => this.#backends?.lastCheck(id),
+    });
+  }
+
+  /** Changes a backend for an operator; false where there is none of this id. It holds until the next start. */
+  changeBackend(id: string, change: BackendChange): boolean {
+    return this.#backends?.change(id, change) ?? false;
+  }
+
+  /** Closes a backend's breaker and ends its ejection; whether there was anything to do, undefined where there is none of this id. */
+  resetBackend(id: string): boolean | undefined {
+    return this.#backends?.reset(id);
   }
 
   /** Stops accepting and waits for the sessions' ends. */
@@ -149,6 +174,7 @@ export class Supervisor {
     if (this.state === "draining" || this.state === "stopped") return;
     const { timeout } = this.config.drain;
     this.state = "draining";
+    // Checks go on: what is open still needs backends.
     await this.#planes!.drain(timeout);
     this.#finish();
   }
@@ -161,6 +187,7 @@ export class Supervisor {
   /** Ends everything at once. */
   async stop(): Promise<void> {
     this.state = "stopped";
+    this.#backends?.stop();
     await this.#planes?.stop();
   }
 }

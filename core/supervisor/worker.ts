@@ -9,7 +9,7 @@ import { createDataPlane } from "../data_plane/create.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
 import type { Beat } from "./heartbeat.ts";
-import { type Port, serveControl } from "./rpc.ts";
+import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** The first message. */
@@ -27,6 +27,8 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
     clock: systemClock,
     log,
     builtins,
+    onBackendEvent: (backendEvent) =>
+      port.postMessage({ backendEvent } satisfies BackendNotice),
   });
   serveControl(port, plane);
   const beat = () => port.postMessage({ beat: true } satisfies Beat);

@@ -5,8 +5,9 @@
  */
 import type { PlaneControl, PlaneSettings } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
+import type { BackendEvent } from "../plugin.ts";
 import type { Beat, Heartbeat } from "./heartbeat.ts";
-import { RemoteControl } from "./rpc.ts";
+import { type BackendNotice, RemoteControl } from "./rpc.ts";
 import type { StartMessage } from "./worker.ts";
 
 /** A worker may take so long to its first sign of life, in milliseconds: all of its code is loaded before. */
@@ -22,6 +23,8 @@ export interface WorkerPlaneOptions {
   readonly settings: PlaneSettings;
   readonly clock: Clock;
   readonly heartbeat: Heartbeat;
+  /** Is told of each change of a backend's state that the worker made. */
+  readonly onBackendEvent: (event: BackendEvent) => void;
   /** Called once when it is gone without having been stopped. */
   readonly onLost: (reason: WorkerLostError) => void;
 }
@@ -35,8 +38,9 @@ export class WorkerPlane {
   readonly #stopWatch: () => void;
   #gone = false;
 
-  constructor({ settings, clock, heartbeat, onLost }: WorkerPlaneOptions) {
-    this.#onLost = onLost;
+  constructor(options: WorkerPlaneOptions) {
+    const { settings, clock, heartbeat, onBackendEvent } = options;
+    this.#onLost = options.onLost;
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
       type: "module",
       name: `headrace-${settings.worker}`,
@@ -48,6 +52,12 @@ export class WorkerPlane {
       event.preventDefault();
       this.#lose(event.message);
     });
+    this.#worker.addEventListener(
+      "message",
+      ({ data: { backendEvent } }: MessageEvent<Partial<BackendNotice>>) => {
+        if (backendEvent !== undefined) onBackendEvent(backendEvent);
+      },
+    );
     this.#stopWatch = this.#watch(clock, heartbeat);
     const message: StartMessage = {
       start: settings,

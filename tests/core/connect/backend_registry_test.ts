@@ -12,18 +12,26 @@ import { BackendRegistry } from "../../../core/connect/backend_registry.ts";
 import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
 import { MetricRegistry } from "../../../core/observe/metrics.ts";
 import type { PlaneEnv } from "../../../core/session/env.ts";
+import { backendKey } from "../../../core/health/shared_health.ts";
+import { BackendRow, makeRow } from "../../../core/health/backend_row.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { NO_HEALTH } from "../../support/backend_health.ts";
 
 const SETTINGS: BackendSettings = {
   connectTimeout: 1_000,
   maxIdle: 1,
   idleTimeout: 1_000,
+  health: NO_HEALTH,
 };
 
 /** A registry whose backends are never connected to. */
 function makeRegistry(): BackendRegistry {
   const metrics = createProxyMetrics(new MetricRegistry());
-  return new BackendRegistry({ metrics } as unknown as PlaneEnv);
+  return new BackendRegistry({ metrics } as unknown as PlaneEnv, {
+    worker: 0,
+    workers: 1,
+    notify: () => {},
+  });
 }
 
 function identity(
@@ -41,9 +49,9 @@ function identity(
 
 Deno.test("BackendRegistry.acquire gives the same backend for the same identity", () => {
   const registry = makeRegistry();
-  const first = registry.acquire(identity(), SETTINGS);
+  const first = registry.acquire(identity(), SETTINGS, 1);
 
-  assert(first === registry.acquire(identity(), SETTINGS));
+  assert(first === registry.acquire(identity(), SETTINGS, 1));
   assertEquals(registry.list(), [first]);
 });
 
@@ -56,17 +64,28 @@ Deno.test("BackendRegistry.acquire gives another backend for another id, cluster
     identity({ subcluster: "west" }),
     identity({}, "http://10.0.0.1:81"),
     identity({}, "http://10.0.0.1:80/base"),
-  ].map((one) => registry.acquire(one, SETTINGS));
+  ].map((one) => registry.acquire(one, SETTINGS, 1));
 
   assertEquals(new Set(backends).size, backends.length);
 });
 
 Deno.test("BackendRegistry.retireOthers forgets what is not kept: it comes back as a new one", () => {
   const registry = makeRegistry();
-  const kept = registry.acquire(identity({ id: "kept" }), SETTINGS);
-  const dropped = registry.acquire(identity(), SETTINGS);
+  const kept = registry.acquire(identity({ id: "kept" }), SETTINGS, 1);
+  const dropped = registry.acquire(identity(), SETTINGS, 1);
   registry.retireOthers(new Set([kept]));
 
   assertEquals(registry.list(), [kept]);
-  assert(dropped !== registry.acquire(identity(), SETTINGS));
+  assert(dropped !== registry.acquire(identity(), SETTINGS, 1));
+});
+
+Deno.test("BackendRegistry.acquire takes the row that others have, too", () => {
+  const registry = makeRegistry();
+  const buffer = makeRow(1);
+  const rows = new Map([[backendKey(identity()), buffer]]);
+  const { health } = registry.acquire(identity(), SETTINGS, 1, rows);
+  const other = registry.acquire(identity({ id: "b" }), SETTINGS, 1, rows);
+  new BackendRow(buffer).admin = "disabled";
+
+  assertEquals([health.eligible(0), other.health.eligible(0)], [false, true]);
 });

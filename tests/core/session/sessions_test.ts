@@ -7,6 +7,7 @@ import { CALLBACK_POINTS } from "../../../core/callback_points.ts";
 import { Attempt } from "../../../core/session/attempt.ts";
 import { verdicts } from "../../../core/verdict.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { makeHealth } from "../../support/backend_health.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HttpClient } from "../../support/http_client.ts";
 import { handlersPlugin, untypedPlugin } from "../../support/inline_plugin.ts";
@@ -278,14 +279,17 @@ for (
   });
 }
 
-Deno.test("Attempt ends the use of its connection once", () => {
+Deno.test("Attempt ends the use of its backend and of its connection once", () => {
   const told: string[] = [];
+  const { health } = makeHealth();
   const attempt = new Attempt(
     1,
     {} as never,
-    {} as never,
+    { health } as never,
+    health.begin()!,
     {} as never,
   );
+  assertEquals(health.load, 1);
   attempt.use({
     facts: { remote: { address: "127.0.0.1", port: 1 }, reused: true },
     release: () => told.push("release"),
@@ -295,5 +299,5 @@ Deno.test("Attempt ends the use of its connection once", () => {
   attempt.close();
   attempt.release();
   assertEquals(told, ["release"]);
-  assertEquals(attempt.facts?.reused, true);
+  assertEquals([attempt.facts?.reused, health.load], [true, 0]);
 });
