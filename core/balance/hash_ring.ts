@@ -98,10 +98,9 @@ export class HashRing {
   #contend(arc: number, place: number): void {
     const { id, name, weight } = this.#contenders[place]!;
     const owner = this.#owners[arc]!;
-    const free = owner < 0 || owner === place;
-    const best = free ? Infinity : this.#arrivals[arc]!;
+    const best = owner < 0 ? Infinity : this.#arrivals[arc]!;
     const arrival = arrivalOf(arc, name, weight, best);
-    if (free || wins(arrival, id, best, this.#contenders[owner]!.id)) {
+    if (owner < 0 || wins(arrival, id, best, this.#contenders[owner]!.id)) {
       this.#owners[arc] = place;
       this.#arrivals[arc] = arrival;
     }

@@ -163,10 +163,10 @@ Deno.test("ConsistentHash knows the load of many members, a part of it at a time
   const members = membersOf(new Array(100).fill(1));
   const policy = policyOf(members);
   const own = policy.pick(keyed("one"))!;
-  // 50 is too much of 50, and little of 10,000.
+  // 50 is too much of 50 in all, and little of 10,000.
   own.load = 50;
   for (let i = 0; i < 10; i++) assert(policy.pick(keyed("one")) !== own);
-  for (const member of members) member.load = 100;
+  members.forEach((member, i) => member.load = i % 2 * 200);
   own.load = 110;
   for (let i = 0; i < 10; i++) policy.pick(keyed("another"));
 
@@ -200,6 +200,20 @@ Deno.test("ConsistentHash spreads the keys of a member that is not usable over a
 
   assertEquals(counts.size, 9);
   for (const count of counts.values()) assert(count > 50, `${count}`);
+});
+
+Deno.test("ConsistentHash keeps a key's member where nobody usable has room", () => {
+  const members = membersOf([1, 1, 1, 1]);
+  const policy = policyOf(members);
+  const idle = policy.pick(keyed("one"))!;
+  const usable = (member: FakeMember) => member !== idle;
+  for (const member of members) if (usable(member)) member.load = 100;
+  const next = policy.pick(keyed("one"), usable)!;
+
+  assert(usable(next));
+  for (let i = 0; i < 6; i++) {
+    assert(policy.pick(keyed("one"), usable) === next);
+  }
 });
 
 Deno.test("ConsistentHash picks a busy one rather than none", () => {

@@ -6,6 +6,7 @@
 import fc from "fast-check";
 import { Turns } from "../../../core/balance/turns.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { heldBytes } from "../../support/garbage.ts";
 
 function turnsOf(weights: readonly number[]): Turns {
   const turns = new Turns();
@@ -130,19 +131,47 @@ Deno.test("Turns gives one that leaves after each of its turns no more than its 
   assert(Math.abs(taken - up / 2) <= 1, `${taken} of ${up}`);
 });
 
-Deno.test("Turns forgets the longest gone, and nobody is the worse for it", () => {
-  const turns = new Turns();
-  const stable = [{ id: "a", weight: 1 }, { id: "b", weight: 1 }];
-  const counts = [0, 0, 0];
-  const PICKS = 30_000;
-  for (let i = 0; i < PICKS; i++) {
-    // Each of these lives for three picks and never comes back.
-    const guest = { id: `guest ${Math.floor(i / 3)}`, weight: 1 };
-    turns.update([...stable, guest]);
-    counts[turns.next()]!++;
-  }
+Deno.test("Turns keeps credits while nobody is there", () => {
+  const turns = turnsOf([1, 1]);
+  assertEquals(turns.next(), 0);
+  turns.update([]);
+  assertEquals(turns.next(), -1);
+  turns.update([{ id: "0", weight: 1 }, { id: "1", weight: 1 }]);
 
-  for (const count of counts) {
-    assert(Math.abs(count - PICKS / 3) <= PICKS / 100, `${counts}`);
-  }
+  assertEquals([turns.next(), turns.next()], [1, 0]);
+});
+
+/** Guests that leave for good with their first turn, one after another; how many picks each took. */
+function guests(turns: Turns, count: number): number[] {
+  const stable = [{ id: "a", weight: 1 }, { id: "b", weight: 1 }];
+  return Array.from({ length: count }, (_, i) => {
+    turns.update([...stable, { id: `guest ${i}`, weight: 1 }]);
+    for (let picks = 1;; picks++) if (turns.next() === 2) return picks;
+  });
+}
+
+Deno.test("Turns lets nobody wait for what others owe that never come back", () => {
+  const turns = new Turns();
+  turns.update(["a", "b", "old"].map((id) => ({ id, weight: 1 })));
+  turns.next();
+  const waits = guests(turns, 3_000);
+  assert(Math.max(...waits) <= 4, `${Math.max(...waits)}`);
+  turns.update(["a", "b", "old"].map((id) => ({ id, weight: 1 })));
+  const next = Array.from({ length: 30 }, () => turns.next());
+
+  assert(next.includes(2), "the one that comes back waits");
+  assert(
+    next.includes(0) && next.includes(1),
+    "the one that comes back takes all",
+  );
+});
+
+Deno.test("Turns does not hold those that left for ever", () => {
+  const turns = new Turns();
+  guests(turns, 2_000);
+  const before = heldBytes();
+  guests(turns, 30_000);
+  const grown = heldBytes() - before;
+
+  assert(grown < 500_000, `${grown} bytes`);
 });
