@@ -16,6 +16,7 @@ import {
 import { pageRoute } from "./page.ts";
 import type { AdminRoute } from "./route.ts";
 import { apiRoutes } from "./routes_api.ts";
+import { backendRoutes } from "./routes_backends.ts";
 import { controlRoutes } from "./routes_control.ts";
 import { healthRoutes } from "./routes_health.ts";
 import { metricsRoutes } from "./routes_metrics.ts";
@@ -36,6 +37,7 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...healthRoutes(source),
     ...metricsRoutes(source),
     ...apiRoutes(source),
+    ...backendRoutes(source),
     ...controlRoutes(source, log),
   ];
   return [pageRoute(others), ...others];

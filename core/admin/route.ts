@@ -11,7 +11,7 @@ import type { Context } from "hono";
 /** One method of one path. */
 export interface AdminRoute {
   /** `GET` answers HEAD too. */
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH";
   /** As Hono writes it: `/session/abort/:id`. */
   readonly path: string;
   /** One line for people. */

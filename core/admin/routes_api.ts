@@ -35,15 +35,6 @@ export function apiRoutes(source: AdminSource): AdminRoute[] {
     },
     {
       method: "GET",
-      path: "/api/backends",
-      does: "backends with their clusters, weights, connections and attempts",
-      async handle() {
-        const { backends } = await source.report(0);
-        return answerJson({ backends });
-      },
-    },
-    {
-      method: "GET",
       path: "/api/plugins",
       does: "plugins with their origins, hashes, callback points and errors",
       async handle() {

@@ -36,8 +36,7 @@ import {
   required,
   withDefault,
 } from "./schema_parts.ts";
-
-const MAX_WEIGHT = 10_000;
+import { MAX_WEIGHT } from "./units.ts";
 
 const backend: z.ZodType<BackendConfig> = mapping("A backend.", {
   id: optional(name("Unique in the file; left out = its address.")),

@@ -24,6 +24,9 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
   ["TiB", 1024 ** 4],
 ]);
 
+/** The largest weight of a backend or subcluster. */
+export const MAX_WEIGHT = 10_000;
+
 /** A longer timer fires at once: `setTimeout` keeps its delay in 31 bits. */
 export const MAX_DURATION = 2 ** 31 - 1;
 

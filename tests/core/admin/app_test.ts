@@ -1,4 +1,5 @@
 import { adminRoutes } from "../../../core/admin/app.ts";
+import type { AdminRoute } from "../../../core/admin/route.ts";
 import { RefusedError } from "../../../core/data_plane/control.ts";
 import { VERSION } from "../../../core/version.ts";
 import {
@@ -175,32 +176,35 @@ Deno.test("/api/drain answers 409 while starting", async () => {
   assertEquals(source.state, "starting");
 });
 
-for (const route of adminRoutes(new FakeSource(), new FakeLog())) {
+const ROUTES = adminRoutes(new FakeSource(), new FakeLog());
+
+/** A request that the route takes. */
+function requestFor({ path, method }: AdminRoute): [string, RequestInit] {
+  const body = method === "PATCH" ? '{"weight":1}' : null;
+  return [path.replace(":id", "a1"), { method, body }];
+}
+
+for (const route of ROUTES) {
   Deno.test(`${route.path} takes ${route.method} and answers others 405 with Allow`, async () => {
     const { app } = fakeApp();
-    const right = await app.request(route.path, { method: route.method });
+    const right = await app.request(...requestFor(route));
     assert(right.ok);
     await right.body?.cancel();
-    const others = [
-      "PUT",
-      "DELETE",
-      "OPTIONS",
-      route.method === "GET" ? "POST" : "GET",
-    ];
-    for (const method of others) {
-      const wrong = await app.request(route.path, { method });
+    const allowed = ROUTES.filter(({ path }) => path === route.path)
+      .flatMap(({ method }) => method === "GET" ? ["GET", "HEAD"] : method);
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+      if (allowed.includes(method)) continue;
+      const [path] = requestFor(route);
+      const wrong = await app.request(path, { method });
       assertEquals(wrong.status, 405);
-      assertEquals(
-        wrong.headers.get("allow"),
-        route.method === "GET" ? "GET, HEAD" : "POST",
-      );
+      assertEquals(wrong.headers.get("allow"), allowed.join(", "));
       assertStringIncludes((await wrong.json()).error, method);
     }
   });
 
-  Deno.test(`${route.path} carries the security headers`, async () => {
+  Deno.test(`${route.method} ${route.path} carries the security headers`, async () => {
     const { app } = fakeApp();
-    const answer = await app.request(route.path, { method: route.method });
+    const answer = await app.request(...requestFor(route));
     await answer.body?.cancel();
     assertSealed(answer);
   });

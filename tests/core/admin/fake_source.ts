@@ -10,6 +10,7 @@ import {
 import type { AdminSource } from "../../../core/admin/source.ts";
 import type { SessionReport } from "../../../core/data_plane/control.ts";
 import type { Log } from "../../../core/plugin.ts";
+import type { BackendChange } from "../../../core/supervisor/backends.ts";
 import type { ProxyReport } from "../../../core/supervisor/proxy_report.ts";
 
 /** Answers from its fields and notes what it was asked. */
@@ -19,6 +20,8 @@ export class FakeSource implements AdminSource {
   sessions = 3;
   /** What `report` was asked for. */
   readonly limits: number[] = [];
+  /** What `changeBackend` was asked for. */
+  readonly changes: [id: string, change: BackendChange][] = [];
   /** What `reload` rejects with. */
   reloadFailure: Error | undefined;
   /** What `drain` rejects with. */
@@ -37,6 +40,15 @@ export class FakeSource implements AdminSource {
       sessions: listed,
       sessionsOpen: this.sessions,
     });
+  }
+
+  changeBackend(id: string, change: BackendChange): boolean {
+    this.changes.push([id, change]);
+    return id === "a1";
+  }
+
+  resetBackend(id: string): boolean | undefined {
+    return id === "a1" ? true : undefined;
   }
 
   reload(): Promise<void> {

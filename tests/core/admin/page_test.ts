@@ -14,9 +14,11 @@ Deno.test("/ lists every route, itself too, with a line each", async () => {
   assertEquals(answer.headers.get("content-type"), "text/html; charset=UTF-8");
   const lines = (await answer.text()).split("<tr>");
   for (const route of adminRoutes(new FakeSource(), new FakeLog())) {
-    const line = lines.filter((line) => line.includes(`>${route.path}<`));
+    const line = lines.filter((line) =>
+      line.includes(`>${route.path}<`) &&
+      line.includes(`<td>${route.method}</td>`)
+    );
     assertEquals(line.length, 1, route.path);
-    assertStringIncludes(line[0]!, `<td>${route.method}</td>`);
     assertStringIncludes(line[0]!, `<td>${route.does}</td>`);
   }
 });

@@ -16,6 +16,7 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "counter headrace_bytes_total{direction,side}",
     "counter headrace_attempts_total{cluster,backend,result}",
     "gauge headrace_backend_up{cluster,backend}",
+    "counter headrace_backend_state_changes_total{cluster,backend,kind,to}",
     "gauge headrace_pool_connections{cluster,backend,state}",
     "counter headrace_handler_errors_total{plugin,point}",
     "counter headrace_reloads_total{result}",
