@@ -29,13 +29,6 @@ export interface Share {
  */
 const MAX_AWAY = 1_000;
 
-/**
- * How many picks one may be owed more or less than the others after an update:
- * what members owe that never come back must not keep a new one waiting. Random
- * lives of 8 members come to 1.3 (measured), so nothing of theirs is cut.
- */
-const MAX_OWED = 4;
-
 /** Turns among shares, by their places in the last update. */
 export class Turns {
   #ids: readonly string[] = [];
@@ -47,7 +40,11 @@ export class Turns {
   /** Credits of those that left, the longest gone first. */
   readonly #away = new Map<string, number>();
 
-  /** Who takes turns from now on; who was there before keeps its credit. */
+  /**
+   * Who takes turns from now on. Who was there before keeps its credit, and who
+   * is new has none: since the one with the most is always next, nobody's is ever
+   * far from none, and a new one gets its first turn within a round or two.
+   */
   update(shares: readonly Share[]): void {
     const credits = this.#away;
     this.#ids.forEach((id, place) => credits.set(id, this.#credits[place]!));
@@ -57,7 +54,7 @@ export class Turns {
     if (sum > 0) this.#revalue(sum);
     this.#ids = shares.map(({ id }) => id);
     this.#weights = weights;
-    this.#credits = this.#settle(this.#ids.map((id) => credits.get(id)));
+    this.#credits = Float64Array.from(this.#ids, (id) => credits.get(id) ?? 0);
     for (const id of this.#ids) credits.delete(id);
     for (const id of credits.keys()) {
       if (credits.size <= MAX_AWAY) break;
@@ -111,18 +108,5 @@ export class Turns {
       }
     }
     this.#worth = worth;
-  }
-
-  /** Newcomers, whose credit is undefined, stand in the midst of the others; nobody stands far from it. */
-  #settle(owed: readonly (number | undefined)[]): Float64Array<ArrayBuffer> {
-    const known = owed.filter((credit) => credit !== undefined);
-    const mean = known.length === 0
-      ? 0
-      : known.reduce((sum, credit) => sum + credit) / known.length;
-    const most = MAX_OWED * this.#worth;
-    return Float64Array.from(
-      owed,
-      (credit = mean) => Math.min(Math.max(credit, mean - most), mean + most),
-    );
   }
 }

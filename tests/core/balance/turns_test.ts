@@ -141,36 +141,71 @@ Deno.test("Turns keeps credits while nobody is there", () => {
   assertEquals([turns.next(), turns.next()], [1, 0]);
 });
 
-/** Guests that leave for good with their first turn, one after another; how many picks each took. */
-function guests(turns: Turns, count: number): number[] {
-  const stable = [{ id: "a", weight: 1 }, { id: "b", weight: 1 }];
-  return Array.from({ length: count }, (_, i) => {
-    turns.update([...stable, { id: `guest ${i}`, weight: 1 }]);
-    for (let picks = 1;; picks++) if (turns.next() === 2) return picks;
+/**
+ * New ones that come for a few picks each, one after another, to two that stay:
+ * who of the three was picked how often.
+ */
+function receive(
+  turns: Turns,
+  guests: number,
+  staysOn: (turn: number, picks: number) => boolean,
+  place: number,
+): { readonly counts: readonly number[]; readonly longest: number } {
+  const counts = [0, 0, 0];
+  let longest = 0;
+  for (let i = 0; i < guests; i++) {
+    const shares = [{ id: "a", weight: 1 }, { id: "b", weight: 1 }];
+    shares.splice(place, 0, { id: `guest ${i}`, weight: 1 });
+    turns.update(shares);
+    let picks = 0;
+    let turn: number;
+    do {
+      turn = turns.next();
+      picks++;
+      const who = turn === place ? 2 : turn > place ? turn - 1 : turn;
+      counts[who]!++;
+    } while (staysOn(turn, picks));
+    longest = Math.max(longest, picks);
+  }
+  return { counts, longest };
+}
+
+for (const place of [0, 1, 2]) {
+  Deno.test(`Turns is fair to all when one after another leaves for good with its first turn, listed at ${place}`, () => {
+    const { counts, longest } = receive(
+      new Turns(),
+      4_000,
+      (turn) => turn !== place,
+      place,
+    );
+    const picks = counts.reduce((sum, count) => sum + count);
+
+    assert(longest <= 6, `one waits for ${longest} picks`);
+    for (const count of counts) {
+      assert(Math.abs(count - picks / 3) <= picks / 100, `${counts}`);
+    }
+  });
+
+  Deno.test(`Turns is fair to all when one after another leaves for good after two picks, listed at ${place}`, () => {
+    const { counts } = receive(
+      new Turns(),
+      4_000,
+      (_turn, picks) => picks < 2,
+      place,
+    );
+
+    for (const count of counts) {
+      assert(Math.abs(count - 8_000 / 3) <= 80, `${counts}`);
+    }
   });
 }
 
-Deno.test("Turns lets nobody wait for what others owe that never come back", () => {
-  const turns = new Turns();
-  turns.update(["a", "b", "old"].map((id) => ({ id, weight: 1 })));
-  turns.next();
-  const waits = guests(turns, 3_000);
-  assert(Math.max(...waits) <= 4, `${Math.max(...waits)}`);
-  turns.update(["a", "b", "old"].map((id) => ({ id, weight: 1 })));
-  const next = Array.from({ length: 30 }, () => turns.next());
-
-  assert(next.includes(2), "the one that comes back waits");
-  assert(
-    next.includes(0) && next.includes(1),
-    "the one that comes back takes all",
-  );
-});
-
 Deno.test("Turns does not hold those that left for ever", () => {
   const turns = new Turns();
-  guests(turns, 2_000);
+  const leave = (turn: number) => turn !== 2;
+  receive(turns, 2_000, leave, 2);
   const before = heldBytes();
-  guests(turns, 30_000);
+  receive(turns, 30_000, leave, 2);
   const grown = heldBytes() - before;
 
   assert(grown < 500_000, `${grown} bytes`);
