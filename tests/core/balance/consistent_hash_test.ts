@@ -68,7 +68,8 @@ Deno.test("ConsistentHash moves keys only to the member that grows in slow start
     policy.update(members);
     const after = idsOf(policy);
     after.forEach((id, i) => assert(id === before[i] || id === growing.id));
-    assert(moved(before, after) < 0.02);
+    const share = moved(before, after);
+    assert(share > 0.005 && share < 0.02, `${share}`);
     before = after;
   }
 

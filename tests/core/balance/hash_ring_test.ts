@@ -85,32 +85,37 @@ Deno.test("HashRing moves arcs only to one whose weight grows, as many as it gai
     const now = shares.with(3, { id: grown, weight: step / 20 });
     ring.update(now);
     const after = owners(ring, now);
-    const moved = before === undefined ? [] : moves(before, after);
-
-    assert(moved.every(([, to]) => to === grown));
-    // 1/200 of the keys a step, and chance.
-    assert(moved.length / ARCS < 0.01, `${moved.length / ARCS}`);
+    if (before !== undefined) {
+      const moved = moves(before, after);
+      assert(moved.every(([, to]) => to === grown));
+      // 1/200 of the keys a step, and chance.
+      const share = moved.length / ARCS;
+      assert(share > 0.002 && share < 0.01, `${share}`);
+    }
     before = after;
   }
 });
 
 Deno.test("HashRing knows owners by the members alone, not by their order or what was before", () => {
-  const life = fc.array(
-    fc.array(
-      fc.record({
-        id: fc.integer({ min: 0, max: 8 }).map(String),
-        weight: weights,
-      }),
-      { maxLength: 8 },
-    ).map((
-      shares,
-    ) => [...new Map(shares.map((share) => [share.id, share])).values()]),
-    { minLength: 1, maxLength: 6 },
-  );
+  const ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const step = fc.record({
+    // Undefined: who is there stays, in the same order.
+    ids: fc.option(fc.shuffledSubarray(ids), { nil: undefined }),
+    weights: fc.array(fc.option(weights, { nil: undefined }), {
+      minLength: ids.length,
+      maxLength: ids.length,
+    }),
+  });
   fc.assert(
-    fc.property(life, (steps) => {
+    fc.property(fc.array(step, { minLength: 1, maxLength: 6 }), (steps) => {
       const ring = new HashRing();
-      for (const shares of steps) {
+      let shares: Share[] = [];
+      for (const { ids = shares.map(({ id }) => id), weights } of steps) {
+        const before = new Map(shares.map(({ id, weight }) => [id, weight]));
+        shares = ids.map((id, i) => ({
+          id,
+          weight: weights[i] ?? before.get(id) ?? 1,
+        }));
         ring.update(shares);
         const sorted = shares.toSorted((a, b) => a.id < b.id ? -1 : 1);
         assertEquals(owners(ring, shares), ringOf(sorted));
