@@ -41,6 +41,12 @@ export const FAILURES = {
   client_closed: { side: "client", status: 499, retry: "never" },
   client_idle: { side: "client", status: 0, retry: "never" },
   too_many_connections: { side: "client", status: 0, retry: "never" },
+  // The PROXY header before it: from somebody who may not send one, none where
+  // one is required, one that breaks the protocol, not whole in time.
+  proxy_header_untrusted: { side: "client", status: 0, retry: "never" },
+  proxy_header_missing: { side: "client", status: 0, retry: "never" },
+  proxy_header_invalid: { side: "client", status: 0, retry: "never" },
+  proxy_header_timeout: { side: "client", status: 0, retry: "never" },
   client_write_timeout: { side: "client", status: 499, retry: "never" },
   // Finding the way.
   no_product: { side: "proxy", status: 404, retry: "never" },

@@ -301,7 +301,7 @@ export interface ResponseParts {
 export interface SocketAddress {
   /** An IP address without brackets, or a path for a unix socket. */
   readonly address: string;
-  /** 0 for a unix socket. */
+  /** 0 for a unix socket, and where nobody told it. */
   readonly port: number;
 }
 
@@ -315,8 +315,10 @@ export interface Session {
   readonly protocol: "http" | "tcp";
   /** The peer, as the PROXY header says where one was accepted. */
   readonly remote: SocketAddress;
-  /** Our side of the connection. */
+  /** Our side of the connection; behind a PROXY header the address that the client connected to. */
   readonly local: SocketAddress;
+  /** What the PROXY header told; undefined where none was accepted. */
+  readonly proxy: ProxyFacts | undefined;
   /** Whether a plugin's own request opened it, not a client. */
   readonly internal: boolean;
   /** Facts of the TLS handshake; undefined without TLS. */
@@ -339,6 +341,46 @@ export interface Session {
   readonly signal: AbortSignal;
   /** Registers a handler for this session only, also at the point that is running. */
   on<P extends PointName>(point: P, handler: HandlerAt<P>): void;
+}
+
+/** What a PROXY header told, beside `remote` and `local` of its session. */
+export interface ProxyFacts {
+  /** Of the protocol: the line of text or the binary header. */
+  readonly version: 1 | 2;
+  /** The proxy that sent it: the other end of the connection itself. */
+  readonly peer: SocketAddress;
+  /** The proxy speaks for itself, as in a health check: `remote` is its own address. */
+  readonly local: boolean;
+  /** The host name that the client asked the proxy for, in TLS its SNI. */
+  readonly authority: string | undefined;
+  /** The protocol that the client agreed on with the proxy by ALPN. */
+  readonly alpn: string | undefined;
+  /** The proxy's name for the connection: opaque, at most 128 bytes. */
+  readonly uniqueId: Uint8Array | undefined;
+  /** Facts of the client's TLS, where the proxy ended it and tells of it. */
+  readonly tls: ProxiedTls | undefined;
+  /** All TLVs of version 2 in their order, those of load balancers' own too. */
+  readonly tlvs: readonly ProxyTlv[];
+}
+
+/** One type-length-value of a PROXY header. */
+export interface ProxyTlv {
+  /** 0 to 255; 224 to 239 are for applications' own. */
+  readonly type: number;
+  /** What it says. */
+  readonly value: Uint8Array;
+}
+
+/** TLS between a client and the proxy that sent a PROXY header. */
+export interface ProxiedTls {
+  /** The TLS version, such as `TLSv1.3`. */
+  readonly version: string | undefined;
+  /** The cipher suite. */
+  readonly cipher: string | undefined;
+  /** Whether the client showed a certificate and the proxy verified it. */
+  readonly verified: boolean;
+  /** The common name in the client's certificate, verified or not. */
+  readonly commonName: string | undefined;
 }
 
 /** What a TLS handshake told. */
@@ -411,7 +453,7 @@ export interface HttpRequest {
   method: string;
   /** The protocol that the client spoke. */
   readonly version: "1.0" | "1.1" | "2";
-  /** `https` behind TLS, else `http`; from a trusted peer's X-Forwarded-Proto. */
+  /** `https` behind TLS, a PROXY header's too, else `http`; from a trusted peer's X-Forwarded-Proto. */
   readonly scheme: "http" | "https";
   /**
    * The Host field's host in its one spelling: lower case, without port, without

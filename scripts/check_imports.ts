@@ -14,6 +14,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   conditions: ["net", "text"],
   config: ["net", "text"],
   observe: ["net"],
+  "proxy_protocol": ["net"],
   plugins: ["net", "text"],
   http1: ["connect", "message", "net", "session"],
   connect: [
@@ -28,7 +29,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   health: ["config", "connect", "http1", "message", "net"],
   balance: ["config", "connect", "health", "net"],
   route: ["conditions", "config", "net"],
-  listener: ["config", "net"],
+  listener: ["config", "net", "proxy_protocol"],
   snapshot: [
     "balance",
     "conditions",
@@ -53,6 +54,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net",
     "observe",
     "plugins",
+    "proxy_protocol",
     "route",
     "snapshot",
   ],

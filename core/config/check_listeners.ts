@@ -23,6 +23,7 @@ export function listenerFindings(tree: unknown): Finding[] {
   return entries(root(tree), "listeners").flatMap((listener) => [
     ...protocolFindings(listener),
     ...limitFindings(listener),
+    ...proxyProtocolFindings(listener),
   ]);
 }
 
@@ -90,6 +91,29 @@ function protocolFindings(listener: Entry): Finding[] {
     refuse("sni", "expected only with protocol: tcp");
   }
   return findings;
+}
+
+/** Only peers that are trusted may say who the client is. */
+function proxyProtocolFindings(listener: Entry): Finding[] {
+  const { proxyProtocol, trusted, address } = listener.value;
+  if (proxyProtocol !== "accept" && proxyProtocol !== "require") return [];
+  const refuse = (message: string): Finding[] => [{
+    path: [...listener.path, "proxyProtocol"],
+    message,
+    value: proxyProtocol,
+  }];
+  if (typeof address === "string" && address.startsWith("unix:")) {
+    return refuse(
+      "expected none: the peers of a unix socket have no address that trusted could name",
+    );
+  }
+  const nobody = trusted === undefined ||
+    Array.isArray(trusted) && trusted.length === 0;
+  return nobody
+    ? refuse(
+      "expected none, or trusted beside it: the networks whose PROXY header is believed",
+    )
+    : [];
 }
 
 function limitFindings(listener: Entry): Finding[] {

@@ -57,11 +57,29 @@ export interface ListenerConfig {
   readonly address: ListenAddress;
   /** Default `http`. */
   readonly protocol: "http" | "tcp";
-  /** Default `none`, the only one supported yet. */
+  /**
+   * The PROXY header, of either version, before anything else, TLS too. The
+   * client is then whoever it names: for handlers, limits, logs, X-Forwarded-*
+   * and backends; LOCAL, UNKNOWN and other families than TCP's name nobody.
+   *
+   * - `none` (default): there is none.
+   * - `accept`: peers of `trusted` may send one. Who sends none is served as it
+   *   is, after its first bytes: not for protocols in which the server begins.
+   *   Others' bytes are never taken for one.
+   * - `require`: peers of `trusted` must send one, others are refused.
+   *
+   * What is refused is closed without an answer. Not with a unix socket, whose
+   * peers have no address to trust.
+   */
   readonly proxyProtocol: "none" | "accept" | "require";
-  /** Networks whose PROXY header and X-Forwarded-* are believed; make a `CidrSet` of it. Default none. */
+  /**
+   * Networks whose PROXY header and X-Forwarded-* are believed; make a `CidrSet`
+   * of it. Behind a PROXY header the peer whose X-Forwarded-* counts is the one
+   * that it names: an HTTP proxy before a TCP balancer has to be among them too.
+   * Default none; not with `proxyProtocol`.
+   */
   readonly trusted: readonly string[];
-  /** How many trusted proxies stand before this one. Default 1. */
+  /** How many trusted proxies stand before this one; those that send a PROXY header do not count. Default 1. */
   readonly hops: number;
   readonly socket: SocketConfig;
   /** Not supported yet. */
@@ -90,7 +108,7 @@ export interface SocketConfig {
 export interface LimitsConfig {
   /** Connections open at once; at the limit none is accepted. Default 10,000. */
   readonly connections: number;
-  /** Connections open at once from one client address; undefined = unlimited. */
+  /** Connections open at once from one client address, behind a PROXY header the one that it names; undefined = unlimited. */
   readonly connectionsPerAddress: number | undefined;
   /** Bytes of a request's head. Default 16 KiB. */
   readonly headerBytes: number;
@@ -104,7 +122,7 @@ export interface LimitsConfig {
 
 /** How long a listener waits for a client, in milliseconds. */
 export interface ListenerTimeoutsConfig {
-  /** The whole TLS handshake. Default 10 s. */
+  /** The whole PROXY header, and then the whole TLS handshake. Default 10 s. */
   readonly handshake: number;
   /** A request's whole head, since its first byte; on a new connection also the wait for that. Default 10 s. */
   readonly header: number;
@@ -229,7 +247,13 @@ export interface ClusterConfig {
   readonly requestBuffer: RequestBufferConfig | undefined;
   /** Not supported yet. */
   readonly tls: BackendTlsConfig | undefined;
-  /** Towards the backend. Default `none`, the only one supported yet. */
+  /**
+   * The PROXY header that each new connection to a backend begins with, before
+   * TLS: the client's address, through trusted proxies, and the one that it
+   * connected to. Nobody but the same client then reuses the connection. Clients
+   * without an address, and requests of plugins, are UNKNOWN (v1) or LOCAL (v2).
+   * Default `none`.
+   */
   readonly proxyProtocol: "none" | "v1" | "v2";
   /** A plugin's BackendDialer. Not supported yet. */
   readonly dialer: string | undefined;

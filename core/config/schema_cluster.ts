@@ -131,7 +131,10 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   tls: maybe(tls),
   proxyProtocol: withDefault(
     "none",
-    choice("The PROXY header towards the backend.", ["none", "v1", "v2"]),
+    choice(
+      "The PROXY header that each new connection to a backend begins with; such a connection serves one client.",
+      ["none", "v1", "v2"],
+    ),
   ),
   dialer: optional(name("A plugin's BackendDialer chooses and dials.")),
   websocket: maybe(websocket),

@@ -83,7 +83,10 @@ const limits: z.ZodType<LimitsConfig> = mappingOfDefaults(
       }),
     ),
     connectionsPerAddress: optional(
-      integer("Connections open at once from one client address.", { min: 1 }),
+      integer(
+        "Connections open at once from one client address, behind a PROXY header the one that it names.",
+        { min: 1 },
+      ),
     ),
     headerBytes: withDefault(
       "16KiB",
@@ -111,7 +114,10 @@ const limits: z.ZodType<LimitsConfig> = mappingOfDefaults(
 const timeouts = mappingOfDefaults(
   "How long the listener waits for a client.",
   {
-    handshake: withDefault("10s", duration("The whole TLS handshake.")),
+    handshake: withDefault(
+      "10s",
+      duration("The whole PROXY header, and then the whole TLS handshake."),
+    ),
     header: withDefault(
       "10s",
       duration(
@@ -150,23 +156,22 @@ export const listenerSchema: z.ZodType<ListenerConfig> = mapping(
     ),
     proxyProtocol: withDefault(
       "none",
-      choice("The PROXY header (v1 and v2), from trusted sources only.", [
-        "none",
-        "accept",
-        "require",
-      ]),
+      choice(
+        "The PROXY header (v1 and v2) of peers in trusted, before anything else. accept: they may send one; require: they must, and others are refused.",
+        ["none", "accept", "require"],
+      ),
     ),
     trusted: listWithDefault(
       [],
-      "Whose PROXY and X-Forwarded-* are believed.",
+      "Whose PROXY header and X-Forwarded-* are believed; the peer that a PROXY header names counts for X-Forwarded-*.",
       required(network("An IP network or address.")),
     ),
     hops: withDefault(
       1,
-      integer("How many trusted proxies stand before this one.", {
-        min: 1,
-        max: 100,
-      }),
+      integer(
+        "How many trusted proxies stand before this one; those that send a PROXY header do not count.",
+        { min: 1, max: 100 },
+      ),
     ),
     socket,
     tls: maybe(tls),

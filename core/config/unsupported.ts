@@ -28,7 +28,6 @@ const TLS_URL = {
 
 /** The table. */
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
-  { path: "listeners[].proxyProtocol", harmless: ["none"] },
   { path: "listeners[].tls" },
   { path: "listeners[].sni" },
   { path: "clusters[].balance", harmless: ["roundrobin"] },
@@ -50,7 +49,6 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "clusters[].retries" },
   { path: "clusters[].requestBuffer" },
   { path: "clusters[].tls" },
-  { path: "clusters[].proxyProtocol", harmless: ["none"] },
   { path: "clusters[].dialer" },
   { path: "clusters[].websocket" },
   { path: "cache" },

@@ -18,6 +18,7 @@ import type { PlaneEnv } from "../session/env.ts";
 import type { BackendConnection } from "./backend_connection.ts";
 import { dial } from "./dial.ts";
 import { ConnectionPool } from "./pool.ts";
+import type { Preface } from "./preface.ts";
 
 /** What a reload may change of a backend that stays. */
 export interface BackendSettings {
@@ -112,12 +113,13 @@ export class Backend implements BackendIdentity {
     return found instanceof Promise ? found.then(withPort) : withPort(found);
   }
 
-  /** An idle connection to one of the addresses. */
+  /** An idle connection to one of the addresses that began with the same preface. */
   takePooled(
     addresses: readonly SocketAddress[],
+    preface?: Preface,
   ): BackendConnection | undefined {
     for (;;) {
-      const connection = this.pool.take(addresses);
+      const connection = this.pool.take(addresses, preface?.key);
       if (connection === undefined) return undefined;
       if (connection.closed) continue;
       connection.reuse();
@@ -128,24 +130,28 @@ export class Backend implements BackendIdentity {
   /** A new connection for HTTP. Rejects with a ProxyError. */
   async connect(
     addresses: readonly SocketAddress[],
+    preface?: Preface,
   ): Promise<BackendConnection> {
-    const { socket, remote } = await this.connectSocket(addresses);
+    const { socket, remote } = await this.connectSocket(addresses, preface);
     return new Http1BackendConnection(socket, remote, {
       buffers: this.#env.buffers,
       deadlines: this.#env.deadlines,
       limits: RESPONSE_LIMITS,
       writeTimeout: WRITE_TIMEOUT,
       idleTimeout: this.#settings.idleTimeout,
+      key: preface?.key,
     }, this.pool);
   }
 
   /** A new connection for bytes. Rejects with a ProxyError. */
   async connectSocket(
     addresses: readonly SocketAddress[],
+    preface?: Preface,
   ): Promise<{ socket: Socket; remote: SocketAddress }> {
     const { conn, remote } = await dial(addresses, {
       timeout: this.#settings.connectTimeout,
       deadlines: this.#env.deadlines,
+      preface: preface?.bytes,
     });
     const socket = new Socket(conn, {
       buffers: this.#env.buffers,

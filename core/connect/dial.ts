@@ -8,6 +8,7 @@ import { formatHost } from "../net/address.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import type { SocketAddress } from "../plugin.ts";
+import { type PrefaceBytes, writePreface } from "./preface.ts";
 
 /** Options of a dial. */
 export interface DialOptions {
@@ -16,6 +17,8 @@ export interface DialOptions {
   readonly deadlines: Deadlines;
   /** Gives it up when it fires. */
   readonly signal?: AbortSignal;
+  /** Written first. */
+  readonly preface?: PrefaceBytes | undefined;
 }
 
 /** A connection and the address that it leads to. */
@@ -47,18 +50,9 @@ async function connect(
   const limit = new ConnectDeadline(options);
   options.deadlines.add(limit);
   try {
-    if (isPath(remote)) {
-      // A unix socket answers at once or not at all: no deadline can pass.
-      return await Deno.connect({ transport: "unix", path: remote.address });
-    }
-    const conn = await Deno.connect({
-      hostname: remote.address,
-      port: remote.port,
-      signal: options.signal === undefined
-        ? limit.signal
-        : AbortSignal.any([limit.signal, options.signal]),
-    });
-    conn.setNoDelay(true);
+    const conn = await open(remote, options.signal, limit.signal);
+    const { preface } = options;
+    if (preface !== undefined) await begin(conn, remote, preface);
     return conn;
   } catch (thrown) {
     throw limit.passed
@@ -69,6 +63,37 @@ async function connect(
       : thrown;
   } finally {
     options.deadlines.delete(limit);
+  }
+}
+
+async function open(
+  remote: SocketAddress,
+  given: AbortSignal | undefined,
+  late: AbortSignal,
+): Promise<Deno.Conn> {
+  if (isPath(remote)) {
+    // A unix socket answers at once or not at all: no deadline can pass.
+    return await Deno.connect({ transport: "unix", path: remote.address });
+  }
+  const conn = await Deno.connect({
+    hostname: remote.address,
+    port: remote.port,
+    signal: given === undefined ? late : AbortSignal.any([late, given]),
+  });
+  conn.setNoDelay(true);
+  return conn;
+}
+
+async function begin(
+  conn: Deno.Conn,
+  remote: SocketAddress,
+  preface: PrefaceBytes,
+): Promise<void> {
+  try {
+    await writePreface(conn, remote, preface);
+  } catch (thrown) {
+    conn.close();
+    throw thrown;
   }
 }
 

@@ -8,6 +8,8 @@ import type { SocketAddress } from "../plugin.ts";
 /** What a pool keeps. */
 export interface Pooled {
   readonly facts: { readonly remote: SocketAddress };
+  /** The key of its preface, undefined where it has none. */
+  readonly key: string | undefined;
   readonly closed: boolean;
   close(): void;
 }
@@ -31,12 +33,17 @@ export class ConnectionPool<C extends Pooled> {
   }
 
   /**
-   * The connection used last of those to one of these addresses: the warmest is
-   * the least likely to have been closed by the backend.
+   * The connection used last of those to one of these addresses that began with
+   * the preface of this key, or with none: the warmest is the least likely to
+   * have been closed by the backend.
    */
-  take(addresses: readonly SocketAddress[]): C | undefined {
+  take(
+    addresses: readonly SocketAddress[],
+    key?: string,
+  ): C | undefined {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const connection = this.#idle[i]!;
+      if (connection.key !== key) continue;
       if (!includes(addresses, connection.facts.remote)) continue;
       if (i === this.#idle.length - 1) this.#idle.pop();
       else this.#idle.splice(i, 1);
@@ -47,7 +54,14 @@ export class ConnectionPool<C extends Pooled> {
 
   /** Keeps a connection for the next transaction; false where there is no room. */
   put(connection: C): boolean {
-    if (this.#closed || this.#idle.length >= this.#maxIdle) return false;
+    if (this.#closed || this.#maxIdle === 0) return false;
+    if (this.#idle.length >= this.#maxIdle) {
+      const coldest = this.#idle[0]!;
+      if (coldest.key === connection.key) return false;
+      // Those of a key are of use to one client, and to nobody once it has left:
+      // the coldest makes room, or the dead would keep out the living.
+      coldest.close();
+    }
     this.#idle.push(connection);
     return true;
   }

@@ -32,6 +32,7 @@ import {
   RefusedError,
 } from "./control.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
+import { Refusals } from "./refusals.ts";
 import { reportPlane } from "./report.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 
@@ -68,6 +69,7 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   readonly #parts: DataPlaneParts;
   readonly #counts: TransactionCounts;
+  readonly #refusals: Refusals;
   readonly #lag: LoopLagMeter;
   readonly #late = new Set<Promise<unknown>>();
   #pending: Pending | undefined;
@@ -104,6 +106,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     const { metrics, clock } = parts.env;
     this.#counts = new TransactionCounts(metrics);
+    this.#refusals = new Refusals(parts.env);
     this.#lag = new LoopLagMeter({
       clock,
       histogram: metrics.eventLoopLag.series(),
@@ -238,6 +241,9 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   ended(session: Session): void {
     this.sessions.delete(session);
+    if (session.error !== undefined) {
+      this.#refusals.note(session, session.error);
+    }
     if (this.sessions.size === 0) this.#idle?.();
   }
 
@@ -306,12 +312,8 @@ export class DataPlane implements PlaneControl, SessionHost {
           keepAlive: socket.keepAlive,
         };
       },
-      session: (initiator, refusal) =>
-        new Session(this, lookUp(), initiator).run(
-          refusal === undefined
-            ? undefined
-            : new ProxyError("too_many_connections", refusal),
-        ),
+      session: (initiator, admit) =>
+        new Session(this, lookUp(), initiator).run(admit),
     };
   }
 

@@ -91,6 +91,7 @@ export class Subrequests {
       remote: NOBODY,
       local: NOBODY,
       internal: true,
+      proxy: undefined,
       tls: undefined,
     }, listener);
     const socket = new Socket(near, {

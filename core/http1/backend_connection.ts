@@ -43,6 +43,8 @@ export interface Http1BackendOptions {
   readonly writeTimeout: number;
   /** Milliseconds that it may wait in the pool. */
   readonly idleTimeout: number;
+  /** The key of its preface; left out where it has none. */
+  readonly key?: string | undefined;
 }
 
 /** Interim responses before a final one: more are an attack on whoever relays them. */
@@ -53,6 +55,7 @@ const GIVEN_UP = new ProxyError("backend_closed", "The exchange was given up");
 /** One connection. */
 export class Http1BackendConnection implements BackendConnection {
   readonly facts: ConnectionFacts & { reused: boolean };
+  readonly key: string | undefined;
   uploadError: ProxyError | undefined;
   upload: Promise<void> | null = null;
   answered = false;
@@ -98,6 +101,7 @@ export class Http1BackendConnection implements BackendConnection {
     pool: ConnectionPool<Http1BackendConnection> | undefined,
   ) {
     this.facts = { remote, reused: false };
+    this.key = options.key;
     this.#socket = socket;
     this.#options = options;
     this.#pool = pool;

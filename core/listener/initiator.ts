@@ -5,7 +5,7 @@
  * @module
  */
 import type { ByteConn } from "../net/byte_conn.ts";
-import type { SocketAddress, TlsFacts } from "../plugin.ts";
+import type { ProxyFacts, SocketAddress, TlsFacts } from "../plugin.ts";
 
 /** An accepted connection with what is known before a byte is read. */
 export interface Initiator {
@@ -14,6 +14,8 @@ export interface Initiator {
   readonly local: SocketAddress;
   /** Made by a plugin's request, not by a client. */
   readonly internal: boolean;
+  /** What its PROXY header told, once that is read: remote and local are then the header's. */
+  readonly proxy: ProxyFacts | undefined;
   /** Facts of the TLS handshake, once it is done. */
   readonly tls: TlsFacts | undefined;
 }

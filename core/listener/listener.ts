@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
+import { socketAddress } from "../net/socket_address.ts";
 import type { Log, SocketAddress } from "../plugin.ts";
 import type { Initiator } from "./initiator.ts";
 
@@ -14,20 +16,23 @@ export type ListenerState = "warming" | "active" | "draining";
 export interface AcceptRules {
   /** Connections open at once; at the limit none is accepted. */
   readonly connections: number;
-  /** Connections open at once from one address. */
+  /** Connections open at once of one client's address. */
   readonly connectionsPerAddress: number | undefined;
   readonly noDelay: boolean;
   readonly keepAlive: boolean;
 }
 
+/**
+ * Counts a connection for its client's address, once that is known. Throws
+ * `too_many_connections` where that has its share already.
+ */
+export type Admit = (address: string) => void;
+
 /** Where a listener hands connections to. */
 export interface Acceptor {
   rules(): AcceptRules;
-  /**
-   * Runs a session on the connection; resolves when that is closed. With
-   * `refusal` the session only begins and ends, for the reason given.
-   */
-  session(initiator: Initiator, refusal: string | undefined): Promise<void>;
+  /** Runs a session on the connection, which `admit` may refuse; resolves when it is closed. */
+  session(initiator: Initiator, admit: Admit): Promise<void>;
 }
 
 /** How long to wait after an accept failed, in milliseconds: out of descriptors, most likely. */
@@ -117,30 +122,39 @@ export class Listener {
 
   #begin(conn: Deno.Conn): void {
     const rules = this.#acceptor.rules();
-    const remote = socketAddress(conn.remoteAddr);
     if ("setNoDelay" in conn) setOptions(conn as Deno.TcpConn, rules);
-    const { address } = remote;
-    const count = (this.#perAddress.get(address) ?? 0) + 1;
-    this.#perAddress.set(address, count);
     this.open++;
-    const crowded = count > (rules.connectionsPerAddress ?? Infinity);
-    const refusal = crowded
-      ? `${address} has ${count - 1} connections open already`
-      : undefined;
+    let counted: string | undefined;
     this.#acceptor.session({
       conn,
-      remote,
+      remote: socketAddress(conn.remoteAddr),
       local: socketAddress(conn.localAddr),
       internal: false,
+      proxy: undefined,
       tls: undefined,
-    }, refusal).then(() => this.#ended(address));
+    }, (address) => {
+      counted = address;
+      this.#count(address, rules.connectionsPerAddress ?? Infinity);
+    }).then(() => this.#ended(counted));
   }
 
-  #ended(address: string): void {
+  #count(address: string, most: number): void {
+    const others = this.#perAddress.get(address) ?? 0;
+    this.#perAddress.set(address, others + 1);
+    if (others < most) return;
+    throw new ProxyError(
+      "too_many_connections",
+      `${address} has ${others} connections open already`,
+    );
+  }
+
+  #ended(counted: string | undefined): void {
     this.open--;
-    const count = this.#perAddress.get(address)! - 1;
-    if (count === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, count);
+    if (counted !== undefined) {
+      const count = this.#perAddress.get(counted)! - 1;
+      if (count === 0) this.#perAddress.delete(counted);
+      else this.#perAddress.set(counted, count);
+    }
     this.#wake?.();
   }
 }
@@ -152,15 +166,6 @@ function setOptions(conn: Deno.TcpConn, rules: AcceptRules): void {
   } catch {
     // The client is gone already: the session's first read says so.
   }
-}
-
-/** The address of an end of a connection. */
-export function socketAddress(address: Deno.Addr): SocketAddress {
-  if (address.transport === "tcp" || address.transport === "udp") {
-    return { address: address.hostname, port: address.port };
-  }
-  const path = "path" in address ? address.path : "";
-  return { address: path ?? "", port: 0 };
 }
 
 async function removeSocket(path: string): Promise<void> {

@@ -81,6 +81,13 @@ export const PROXY_METRICS = {
     help: "Accepted connections, refused ones too",
     labels: ["listener"],
   },
+  sessionsRefused: {
+    type: "counter",
+    name: "headrace_sessions_refused_total",
+    help:
+      "Connections that ended before accept as their client's address had its share or their PROXY header was refused, by reason",
+    labels: ["listener", "reason"],
+  },
   sessionsOpen: {
     type: "gauge",
     name: "headrace_sessions_open",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { ResponseHead } from "../message/head.ts";
 import type { Verdict } from "../verdict.ts";
@@ -42,8 +43,9 @@ export async function forward(
     }
 
     transaction.move(STATES.connect);
-    const connection = tries.takePooled(attempt) ??
-      await attempt.backend.connect(attempt.addresses);
+    const preface = prefaceOf(transaction, attempt);
+    const connection = tries.takePooled(attempt, preface) ??
+      await attempt.backend.connect(attempt.addresses, preface);
     attempt.use(connection);
     transaction.connectedAt = transaction.elapsed();
     if (transaction.gone !== undefined) throw transaction.gone;
@@ -87,6 +89,17 @@ export async function forward(
     if (!tries.afterFailure(attempt, error)) throw error;
   }
   return await forward(transaction, tries);
+}
+
+/** What the attempt's connection begins with: whom the backend is to take for the client. */
+function prefaceOf(
+  { session, clientAddress }: Transaction,
+  attempt: Attempt,
+): Preface | undefined {
+  const { proxyProtocol } = attempt.cluster.config;
+  return proxyProtocol === "none"
+    ? undefined
+    : session.preface(proxyProtocol, clientAddress);
 }
 
 /** How long the backend may take to a head, in milliseconds: the rule's word before the cluster's. */

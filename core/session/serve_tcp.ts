@@ -46,6 +46,10 @@ async function connect(session: Session): Promise<Socket> {
     `The cluster "${name}" has no backend to try`,
   );
   const excluded = new Set<Backend>();
+  const proxyProtocol = cluster?.config.proxyProtocol ?? "none";
+  const preface = proxyProtocol === "none"
+    ? undefined
+    : session.preface(proxyProtocol, session.initiator.remote.address);
   for (let attempt = 0; attempt < MAX_ATTEMPTS;) {
     const backend = cluster?.pick(excluded.size === 0 ? undefined : excluded);
     if (backend === undefined) break;
@@ -56,7 +60,8 @@ async function connect(session: Session): Promise<Socket> {
     if (permit === undefined) continue;
     attempt++;
     try {
-      const { socket } = await backend.connectSocket(await backend.resolve());
+      const addresses = await backend.resolve();
+      const { socket } = await backend.connectSocket(addresses, preface);
       health.succeeded(permit);
       backend.attempts.ok.add(1);
       session.backend = backend.id;

@@ -3,14 +3,20 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { POINT, type PointName } from "../callback_points.ts";
+import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Initiator } from "../listener/initiator.ts";
+import type { Admit } from "../listener/listener.ts";
+import { introduce } from "../listener/proxy_header.ts";
 import { PreparedFields } from "../message/fields.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
 import { Socket } from "../net/socket.ts";
+import type { SentVersion } from "../proxy_protocol/write.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
 import {
   type AnyHandler,
@@ -23,6 +29,7 @@ import {
   withHandler,
 } from "./handlers.ts";
 import type { SessionHost } from "./host.ts";
+import { makePreface } from "./preface.ts";
 import { type Served, serveHttp1 } from "./serve_http1.ts";
 import { serveTcp } from "./serve_tcp.ts";
 import { SessionView } from "./views.ts";
@@ -38,7 +45,8 @@ export interface ForwardedFacts {
 export class Session implements HandlerOwner {
   readonly plane: SessionHost;
   readonly env: PlaneEnv;
-  readonly initiator: Initiator;
+  /** From accept on it is who the client is; before, whoever sends the PROXY header. */
+  initiator: Initiator;
   /** The listener as it was when the connection came: accept, handshake and finish go by it. */
   readonly listenerRuntime: ListenerRuntime;
   readonly startedAt: number;
@@ -59,11 +67,16 @@ export class Session implements HandlerOwner {
   #socket: Socket | undefined;
   /** The connection was closed before it had a socket. */
   #closed = false;
+  /** The PROXY header is being read. */
+  #introducing = false;
   #served: Served | undefined;
   #controller: AbortController | undefined;
   #hostField = "";
   #hostParts: HostParts = splitHost("");
   #running: BoundHandler | undefined;
+  #preface:
+    | { version: SentVersion; client: string; preface: Preface }
+    | undefined;
   #forwarded: { facts: ForwardedFacts; fields: PreparedFields } | undefined;
 
   constructor(
@@ -81,12 +94,14 @@ export class Session implements HandlerOwner {
 
   /**
    * Runs it until its connection is closed; what handlers do at finish delays
-   * nobody. With `refusal` the connection is closed at once. Never rejects.
+   * nobody. `admit` is asked about the client's address. Never rejects.
    */
-  async run(refusal?: ProxyError): Promise<void> {
+  async run(admit?: Admit): Promise<void> {
     this.plane.opened(this);
     try {
-      if (refusal !== undefined) throw refusal;
+      const introduced = this.#introduce();
+      if (introduced !== undefined) await introduced;
+      admit?.(this.initiator.remote.address);
       const fired = handles(this, POINT.accept)
         ? runHandlers(this, POINT.accept, this.view)
         : undefined;
@@ -101,6 +116,31 @@ export class Session implements HandlerOwner {
     this.abortSignal(this.error ?? OVER);
     if (handles(this, POINT.finish)) this.plane.outlives(this.#finish());
     else this.#snapshot.release();
+  }
+
+  /** Who the client is, where a PROXY header says so; a promise only then. */
+  #introduce(): undefined | Promise<void> {
+    const { config, trust } = this.listenerRuntime;
+    const { initiator, env } = this;
+    const mode = config.proxyProtocol;
+    if (mode === "none" || initiator.internal) return undefined;
+    const introduced = introduce(initiator, {
+      mode,
+      trusted: isTrusted(trust, initiator.remote.address),
+      timeout: config.timeouts.handshake,
+      buffers: env.buffers,
+      deadlines: env.deadlines,
+      close: () => this.#close(),
+    });
+    return introduced && this.#becomes(introduced);
+  }
+
+  async #becomes(introduced: Promise<Initiator>): Promise<void> {
+    this.#introducing = true;
+    this.initiator = await introduced;
+    this.#introducing = false;
+    // It was ended while the header came.
+    if (this.error !== undefined) throw this.error;
   }
 
   async #finish(): Promise<void> {
@@ -129,7 +169,8 @@ export class Session implements HandlerOwner {
   /** Ends it as soon as no transaction is at work. */
   drain(): void {
     this.closing = true;
-    this.#served?.drain();
+    if (this.#introducing) this.abort(DRAINED);
+    else this.#served?.drain();
   }
 
   /** Ends it now. */
@@ -163,11 +204,9 @@ export class Session implements HandlerOwner {
       known.facts.version === facts.version
     ) return known.fields;
     const entries: [string, string][] = [];
-    const { address, port } = this.initiator.remote;
+    const { address } = this.initiator.remote;
     // A unix socket's client has no address.
-    if (port !== 0 || this.initiator.internal) {
-      entries.push(["x-forwarded-for", address]);
-    }
+    if (isIP(address) !== 0) entries.push(["x-forwarded-for", address]);
     if (facts.scheme !== undefined) {
       entries.push(["x-forwarded-proto", facts.scheme]);
     }
@@ -178,6 +217,20 @@ export class Session implements HandlerOwner {
     const fields = new PreparedFields(entries);
     this.#forwarded = { facts, fields };
     return fields;
+  }
+
+  /**
+   * What a backend's connection begins with that is to take `client` for its
+   * client: the same for every request of a client.
+   */
+  preface(version: SentVersion, client: string): Preface {
+    const known = this.#preface;
+    if (known?.version === version && known.client === client) {
+      return known.preface;
+    }
+    const preface = makePreface(version, client, this.initiator);
+    this.#preface = { version, client, preface };
+    return preface;
   }
 
   #close(reason?: ProxyError): void {
@@ -220,7 +273,8 @@ export class Session implements HandlerOwner {
 
   /** What it does now, for listings. */
   get state(): string {
-    return this.#served?.state ?? "accept";
+    return this.#served?.state ??
+      (this.#introducing ? "proxy header" : "accept");
   }
 
   // ------------------------------------------------------------ HandlerOwner
@@ -303,5 +357,10 @@ export class Session implements HandlerOwner {
 
 /** `plugins[].timeout`'s default, for handlers registered outside of any other. */
 const DEFAULT_TIMEOUT = 5_000;
+
+const DRAINED = new ProxyError(
+  "shutting_down",
+  "The listener drains before a client is known",
+);
 
 const OVER = new ProxyError("client_closed", "The session is over");

@@ -135,10 +135,10 @@ export class Transaction implements HandlerOwner, RequestContext {
   #begin(head: RequestHead, at: number): void {
     this.requestHeadAt = at;
     this.head = head;
-    const { remote, tls } = this.session.initiator;
+    const { remote, tls, proxy } = this.session.initiator;
     const { trust } = this.listener;
     this.trusted = isTrusted(trust, remote.address);
-    this.scheme = tls === undefined ? "http" : "https";
+    this.scheme = (tls ?? proxy?.tls) === undefined ? "http" : "https";
     this.clientAddress = remote.address;
     if (this.trusted) {
       this.clientAddress = clientAddress(trust, remote.address, head.fields);

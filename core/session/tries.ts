@@ -6,6 +6,7 @@
 import type { Cluster } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
+import type { Preface } from "../connect/preface.ts";
 import { ProxyError } from "../errors.ts";
 import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
@@ -103,8 +104,11 @@ export class Tries {
   }
 
   /** An idle connection for the attempt, where one may be used. */
-  takePooled({ backend, addresses }: Attempt): BackendConnection | undefined {
-    return this.#fresh ? undefined : backend.takePooled(addresses);
+  takePooled(
+    { backend, addresses }: Attempt,
+    preface: Preface | undefined,
+  ): BackendConnection | undefined {
+    return this.#fresh ? undefined : backend.takePooled(addresses, preface);
   }
 
   /** Whether a backend is left to try after this one. */

@@ -12,6 +12,7 @@ import type {
   HandlerAt,
   HttpRequest,
   HttpResponse,
+  ProxyFacts,
   Session as SessionFacts,
   SocketAddress,
   Timings,
@@ -46,6 +47,9 @@ export class SessionView implements SessionFacts {
   }
   get local(): SocketAddress {
     return this.#session.initiator.local;
+  }
+  get proxy(): ProxyFacts | undefined {
+    return this.#session.initiator.proxy;
   }
   get internal(): boolean {
     return this.#session.initiator.internal;

@@ -106,6 +106,7 @@ export function fakeSession(facts: Facts<Session> = {}): Session {
     remote: { address: "192.0.2.1", port: 50_000 },
     local: { address: "192.0.2.9", port: 80 },
     internal: false,
+    proxy: undefined,
     tls: undefined,
     startedAt: 1_700_000_000_000,
     backend: undefined,

@@ -13,11 +13,13 @@ const B: SocketAddress = { address: "10.0.0.2", port: 80 };
 /** A connection that leaves its pool as it closes, as the real ones do. */
 class Connection implements Pooled {
   readonly facts: { readonly remote: SocketAddress };
+  readonly key: string | undefined;
   closed = false;
   readonly #pool: ConnectionPool<Connection>;
 
-  constructor(pool: ConnectionPool<Connection>, remote = A) {
+  constructor(pool: ConnectionPool<Connection>, remote = A, key?: string) {
     this.facts = { remote };
+    this.key = key;
     this.#pool = pool;
   }
 
@@ -62,6 +64,42 @@ Deno.test("ConnectionPool.put keeps no more than may wait", () => {
 
   assert(!pool.put(new Connection(pool)));
   assertEquals(pool.idle, 2);
+});
+
+Deno.test("ConnectionPool.take gives one that began with a preface only to who would begin with the same", () => {
+  const { pool, connections: [plain] } = filled(1, 3);
+  const one = new Connection(pool, A, "one");
+  const other = new Connection(pool, A, "other");
+  pool.put(one);
+  pool.put(other);
+
+  assertEquals(pool.take([A], "third"), undefined);
+  assertEquals(pool.take([B], "one"), undefined);
+  assertEquals(pool.take([A]), plain);
+  assertEquals(pool.take([A]), undefined);
+  assertEquals(pool.take([A], "one"), one);
+  assertEquals(pool.take([A], "one"), undefined);
+  assertEquals(pool.take([A], "other"), other);
+});
+
+Deno.test("ConnectionPool.put closes the coldest where prefaces fill it: its client may have left", () => {
+  const pool = new ConnectionPool<Connection>(2);
+  const [one, two, three] = ["one", "two", "three"].map((key) =>
+    new Connection(pool, A, key)
+  );
+  for (const connection of [one, two, three]) assert(pool.put(connection!));
+
+  assertEquals([one!.closed, two!.closed, three!.closed], [true, false, false]);
+  assertEquals([pool.idle, pool.take([A], "one")], [2, undefined]);
+  // All of one key serve each other: the newest is not needed.
+  const crowded = new ConnectionPool<Connection>(1);
+  const kept = new Connection(crowded, A, "one");
+  assert(crowded.put(kept));
+  assert(!crowded.put(new Connection(crowded, A, "one")));
+  assert(!kept.closed);
+  // A reload changed the header: those of before are of no use any more.
+  assert(crowded.put(new Connection(crowded)));
+  assert(kept.closed);
 });
 
 Deno.test("ConnectionPool with maxIdle 0 keeps none", () => {

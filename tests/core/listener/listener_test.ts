@@ -1,3 +1,4 @@
+import { asProxyError } from "../../../core/errors.ts";
 import type { Initiator } from "../../../core/listener/initiator.ts";
 import { type AcceptRules, Listener } from "../../../core/listener/listener.ts";
 import { createLog } from "../../../core/observe/log.ts";
@@ -53,12 +54,17 @@ class ManualSocket {
   }
 }
 
-function setUp(rules: Partial<AcceptRules> = {}) {
+/** `clients` are for whom some peers speak. */
+function setUp(
+  rules: Partial<AcceptRules> = {},
+  clients: Readonly<Record<string, string>> = {},
+) {
   const socket = new ManualSocket();
   const clock = new FakeClock();
   const logged: string[] = [];
   const sessions: {
     readonly initiator: Initiator;
+    /** Why it was refused. */
     readonly refusal: string | undefined;
     readonly end: () => void;
   }[] = [];
@@ -71,8 +77,16 @@ function setUp(rules: Partial<AcceptRules> = {}) {
   };
   const listener = new Listener(socket as unknown as Deno.Listener, {
     rules: () => current,
-    session(initiator, refusal) {
+    session(initiator, admit) {
       const { promise, resolve } = Promise.withResolvers<void>();
+      let refusal: string | undefined;
+      try {
+        const { address } = initiator.remote;
+        admit(clients[address] ?? address);
+      } catch (thrown) {
+        const { code, message } = asProxyError(thrown);
+        refusal = `${code}: ${message}`;
+      }
       sessions.push({ initiator, refusal, end: resolve });
       return promise;
     },
@@ -147,9 +161,36 @@ Deno.test("Listener: one too many of an address is refused with the number, othe
   }
   assertEquals(sessions.map(({ refusal }) => refusal), [
     undefined,
-    "10.0.0.1 has 1 connections open already",
+    "too_many_connections: 10.0.0.1 has 1 connections open already",
     undefined,
   ]);
+  for (const { end } of sessions) end();
+  await eventually("all ends", () => listener.open === 0);
+  await listener.close();
+});
+
+Deno.test("Listener: counts a connection for the client that its session says, until it ends", async () => {
+  const { socket, sessions, listener } = setUp(
+    { connectionsPerAddress: 1 },
+    { "10.0.0.1": "192.0.2.1", "10.0.0.2": "192.0.2.1" },
+  );
+  const arrive = async (address: string) => {
+    const before = sessions.length;
+    socket.arrive(address);
+    await eventually("the session", () => sessions.length > before);
+    return sessions.at(-1)!;
+  };
+  listener.activate();
+  const first = await arrive("10.0.0.1");
+  assertEquals(
+    (await arrive("10.0.0.2")).refusal,
+    "too_many_connections: 192.0.2.1 has 1 connections open already",
+  );
+  assertEquals((await arrive("10.0.0.3")).refusal, undefined);
+  sessions[1]!.end();
+  first.end();
+  await eventually("both ends", () => listener.open === 1);
+  assertEquals((await arrive("10.0.0.2")).refusal, undefined);
   for (const { end } of sessions) end();
   await eventually("all ends", () => listener.open === 0);
   await listener.close();

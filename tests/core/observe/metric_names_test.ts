@@ -11,6 +11,7 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
 
   assertEquals(made, [
     "counter headrace_sessions_total{listener}",
+    "counter headrace_sessions_refused_total{listener,reason}",
     "gauge headrace_sessions_open{}",
     "counter headrace_transactions_total{product,cluster,class}",
     "counter headrace_bytes_total{direction,side}",

@@ -1,0 +1,21 @@
+/**
+ * Addresses of sockets as the core knows them.
+ *
+ * @module
+ */
+import type { SocketAddress } from "../plugin.ts";
+
+/** Both ends of a connection: who opened it, and where to. */
+export interface SocketEnds {
+  readonly source: SocketAddress;
+  readonly destination: SocketAddress;
+}
+
+/** The address of an end of a connection. */
+export function socketAddress(address: Deno.Addr): SocketAddress {
+  if (address.transport === "tcp" || address.transport === "udp") {
+    return { address: address.hostname, port: address.port };
+  }
+  const path = "path" in address ? address.path : "";
+  return { address: path ?? "", port: 0 };
+}
