@@ -21,10 +21,10 @@ const REASONS: ReadonlySet<FailureCode> = new Set<FailureCode>([
 /** Milliseconds between two log lines of one listener about one reason: anybody can make them. */
 const LOG_INTERVAL = 60_000;
 
-/** When the log was last told, and how many came since. */
+/** When the log was last told, and how many came that it was not told of. */
 interface Told {
   at: number;
-  since: number;
+  unlogged: number;
 }
 
 /** The refusals of one data plane. */
@@ -44,23 +44,23 @@ export class Refusals {
     const told = this.#toldOf(`${error.code} ${listener}`);
     const now = this.#env.clock.now();
     if (now - told.at < LOG_INTERVAL) {
-      told.since++;
+      told.unlogged++;
       return;
     }
     this.#env.log.warn("A connection was refused", {
       listener,
       remote: remote.address,
       error,
-      ...told.since > 0 && { since: told.since },
+      ...told.unlogged > 0 && { unlogged: told.unlogged },
     });
     told.at = now;
-    told.since = 0;
+    told.unlogged = 0;
   }
 
   #toldOf(key: string): Told {
     let told = this.#told.get(key);
     if (told === undefined) {
-      this.#told.set(key, told = { at: -Infinity, since: 0 });
+      this.#told.set(key, told = { at: -Infinity, unlogged: 0 });
     }
     return told;
   }

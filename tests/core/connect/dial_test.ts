@@ -6,6 +6,7 @@ import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { bytesOf, readExactly, textOf } from "../../support/byte_streams.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { inTime } from "../../support/eventually.ts";
+import { latin1Bytes } from "../../support/latin1.ts";
 import { echo, serveTcpBackend } from "../../support/tcp_backend.ts";
 
 /** A port of 127.0.0.1 where nobody listens. */
@@ -167,4 +168,79 @@ Deno.test("dial: no timer is left, whatever came out", async () => {
     })
   );
   assert(clock.pending === 0);
+});
+
+/** A connection that takes three bytes a write, or none. */
+class MeanConn {
+  written = "";
+  closed = 0;
+  readonly #broken: boolean;
+
+  constructor(broken: boolean) {
+    this.#broken = broken;
+  }
+
+  setNoDelay(): void {}
+
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.#broken) return Promise.reject(new Deno.errors.BrokenPipe("gone"));
+    const piece = bytes.subarray(0, 3);
+    this.written += textOf(piece);
+    return Promise.resolve(piece.length);
+  }
+
+  close(): void {
+    this.closed++;
+  }
+}
+
+/** Dials where each connect gives the next of these connections. */
+async function dialOver<T>(
+  conns: readonly MeanConn[],
+  run: () => Promise<T>,
+): Promise<T> {
+  const { connect } = Deno;
+  const left = [...conns];
+  Deno.connect = (() => Promise.resolve(left.shift())) as never;
+  try {
+    return await run();
+  } finally {
+    Deno.connect = connect;
+  }
+}
+
+const PREFACE = { bytes: latin1Bytes("PROXY UNKNOWN\r\n"), key: "unknown" };
+const TWO = [
+  { address: "10.0.0.1", port: 80 },
+  { address: "10.0.0.2", port: 80 },
+];
+
+Deno.test("dial: all of a preface is written, in as many writes as that takes", async () => {
+  const conn = new MeanConn(false);
+  const dialled = await dialOver(
+    [conn],
+    () => dial(TWO, { ...options(), preface: PREFACE }),
+  );
+  assert(dialled.conn === conn as unknown);
+  assertEquals([conn.written, conn.closed], ["PROXY UNKNOWN\r\n", 0]);
+});
+
+Deno.test("dial: a connection that takes no preface is closed, and the next address tried", async () => {
+  const [broken, good] = [new MeanConn(true), new MeanConn(false)];
+  const { remote } = await dialOver(
+    [broken, good],
+    () => dial(TWO, { ...options(), preface: PREFACE }),
+  );
+  assertEquals(remote, TWO[1]);
+  assertEquals([broken.closed, good.closed], [1, 0]);
+  const error = await assertRejects(
+    () =>
+      dialOver(
+        [new MeanConn(true), new MeanConn(true)],
+        () => dial(TWO, { ...options(), preface: PREFACE }),
+      ),
+    ProxyError,
+    "10.0.0.2:80",
+  );
+  assertEquals([error.code, error.retry], ["connect_failed", "always"]);
 });
