@@ -426,7 +426,7 @@ Deno.test("P17 one time for the whole header: timeouts.handshake, which bytes do
 
 Deno.test("a drain ends who is still in the header", async () => {
   await withHalf(async (t, _client, seen) => {
-    await t.plane.drain(30_000);
+    await inTime("the drain", t.plane.drain(30_000));
     assertEquals(seen.finished, ["shutting_down"]);
   });
 });
