@@ -250,8 +250,9 @@ export interface ClusterConfig {
   /**
    * The PROXY header that each new connection to a backend begins with, before
    * TLS: the client's address, through trusted proxies, and the one that it
-   * connected to. Nobody but the same client then reuses the connection. Clients
-   * without an address, and requests of plugins, are UNKNOWN (v1) or LOCAL (v2).
+   * connected to. Nobody but the same client then reuses the connection. Health
+   * checks and requests of plugins are the proxy's own: LOCAL, in v1 its own
+   * address. Clients without an address are UNKNOWN (v1) or LOCAL (v2).
    * Default `none`.
    */
   readonly proxyProtocol: "none" | "v1" | "v2";

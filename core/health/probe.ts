@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { backendHost, type BackendUrl } from "../config/backend_url.ts";
+import type { ClusterConfig } from "../config/config.ts";
 import type { HealthConfig } from "../config/config_health.ts";
 import { formatStatusRanges, inStatusRanges } from "../config/units.ts";
 import { dial } from "../connect/dial.ts";
@@ -19,12 +20,15 @@ import type { Deadlines } from "../net/deadlines.ts";
 import { isLiteral, type Resolver } from "../net/resolver.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
 import type { SocketAddress } from "../plugin.ts";
+import { ownHeader } from "../proxy_protocol/write.ts";
 import { VERSION } from "../version.ts";
 import type { RunCheck } from "./checker.ts";
 
 /** Where a check goes; plain data. */
 export interface ProbeTarget {
   readonly url: BackendUrl;
+  /** The PROXY header that its connections begin with. */
+  readonly proxyProtocol: ClusterConfig["proxyProtocol"];
 }
 
 /** What checks need of their process. */
@@ -89,10 +93,14 @@ class Probe {
     const { deadlines, buffers } = this.#surroundings;
     const { type, timeout } = this.#config;
     const addresses = await unlessAborted(signal, this.#resolve());
+    const { proxyProtocol } = this.#target;
     const { conn, remote } = await dial(addresses, {
       timeout,
       deadlines,
       signal,
+      preface: proxyProtocol === "none"
+        ? undefined
+        : (ends) => ownHeader(proxyProtocol, ends),
     });
     if (type === "tcp") {
       conn.close();

@@ -39,7 +39,7 @@ export function writeHeader(
 ): Uint8Array {
   const from = ipOf(source);
   const to = ipOf(destination);
-  if (from === undefined || to === undefined) return localHeader(version);
+  if (from === undefined || to === undefined) return unknownHeader(version);
   const mixed = from.length !== to.length;
   const write = version === "v1" ? writeV1 : writeV2;
   return write(
@@ -48,8 +48,16 @@ export function writeHeader(
   );
 }
 
-/** The header of a connection that the proxy makes for itself, such as a health check's. */
-export function localHeader(version: SentVersion): Uint8Array {
+/**
+ * The header of a connection that the proxy makes for itself, such as a health
+ * check's, with the connection's own ends. Version 1 has no word for that, and
+ * some refuse UNKNOWN: it names those ends (§2.1).
+ */
+export function ownHeader(version: SentVersion, ends: SocketEnds): Uint8Array {
+  return version === "v1" ? writeHeader(version, ends) : unknownHeader(version);
+}
+
+function unknownHeader(version: SentVersion): Uint8Array {
   return version === "v1"
     ? utf8.encode("PROXY UNKNOWN\r\n")
     : Uint8Array.of(...V2_SIGNATURE, V2_LOCAL, UNSPEC, 0, 0);

@@ -7,7 +7,7 @@
 import type { Preface } from "../connect/preface.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import {
-  localHeader,
+  ownHeader,
   type SentVersion,
   writeHeader,
 } from "../proxy_protocol/write.ts";
@@ -20,7 +20,13 @@ export function makePreface(
 ): Preface {
   const own = client === remote.address;
   // A plugin's request is the proxy's own, unless it says for whom it is.
-  const bytes = internal && own ? localHeader(version) : writeHeader(version, {
+  if (internal && own) {
+    return {
+      bytes: (ends) => ownHeader(version, ends),
+      key: `own ${version}`,
+    };
+  }
+  const bytes = writeHeader(version, {
     // Of a client that X-Forwarded-For names nobody knows the port.
     source: own ? remote : { address: client, port: 0 },
     destination: local,

@@ -111,9 +111,10 @@ export class Backends {
     this.#checker.update(all.flatMap((one): Checked<ProbeTarget>[] => {
       const { key, cluster, config: { url } } = one;
       const { health } = known.get(key)!;
-      return cluster.health === undefined
+      const { health: config, proxyProtocol } = cluster;
+      return config === undefined
         ? []
-        : [{ key, health, target: { url }, config: cluster.health }];
+        : [{ key, health, target: { url, proxyProtocol }, config }];
     }));
   }
 

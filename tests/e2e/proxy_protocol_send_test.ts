@@ -162,7 +162,7 @@ for (const version of VERSIONS) {
     );
   });
 
-  Deno.test(`${version}: clients without an address and requests of plugins name nobody`, async () => {
+  Deno.test(`${version}: clients without an address name nobody, requests of plugins the proxy`, async () => {
     const folder = await Deno.makeTempDir();
     const path = `${folder}/l.sock`;
     let ask: (() => Promise<Response>) | undefined;
@@ -177,9 +177,17 @@ for (const version of VERSIONS) {
       });
       using client = await HttpClient.connect({ transport: "unix", path });
       assertEquals((await client.get()).text, "own");
-      assertEquals(await (await ask!()).text(), "own");
+      // They share their connections.
+      const asked = [await (await ask!()).text(), await (await ask!()).text()];
+      const { ends } = backend.connections[1]!.header;
+      assertEquals(
+        asked,
+        Array(2).fill(
+          version === "v2" ? "own" : `127.0.0.1 ${ends!.source.port}`,
+        ),
+      );
       const locals = backend.connections.map(({ header }) => header.local);
-      assert(locals.every((local) => local === (version === "v2")));
+      assertEquals(locals, Array(2).fill(version === "v2"));
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -2,6 +2,7 @@ import { dial } from "../../../core/connect/dial.ts";
 import { ProxyError } from "../../../core/errors.ts";
 import { systemClock } from "../../../core/net/clock.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
+import type { SocketEnds } from "../../../core/net/socket_address.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { bytesOf, readExactly, textOf } from "../../support/byte_streams.ts";
 import { FakeClock } from "../../support/clock.ts";
@@ -180,6 +181,8 @@ class MeanConn {
     this.#broken = broken;
   }
 
+  readonly localAddr = { transport: "tcp", hostname: "10.0.0.9", port: 4711 };
+
   setNoDelay(): void {}
 
   write(bytes: Uint8Array): Promise<number> {
@@ -209,7 +212,7 @@ async function dialOver<T>(
   }
 }
 
-const PREFACE = { bytes: latin1Bytes("PROXY UNKNOWN\r\n"), key: "unknown" };
+const PREFACE = latin1Bytes("PROXY UNKNOWN\r\n");
 const TWO = [
   { address: "10.0.0.1", port: 80 },
   { address: "10.0.0.2", port: 80 },
@@ -223,6 +226,14 @@ Deno.test("dial: all of a preface is written, in as many writes as that takes", 
   );
   assert(dialled.conn === conn as unknown);
   assertEquals([conn.written, conn.closed], ["PROXY UNKNOWN\r\n", 0]);
+});
+
+Deno.test("dial: a preface may be made of the connection's own ends", async () => {
+  const conn = new MeanConn(false);
+  const preface = ({ source, destination }: SocketEnds) =>
+    latin1Bytes(`${source.address}:${source.port} ${destination.address}`);
+  await dialOver([conn], () => dial(TWO, { ...options(), preface }));
+  assertEquals(conn.written, "10.0.0.9:4711 10.0.0.1");
 });
 
 Deno.test("dial: a connection that takes no preface is closed, and the next address tried", async () => {

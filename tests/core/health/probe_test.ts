@@ -5,10 +5,11 @@
  */
 import { parseBackendUrl } from "../../../core/config/backend_url.ts";
 import type { HealthConfig } from "../../../core/config/config_health.ts";
-import { createProbe } from "../../../core/health/probe.ts";
+import { createProbe, type ProbeTarget } from "../../../core/health/probe.ts";
 import { Buffers } from "../../../core/net/buffer_pool.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import { Resolver } from "../../../core/net/resolver.ts";
+import { readHeader } from "../../../core/proxy_protocol/read.ts";
 import { VERSION } from "../../../core/version.ts";
 import {
   assert,
@@ -16,8 +17,10 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "../../support/assert.ts";
+import { readAll } from "../../support/byte_streams.ts";
 import { FakeClock } from "../../support/clock.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, inTime } from "../../support/eventually.ts";
+import { serveBehindHeader } from "../../support/header_backend.ts";
 import { serveRaw } from "../../support/raw_backend.ts";
 import { serveScript } from "../../support/scripted_backend.ts";
 import { serveTcpBackend } from "../../support/tcp_backend.ts";
@@ -58,9 +61,10 @@ class Bench {
   async check(
     url: string,
     config: Partial<HealthConfig> = {},
+    proxyProtocol: ProbeTarget["proxyProtocol"] = "none",
   ): Promise<string | undefined> {
     const result = await this.#run(
-      { url: parseBackendUrl(url) },
+      { url: parseBackendUrl(url), proxyProtocol },
       { ...CONFIG, ...config },
       this.stop.signal,
     );
@@ -105,6 +109,35 @@ Deno.test("probe: an http check sends the request that the config says", async (
     `\r\nuser-agent: headrace/${VERSION} (health check)\r\n`,
   );
 });
+
+for (const version of ["v1", "v2"] as const) {
+  Deno.test(`probe: an http check behind a PROXY header of ${version} is the proxy's own`, async () => {
+    await using backend = serveBehindHeader();
+    const config = { body: version === "v1" ? "127.0.0.1" : "own" };
+    const result = await new Bench().check(backend.url, config, version);
+    assertEquals(result, undefined);
+    const { header, requests } = backend.connections[0]!;
+    assertEquals([header.local, requests.length], [version === "v2", 1]);
+  });
+
+  Deno.test(`probe: a tcp check sends its PROXY header of ${version} too`, async () => {
+    const came = Promise.withResolvers<Uint8Array>();
+    await using backend = serveTcpBackend(async (conn) =>
+      came.resolve(await readAll(conn))
+    );
+    const { port } = backend;
+    const url = `http://127.0.0.1:${port}`;
+    const config = { type: "tcp" } as const;
+    assertEquals(await new Bench().check(url, config, version), undefined);
+    const bytes = await inTime("the header", came.promise);
+    const { header, end } = readHeader(bytes, 0, bytes.length)!;
+    assertEquals(end, bytes.length);
+    assertEquals(
+      header.ends?.destination,
+      version === "v2" ? undefined : { address: "127.0.0.1", port },
+    );
+  });
+}
 
 Deno.test("probe: method, host, the backend's own path and a query", async () => {
   await using backend = serveRaw([head(200, "Content-Length: 0\r\n")]);

@@ -6,7 +6,7 @@
  */
 import type { FailureCode } from "../../../core/errors.ts";
 import { ProxyError } from "../../../core/errors.ts";
-import type { ProxiedEnds } from "../../../core/proxy_protocol/header.ts";
+import type { SocketEnds } from "../../../core/net/socket_address.ts";
 import { readHeader } from "../../../core/proxy_protocol/read.ts";
 import { latin1Bytes } from "../../support/latin1.ts";
 import {
@@ -18,7 +18,7 @@ import {
 
 /** What is read: what of a header tests look at, or the failure's code. */
 export type Reading =
-  | { readonly ends: ProxiedEnds | undefined; readonly end: number }
+  | { readonly ends: SocketEnds | undefined; readonly end: number }
   | FailureCode
   | "more";
 
@@ -50,13 +50,13 @@ export function readPieces(
 }
 
 /** From and to of TCP4 in the table. */
-export const ENDS4: ProxiedEnds = {
+export const ENDS4: SocketEnds = {
   source: { address: "1.2.3.4", port: 1111 },
   destination: { address: "5.6.7.8", port: 80 },
 };
 
 /** From and to of TCP6 in the table. */
-export const ENDS6: ProxiedEnds = {
+export const ENDS6: SocketEnds = {
   source: { address: "2001:db8::1", port: 1111 },
   destination: { address: "2001:db8::2", port: 80 },
 };
@@ -67,7 +67,7 @@ export interface HeaderCase {
   readonly name: string;
   readonly bytes: Uint8Array;
   /** Undefined where the connection's own ends stand. */
-  readonly ends?: ProxiedEnds | undefined;
+  readonly ends?: SocketEnds | undefined;
   readonly refused?: FailureCode;
 }
 

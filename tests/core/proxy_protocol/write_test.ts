@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { formatIp, mapIp, parseIp } from "../../../core/net/ip_bytes.ts";
-import type { ProxiedEnds } from "../../../core/proxy_protocol/header.ts";
+import type { SocketEnds } from "../../../core/net/socket_address.ts";
 import { readHeader } from "../../../core/proxy_protocol/read.ts";
 import {
-  localHeader,
+  ownHeader,
   type SentVersion,
   writeHeader,
 } from "../../../core/proxy_protocol/write.ts";
@@ -12,14 +12,14 @@ import { latin1Text } from "../../support/latin1.ts";
 import { IPV6_ENDS, SIGNATURE, v2Header } from "../../support/proxy_headers.ts";
 import { ENDS4, ENDS6 } from "./headers.ts";
 
-function ends(source: string, destination: string): ProxiedEnds {
+function ends(source: string, destination: string): SocketEnds {
   return {
     source: { address: source, port: 1111 },
     destination: { address: destination, port: 80 },
   };
 }
 
-const LINES: readonly (readonly [ProxiedEnds, string])[] = [
+const LINES: readonly (readonly [SocketEnds, string])[] = [
   [ENDS4, "PROXY TCP4 1.2.3.4 5.6.7.8 1111 80\r\n"],
   [ENDS6, "PROXY TCP6 2001:db8::1 2001:db8::2 1111 80\r\n"],
   // As dual-stack sockets tell IPv4.
@@ -67,11 +67,16 @@ Deno.test("writeHeader(): version 2 of both families", () => {
 Deno.test("writeHeader(): version 2 is LOCAL and UNSPEC where an end is no address", () => {
   const local = Uint8Array.of(...SIGNATURE, 0x20, 0, 0, 0);
   assertEquals(writeHeader("v2", ends("", "")), local);
-  assertEquals(localHeader("v2"), local);
 });
 
-Deno.test("localHeader(): of version 1 it is UNKNOWN", () => {
-  assertEquals(latin1Text(localHeader("v1")), "PROXY UNKNOWN\r\n");
+Deno.test("ownHeader(): LOCAL, in version 1 the connection's own ends", () => {
+  const local = Uint8Array.of(...SIGNATURE, 0x20, 0, 0, 0);
+  assertEquals(ownHeader("v2", ENDS4), local);
+  assertEquals(ownHeader("v1", ENDS4), writeHeader("v1", ENDS4));
+  assertEquals(
+    latin1Text(ownHeader("v1", ends("", "/run/b.sock"))),
+    "PROXY UNKNOWN\r\n",
+  );
 });
 
 /** An end with the bytes of its address. */
@@ -112,7 +117,7 @@ Deno.test("what writeHeader() writes readHeader() reads, whatever follows", () =
 });
 
 /** Both ends as IPv6: which of the forms of an IPv4 address is sent depends on the other end. */
-function mapped({ source, destination }: ProxiedEnds) {
+function mapped({ source, destination }: SocketEnds) {
   return [source, destination].map(({ address, port }) => [
     mapIp(parseIp(address)!),
     port,
