@@ -22,7 +22,7 @@ import {
 export interface GateSettings {
   /** Failures in a row that open it. */
   readonly failures: number;
-  /** Milliseconds until a trial may come. A trial that says nothing for as long is given up. */
+  /** Milliseconds until a trial may come. After a trial that says nothing for as long another one may. */
   readonly rest: number;
 }
 
@@ -106,9 +106,14 @@ export class FailureGate {
       if (cells.failures !== 0 && cells.isClosed) cells.clearFailures();
       return false;
     }
+    const { word } = cells;
+    // Another trial may be out by now, as this one took longer than a rest: its
+    // success is as good. Not where that one failed meanwhile.
+    const phase = phaseOf(word);
+    if (phase !== "trial" && phase !== "waiting") return false;
     // Before it closes: none can be counted until then.
     cells.clearFailures();
-    return cells.replace(ticket, CLOSED);
+    return cells.replace(word, CLOSED);
   }
 
   /** A failure; whether it opened the gate, for the first time or again. */

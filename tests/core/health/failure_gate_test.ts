@@ -119,12 +119,35 @@ Deno.test("FailureGate: a trial that never tells its result blocks no longer tha
   const later = due + SETTINGS.rest;
   const next = other.pass(later)!;
   assert(next !== undefined);
-  // Whatever the lost one still has to tell is none of the next one's business.
-  assertEquals([one.succeed(lost.ticket), one.fail(lost.ticket, later)], [
-    false,
-    false,
-  ]);
+  // Its failure is none of the next one's business.
+  assertEquals(one.fail(lost.ticket, later), false);
+  assertEquals(one.release(lost.ticket, later), false);
   assertEquals(other.succeed(next.ticket), true);
+});
+
+Deno.test("FailureGate: a trial that takes longer than a rest closes it all the same", () => {
+  const [one, other] = gates(2) as [FailureGate, FailureGate];
+  open(one);
+  const due = NOW + SETTINGS.rest;
+  const slow = one.pass(due)!;
+  const later = due + SETTINGS.rest;
+  const next = other.pass(later)!;
+  assertEquals(one.succeed(slow.ticket), true);
+  assertEquals(
+    [other.fail(next.ticket, later), other.succeed(next.ticket)],
+    [false, false],
+  );
+  assertEquals(one.state(later), "closed");
+});
+
+Deno.test("FailureGate: a late success does not close it where a later trial failed", () => {
+  const [one, other] = gates(2) as [FailureGate, FailureGate];
+  open(one);
+  const due = NOW + SETTINGS.rest;
+  const slow = one.pass(due)!;
+  const later = due + SETTINGS.rest;
+  assertEquals(other.fail(other.pass(later)!.ticket, later), true);
+  assertEquals([one.succeed(slow.ticket), one.state(later)], [false, "open"]);
 });
 
 Deno.test("FailureGate: attempts from before it opened change nothing while it is open", () => {
