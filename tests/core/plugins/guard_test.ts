@@ -8,7 +8,7 @@ import {
   PluginLoadError,
 } from "../../../core/plugins/plugin_load_error.ts";
 import { CALLBACK_POINTS } from "../../../core/callback_points.ts";
-import type { PluginParts } from "../../../core/plugin.ts";
+import type { BackendEvent, PluginParts } from "../../../core/plugin.ts";
 import { z } from "zod";
 import {
   assertEquals,
@@ -149,6 +149,25 @@ Deno.test("guardParts refuses conditions that no rule could use", () => {
   refusesParts({ conditions: { a: true } });
   refusesParts({ conditions: { async a() {} } });
   refusesParts({ conditions: [] });
+});
+
+Deno.test("guardParts calls backendChanged on the object that setup returned, with the event", () => {
+  const event = { backend: "a" } as BackendEvent;
+  let heard: unknown[] = [];
+  const parts = {
+    backendChanged(this: unknown, event: BackendEvent) {
+      heard = [this === parts, event];
+    },
+  };
+  guardParts(parts, PLACE).backendChanged!(event);
+  assertEquals(heard, [true, event]);
+});
+
+Deno.test("guardParts refuses a backendChanged that is no function", () => {
+  assertStringIncludes(
+    refusesParts({ backendChanged: {} }),
+    "backendChanged must be a function: it is an object",
+  );
 });
 
 Deno.test("guardParts refuses a close that is no function", () => {
