@@ -95,7 +95,8 @@ class Probe {
     const addresses = await unlessAborted(signal, this.#resolve());
     const { proxyProtocol } = this.#target;
     const { conn, remote } = await dial(addresses, {
-      timeout,
+      // One that is dead leaves time for the others, as traffic goes there, too.
+      timeout: timeout / Math.max(1, addresses.length),
       deadlines,
       signal,
       preface: proxyProtocol === "none"

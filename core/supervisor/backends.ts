@@ -62,6 +62,8 @@ export class Backends {
   readonly #epoch = new Epoch(this.epoch);
   readonly #checker: Checker<ProbeTarget>;
   #known: ReadonlyMap<string, Known> = new Map();
+  /** Keys by id: ids are unique in the file. */
+  #keys: ReadonlyMap<string, string> = new Map();
   /** A config was in use before: what is new now is new to clients, too. */
   #serving = false;
 
@@ -107,6 +109,7 @@ export class Backends {
       );
     }
     this.#known = known;
+    this.#keys = new Map(all.map(({ key, config: { id } }) => [id, key]));
     this.#serving = true;
     this.#checker.update(all.flatMap((one): Checked<ProbeTarget>[] => {
       const { key, cluster, config: { url } } = one;
@@ -184,12 +187,9 @@ export class Backends {
     return { config, buffer, row, health };
   }
 
-  /** Ids are unique in the file. */
   #find(id: string): readonly [key: string, known: Known] | undefined {
-    for (const entry of this.#known) {
-      if (entry[1].config.id === id) return entry;
-    }
-    return undefined;
+    const key = this.#keys.get(id);
+    return key === undefined ? undefined : [key, this.#known.get(key)!];
   }
 }
 

@@ -335,6 +335,25 @@ Deno.test("probe: a name with several addresses is well where one answers", asyn
   );
 });
 
+Deno.test("probe: an address that takes no connection leaves time for the next", async () => {
+  using full = await fillBackend();
+  const { port } = new URL(full.url);
+  await using _live = Deno.serve({
+    hostname: "127.0.0.2",
+    port: Number(port),
+    onListen() {},
+  }, () => new Response("ok"));
+  const bench = new Bench();
+  bench.lookUp = () => Promise.resolve(["127.0.0.1", "127.0.0.2"]);
+  const check = bench.check(`http://api.test:${port}`);
+  await eventually("the name", () => bench.asked.length === 1);
+  for (let i = 0; i < 8; i++) {
+    bench.clock.advance(100);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assertEquals(await check, undefined);
+});
+
 Deno.test("probe: a tcp check connects and sends nothing", async () => {
   let sent: number | null | undefined;
   await using backend = serveTcpBackend(async (conn) => {
