@@ -9,7 +9,7 @@ import { inTime } from "../../support/eventually.ts";
 import type { GateThreadCounts, GateThreadStart } from "./gate_thread.ts";
 
 Deno.test("FailureGate: of two threads that want to, one opens it, one is the trial and one closes it", async () => {
-  const rounds = 1_000;
+  const rounds = 5_000;
   const start: GateThreadStart = {
     row: makeRow(2),
     meeting: new SharedArrayBuffer(4),
