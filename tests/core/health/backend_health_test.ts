@@ -164,10 +164,15 @@ Deno.test("BackendHealth: a trial that tells nothing leaves room for the next, w
   fail(one, 3);
   one.clock.advance(30_000);
   one.told();
-  attempt(one, () => {});
-  const { value } = one.epoch;
-  attempt(other, (permit) => other.health.succeeded(permit));
-  assert(value !== one.epoch.value);
+  const permit = one.health.begin()!;
+  let { value } = one.epoch;
+  one.health.end(permit);
+  assert(value !== one.epoch.value, "it may be picked again");
+  value = one.epoch.value;
+  const trial = other.health.begin()!;
+  assert(value !== one.epoch.value, "it may not be picked any more");
+  other.health.succeeded(trial);
+  other.health.end(trial);
   assertEquals([one.told(), other.told()], [
     ["breaker: open > half-open"],
     ["breaker: half-open > closed"],

@@ -416,6 +416,7 @@ Deno.test("tcp: backends that refuse are ejected, sessions go elsewhere", async 
   }
   assertEquals(bench.told(), ["a ejected"]);
   assertEquals(up.accepted, 8);
+  assertEquals(bench.health("a").load, 0);
   assert(bench.health("a").lastError!.message.startsWith("Cannot connect"));
 });
 
