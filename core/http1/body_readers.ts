@@ -4,7 +4,7 @@
  * @module
  */
 import { type FailureCode, ProxyError } from "../errors.ts";
-import { type BodyReader, HEADROOM } from "../message/body.ts";
+import { HEADROOM, type RequestBody } from "../message/body.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ChunkDecoder } from "./chunk_decoder.ts";
 
@@ -25,7 +25,7 @@ export interface BodyReadOptions {
 }
 
 /** What all three have in common: the piece at hand and how to wait for another. */
-export abstract class SocketBody implements BodyReader {
+export abstract class SocketBody implements RequestBody {
   bytes: Uint8Array;
   start = 0;
   end = 0;
@@ -114,7 +114,6 @@ export abstract class SocketBody implements BodyReader {
     this.socket.interruptRead(unwanted());
   }
 
-  /** Takes back a `cancel`: for who drops the rest instead. */
   resume(): void {
     this.#cancelled = false;
   }

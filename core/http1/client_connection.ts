@@ -5,7 +5,7 @@
  * @module
  */
 import { asProxyError, ProxyError } from "../errors.ts";
-import type { BodyReader } from "../message/body.ts";
+import type { BodyReader, RequestBody } from "../message/body.ts";
 import type { OutgoingResponse, RequestHead } from "../message/head.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
@@ -152,7 +152,7 @@ export class Http1ClientConnection implements ClientExchange {
     return held === undefined ? this.#head! : held.then(() => this.#head!);
   }
 
-  get body(): BodyReader | null {
+  get body(): RequestBody | null {
     return this.#reader;
   }
 

@@ -33,3 +33,9 @@ export interface BodyReader {
   /** Gives up the rest: the source need not send it. */
   cancel(): void;
 }
+
+/** A request's body: who gave it up may want it after all, to drop the rest or to send it again. */
+export interface RequestBody extends BodyReader {
+  /** Takes back a `cancel`. */
+  resume(): void;
+}

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { BodyReader } from "../message/body.ts";
+import type { BodyReader, RequestBody } from "../message/body.ts";
 import type { OutgoingResponse, RequestHead } from "../message/head.ts";
 import type { ProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
@@ -17,7 +17,7 @@ export interface ClientExchange {
    */
   readHead(): RequestHead | Promise<RequestHead>;
   /** The request's body, null where it has none; after `readHead`. */
-  readonly body: BodyReader | null;
+  readonly body: RequestBody | null;
   /** Whether so much of the request's body is still to come that the connection can't be kept. */
   readonly mustClose: boolean;
   /** Notices from here on when the client resets the connection, as far as that can be told. */

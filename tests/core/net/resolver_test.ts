@@ -1,22 +1,26 @@
 import { ProxyError } from "../../../core/errors.ts";
-import { isLiteral, Resolver } from "../../../core/net/resolver.ts";
+import {
+  isLiteral,
+  type Resolution,
+  Resolver,
+} from "../../../core/net/resolver.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 
 /** A lookup whose answers a test gives by hand. */
 function manualLookUp() {
   const asked: string[] = [];
-  const waiting: PromiseWithResolvers<readonly string[]>[] = [];
+  const waiting: PromiseWithResolvers<Resolution>[] = [];
   return {
     asked,
     lookUp(hostname: string) {
       asked.push(hostname);
-      const answer = Promise.withResolvers<readonly string[]>();
+      const answer = Promise.withResolvers<Resolution>();
       waiting.push(answer);
       return answer.promise;
     },
-    answer: (addresses: readonly string[]) =>
-      waiting.shift()!.resolve(addresses),
+    answer: (addresses: readonly string[], ttl?: number) =>
+      waiting.shift()!.resolve({ addresses, ttl }),
     fail: (reason: Error) => waiting.shift()!.reject(reason),
   };
 }
@@ -48,18 +52,44 @@ Deno.test("Resolver.resolve: without a promise while the answer is fresh", async
   assertEquals(dns.asked.length, 1);
 });
 
-Deno.test("Resolver.resolve: asks anew once the answer is old", async () => {
+Deno.test("Resolver.resolve: an old answer serves while it is asked anew, not much longer", async () => {
   const clock = new FakeClock();
   const dns = manualLookUp();
   const resolver = new Resolver(clock, dns.lookUp);
   const first = resolver.resolve("a.test");
   dns.answer(["10.0.0.1"]);
   await first;
-  clock.advance(5_000);
-  const second = resolver.resolve("a.test");
-  assert(second instanceof Promise);
+  clock.advance(34_999);
+  assertEquals(resolver.resolve("a.test"), ["10.0.0.1"]);
+  assertEquals(dns.asked.length, 2);
+  clock.advance(1);
+  const late = resolver.resolve("a.test");
+  assert(late instanceof Promise);
   dns.answer(["10.0.0.9"]);
-  assertEquals(await second, ["10.0.0.9"]);
+  assertEquals(await late, ["10.0.0.9"]);
+  assertEquals(resolver.resolve("a.test"), ["10.0.0.9"]);
+});
+
+Deno.test("Resolver.resolve: an answer is kept as long as DNS says, within bounds", async () => {
+  const cases: [number, number][] = [[0, 1_000], [7_000, 7_000], [
+    86_400_000,
+    300_000,
+  ]];
+  for (const [ttl, kept] of cases) {
+    const clock = new FakeClock();
+    const dns = manualLookUp();
+    const resolver = new Resolver(clock, dns.lookUp);
+    const first = resolver.resolve("a.test");
+    dns.answer(["10.0.0.1"], ttl);
+    await first;
+    clock.advance(kept - 1);
+    resolver.resolve("a.test");
+    assertEquals(dns.asked.length, 1, `TTL ${ttl}`);
+    clock.advance(1);
+    resolver.resolve("a.test");
+    assertEquals(dns.asked.length, 2, `TTL ${ttl}`);
+    dns.answer(["10.0.0.1"], ttl);
+  }
 });
 
 Deno.test("Resolver.resolve: the old addresses serve where the resolver fails", async () => {

@@ -1,0 +1,122 @@
+/**
+ * A request's body whose beginning is kept, so that it can be sent again.
+ *
+ * @module
+ */
+import { type BodyReader, HEADROOM, type RequestBody } from "./body.ts";
+
+const NOTHING = new Uint8Array(HEADROOM);
+
+/**
+ * Reads a body while keeping a copy of at most `bound` bytes of it; longer ones
+ * pass through uncopied from there on and can't be read again.
+ */
+export class ReplayableBody implements BodyReader {
+  readonly #source: RequestBody;
+  readonly #bound: number;
+  /** Copies of what was read so far, each behind its headroom; undefined once it was more than may be kept. */
+  #kept: Uint8Array[] | undefined = [];
+  #size = 0;
+  /** How many of the copies were given. */
+  #given = 0;
+  /** The copy at hand; undefined where the piece is the source's own. */
+  #current: Uint8Array | undefined = NOTHING;
+
+  constructor(source: RequestBody, bound: number) {
+    this.#source = source;
+    this.#bound = bound;
+  }
+
+  /** Whether all that was read so far can be read again. */
+  get replayable(): boolean {
+    return this.#kept !== undefined;
+  }
+
+  /** Starts over, also after a `cancel`. Throws a `RangeError` where the beginning is not kept. */
+  rewind(): void {
+    if (this.#kept === undefined) {
+      throw new RangeError(
+        `Cannot read the body again as it exceeds ${this.#bound} bytes`,
+      );
+    }
+    this.#given = 0;
+    this.#current = NOTHING;
+    this.#source.resume();
+  }
+
+  get bytes(): Uint8Array {
+    return this.#current ?? this.#source.bytes;
+  }
+
+  get start(): number {
+    return this.#current === undefined ? this.#source.start : HEADROOM;
+  }
+
+  get end(): number {
+    return this.#current?.length ?? this.#source.end;
+  }
+
+  get headroom(): number {
+    return this.#current === undefined ? this.#source.headroom : HEADROOM;
+  }
+
+  get tailroom(): number {
+    return this.#current === undefined ? this.#source.tailroom : 0;
+  }
+
+  get last(): boolean {
+    return this.#source.last &&
+      (this.#kept === undefined || this.#given === this.#kept.length);
+  }
+
+  advance(): boolean {
+    if (this.#giveAgain()) return true;
+    if (this.#source.last) {
+      this.#current = NOTHING;
+      return true;
+    }
+    if (!this.#source.advance()) return false;
+    this.#keep();
+    return true;
+  }
+
+  async next(): Promise<boolean> {
+    if (this.#giveAgain()) return true;
+    const more = await this.#source.next();
+    if (more) this.#keep();
+    else this.#current = NOTHING;
+    return more;
+  }
+
+  cancel(): void {
+    this.#source.cancel();
+  }
+
+  #giveAgain(): boolean {
+    const copy = this.#kept?.[this.#given];
+    if (copy === undefined) return false;
+    this.#given++;
+    this.#current = copy;
+    return true;
+  }
+
+  /** The source's piece, copied while that is within the bound. */
+  #keep(): void {
+    const { bytes, start, end } = this.#source;
+    this.#size += end - start;
+    if (this.#kept === undefined || this.#size > this.#bound) {
+      this.#kept = undefined;
+      this.#current = undefined;
+      return;
+    }
+    if (end === start) {
+      this.#current = NOTHING;
+      return;
+    }
+    const copy = new Uint8Array(HEADROOM + end - start);
+    copy.set(bytes.subarray(start, end), HEADROOM);
+    this.#kept.push(copy);
+    this.#given = this.#kept.length;
+    this.#current = copy;
+  }
+}
