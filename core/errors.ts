@@ -48,6 +48,9 @@ export const FAILURES = {
   proxy_header_invalid: { side: "client", status: 0, retry: "never" },
   proxy_header_timeout: { side: "client", status: 0, retry: "never" },
   client_write_timeout: { side: "client", status: 499, retry: "never" },
+  // A WebSocket session's client.
+  client_bad_frame: { side: "client", status: 0, retry: "never" },
+  client_silent: { side: "client", status: 0, retry: "never" },
   // Finding the way.
   no_product: { side: "proxy", status: 404, retry: "never" },
   no_rule: { side: "proxy", status: 404, retry: "never" },
@@ -69,6 +72,9 @@ export const FAILURES = {
   bad_response: { side: "backend", status: 502, retry: "never" },
   response_too_large: { side: "backend", status: 502, retry: "never" },
   response_truncated: { side: "backend", status: 502, retry: "never" },
+  // A WebSocket session's backend.
+  backend_bad_frame: { side: "backend", status: 502, retry: "never" },
+  backend_silent: { side: "backend", status: 504, retry: "never" },
   // Plugins.
   handler_error: { side: "plugin", status: 500, retry: "never" },
   handler_timeout: { side: "plugin", status: 500, retry: "never" },
