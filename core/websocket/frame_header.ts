@@ -137,7 +137,8 @@ export function writeFrameHeader(
     end += 2;
   } else {
     out[at + 1] = flag | 127;
-    for (let i = 7, rest = length; i >= 0; i--) {
+    let rest = length;
+    for (let i = 7; i >= 0; i--) {
       out[at + 2 + i] = rest % 256;
       rest = Math.floor(rest / 256);
     }

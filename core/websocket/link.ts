@@ -55,6 +55,8 @@ export interface Link {
   flush(): Promise<void> | undefined;
   /** Bytes queued or on their way and not taken by the peer yet. */
   readonly buffered: number;
+  /** Whether it listens to the peer: not while it waits for `batchEnd`'s promise, when silence means nothing. */
+  readonly listening: boolean;
   /**
    * Closes it in order: what is queued, then a Close (1005: one without a code),
    * then the peer's Close is waited for, for a bounded time, while what it still

@@ -40,8 +40,10 @@ function xorBytes(
   end: number,
   key: number,
 ): void {
-  for (let i = start, shift = 0; i < end; i++, shift = (shift + 8) & 31) {
-    bytes[i]! ^= (key >>> shift) & 0xff;
+  let rest = key;
+  for (let i = start; i < end; i++) {
+    bytes[i]! ^= rest & 0xff;
+    rest = rotate(rest, 1);
   }
 }
 

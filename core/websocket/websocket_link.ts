@@ -144,6 +144,10 @@ export class WebSocketLink implements Link, Expiring, FrameSink {
     return this.#queue.size + this.#unwritten;
   }
 
+  get listening(): boolean {
+    return !this.#blocked;
+  }
+
   close(code: number, reason: string): void {
     if (this.#closing) return;
     this.#sendClose(code, reason);

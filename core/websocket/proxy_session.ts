@@ -1,0 +1,516 @@
+/**
+ * A WebSocket session: a client's link and, one after another, links to
+ * backends. One state machine, so that no race can lose it:
+ *
+ *     open ── backend lost ──▶ dialling ◀──▶ holding ──▶ closed
+ *      │ ▲                        │
+ *      │ └────────────────────────┘
+ *      └── planned move ──▶ draining ──▶ open
+ *
+ * What a client sends goes into a log until the backend is known to have read it
+ * (see `upstream.ts`); a new backend gets what a dead one has not, in order and
+ * before anything newer.
+ *
+ * @module
+ */
+import { ProxyError } from "../errors.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { Leaving } from "./leaving.ts";
+import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
+import { Redial } from "./redial.ts";
+import { ReplayLog } from "./replay_log.ts";
+import { type Dialled, Upstream } from "./upstream.ts";
+
+/** What a session does now. */
+export type SessionState =
+  | "open"
+  | "dialling"
+  | "holding"
+  | "draining"
+  | "closed";
+
+/** Why a session goes to another backend; metrics' label. */
+export type MoveReason = "lost" | "closed" | "silent" | "admin" | "drain";
+
+/** What a session goes by; durations in milliseconds. */
+export interface SessionSettings {
+  /** How long a client is held without a backend. */
+  readonly hold: number;
+  /** Bytes of messages kept until they are known to be read; undefined: none, each is sent at most once. */
+  readonly replay: number | undefined;
+  /** How long a backend that is left may take to finish. */
+  readonly drain: number;
+  /** A fence must be answered within this. */
+  readonly pongTimeout: number;
+  /** Close codes of a backend that mean that it failed. */
+  readonly abnormalCodes: ReadonlySet<number>;
+  /** Without a message for so long it ends. */
+  readonly idle: number;
+}
+
+/** A dial that is wanted. */
+export interface DialRequest {
+  /** The backend that is left and not to be dialled; undefined where any will do. */
+  readonly leaving: string | undefined;
+  /** Messages that may come to the new backend for the second time. */
+  readonly replayed: number;
+  /** Fires when nobody wants the connection any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A message on its way through valves; null discards it. */
+export type Gate = (
+  kind: MessageKind,
+  bytes: Uint8Array,
+) => { readonly kind: MessageKind; readonly bytes: Uint8Array } | null;
+
+/** What a session needs of its surroundings and tells them. */
+export interface SessionHooks {
+  /** Rejects with a {@linkcode DialRefusal} of `redial.ts`. */
+  readonly dial: (request: DialRequest) => Promise<Dialled>;
+  /** From the client to the backend; undefined where no valve is. */
+  readonly transmit: Gate | undefined;
+  /** From the backend to the client. */
+  readonly receive: Gate | undefined;
+  /** It has left a backend and is on another one. */
+  readonly moved: (from: Upstream, to: Upstream, reason: MoveReason) => void;
+  /** So many messages were sent a second time. */
+  readonly replayed: (count: number) => void;
+  /** The client was without a backend for so many milliseconds. */
+  readonly gap: (milliseconds: number) => void;
+}
+
+/** What a session is made of. */
+export interface SessionParts {
+  readonly client: Link;
+  readonly backend: Dialled;
+  readonly settings: SessionSettings;
+  readonly hooks: SessionHooks;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+}
+
+/** How it ended, in the client's terms. */
+export interface SessionEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly error: ProxyError | undefined;
+}
+
+/** What may wait for a backend where nothing is replayed, in bytes. */
+const UNSENT = 64 << 10;
+
+/** A fence follows so many bytes, whatever the time. */
+const FENCE_AFTER = 32 << 10;
+
+/** A session. */
+export class ProxySession implements Expiring {
+  /** Each sweep looks after fences and silence. */
+  readonly deadline = 0;
+  /** Messages from the client, before valves. */
+  messagesReceived = 0;
+  /** Messages to the client, after valves. */
+  messagesSent = 0;
+  /** How often it came to another backend. */
+  reconnects = 0;
+  readonly #client: Link;
+  readonly #settings: SessionSettings;
+  readonly #hooks: SessionHooks;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #log = new ReplayLog();
+  readonly #bound: number;
+  readonly #done = Promise.withResolvers<SessionEnd>();
+  #state: SessionState = "open";
+  /** The backend that the session is on; undefined while it has none. */
+  #upstream: Upstream | undefined;
+  /** A backend that is being left in order. */
+  #leaving: Leaving | undefined;
+  /** A search for another backend, planned or not. */
+  #redial: Redial | undefined;
+  /** The backend that was lost, until another one takes its place. */
+  #lost: Upstream | undefined;
+  #lostAt = 0;
+  /** Links that are not over. */
+  #links = 2;
+  #end: SessionEnd | undefined;
+  #activeAt: number;
+  /** The client waits to be read on until the log has room. */
+  #room: PromiseWithResolvers<void> | undefined;
+
+  constructor(parts: SessionParts) {
+    this.#client = parts.client;
+    this.#upstream = new Upstream(parts.backend);
+    this.#settings = parts.settings;
+    this.#hooks = parts.hooks;
+    this.#clock = parts.clock;
+    this.#deadlines = parts.deadlines;
+    this.#bound = parts.settings.replay ?? UNSENT;
+    this.#activeAt = parts.deadlines.now;
+  }
+
+  /** Begins to read on both sides. */
+  start(): void {
+    this.#deadlines.add(this);
+    this.#client.start({
+      message: (kind, bytes, start, end) =>
+        this.#fromClient(kind, bytes, start, end),
+      pong: () => {},
+      batchEnd: () => this.#clientBatchEnd(),
+      ended: (end) => this.#clientEnded(end),
+    });
+    this.#listen(this.#upstream!);
+  }
+
+  /** Resolves when both sides are closed. */
+  get done(): Promise<SessionEnd> {
+    return this.#done.promise;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The id of the backend that it is on; of the one that it lost while it has none. */
+  get backendId(): string {
+    return this.#upstream?.backendId ?? this.#redial?.leaving ?? "";
+  }
+
+  /** Bytes of memory for messages that wait or may have to be sent again. */
+  get buffered(): number {
+    return this.#log.memory + this.#client.buffered +
+      (this.#upstream?.link.buffered ?? 0);
+  }
+
+  /**
+   * Moves to another backend in order: the new one stands before the old one is
+   * given up. False where it is on its way already or over. With `must` it does
+   * not stay where no other is to be had.
+   */
+  move(reason: MoveReason, options: { readonly must: boolean }): boolean {
+    if (this.#state !== "open" || this.#redial !== undefined) return false;
+    this.#search(this.#upstream!.backendId, reason, options.must);
+    return true;
+  }
+
+  /** Looks for a backend at once, where it waits for one. */
+  retry(): void {
+    this.#redial?.hurry();
+  }
+
+  /** Closes both sides in order. */
+  close(code: number, reason: string): void {
+    if (this.#state === "closed") return;
+    this.#finish({ code, reason, error: undefined });
+    this.#client.close(code, reason);
+    this.#closeBackends(code === 1000 ? 1000 : 1001, reason);
+  }
+
+  expire(): void {
+    const up = this.#upstream;
+    const now = this.#deadlines.now;
+    if (this.#state === "closed") return;
+    if (now - this.#activeAt > this.#settings.idle) {
+      this.close(1001, "idle");
+    } else if (up !== undefined && this.#state === "open") {
+      this.#watchFence(up);
+    }
+  }
+
+  #watchFence(up: Upstream): void {
+    const now = this.#deadlines.now;
+    if (up.fence === undefined) {
+      if (this.#log.count > 0) this.#fence(up);
+    } else if (!up.link.listening) {
+      up.fencedAt = now;
+    } else if (now - up.fencedAt > this.#settings.pongTimeout) {
+      up.link.abort(
+        new ProxyError("backend_silent", "The backend did not answer a Ping"),
+      );
+    }
+  }
+
+  // ------------------------------------------------------------------- client
+
+  #fromClient(
+    kind: MessageKind,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (this.#state === "closed") return;
+    this.messagesReceived++;
+    const { transmit } = this.#hooks;
+    if (transmit === undefined) {
+      this.#toBackend(kind, bytes, start, end);
+      return;
+    }
+    const passed = transmit(kind, bytes.subarray(start, end));
+    if (passed === null) return;
+    this.#toBackend(passed.kind, passed.bytes, 0, passed.bytes.length);
+  }
+
+  #toBackend(
+    kind: MessageKind,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const target = this.#target;
+    const log = this.#log;
+    if (target !== undefined && this.#settings.replay === undefined) {
+      target.send(log.skip(), kind, bytes, start, end);
+      return;
+    }
+    log.append(kind, bytes, start, end);
+    target?.send(log.last, kind, bytes, start, end);
+  }
+
+  /** Who gets the client's messages now: nobody while the one that is left may not have read all of its own. */
+  get #target(): Upstream | undefined {
+    return this.#leaving?.hasRead === false ? undefined : this.#upstream;
+  }
+
+  #clientBatchEnd(): Promise<void> | undefined {
+    this.#activeAt = this.#deadlines.now;
+    const up = this.#target;
+    const full = this.#log.size >= this.#bound;
+    let flushed: Promise<void> | undefined;
+    if (up !== undefined) {
+      up.asked(this.#clock.now());
+      const due = full || up.unfenced >= FENCE_AFTER;
+      if (due && this.#settings.replay !== undefined) this.#fence(up);
+      flushed = up.link.flush();
+    }
+    if (!full) return flushed;
+    this.#room ??= Promise.withResolvers<void>();
+    const { promise } = this.#room;
+    return flushed === undefined ? promise : flushed.then(() => promise);
+  }
+
+  #fence(up: Upstream): void {
+    if (up.fence !== undefined) return;
+    up.putFence(this.#deadlines.now);
+    up.link.flush();
+  }
+
+  /** The backend has read all up to this message. */
+  #acknowledge(number: number): void {
+    this.#log.dropTo(number);
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    if (this.#log.size >= this.#bound && this.#state !== "closed") return;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  /** The client is gone, in order or not: its backends are told, and a dial is given up. */
+  #clientEnded(end: LinkEnd): void {
+    this.#finish(end);
+    this.#closeBackends(end.code, end.reason);
+    this.#linkOver();
+  }
+
+  // ------------------------------------------------------------------ backend
+
+  #listen(up: Upstream): void {
+    const events: LinkEvents = {
+      message: (kind, bytes, start, end) =>
+        this.#fromBackend(up, kind, bytes, start, end),
+      pong: (bytes, start, end) => this.#pong(up, bytes, start, end),
+      batchEnd: () => this.#backendBatchEnd(up),
+      ended: (end) => this.#backendEnded(up, end),
+    };
+    up.link.start(events);
+  }
+
+  #fromBackend(
+    up: Upstream,
+    kind: MessageKind,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    up.received++;
+    if (this.#state === "closed") return;
+    const { receive } = this.#hooks;
+    if (receive === undefined) {
+      this.messagesSent++;
+      this.#client.send(kind, bytes, start, end);
+      return;
+    }
+    const passed = receive(kind, bytes.subarray(start, end));
+    if (passed === null) return;
+    this.messagesSent++;
+    this.#client.send(passed.kind, passed.bytes, 0, passed.bytes.length);
+  }
+
+  #backendBatchEnd(up: Upstream): Promise<void> | undefined {
+    this.#activeAt = this.#deadlines.now;
+    up.answered(this.#clock.now());
+    if (this.#leaving?.upstream === up) this.#leaving.heard();
+    return this.#client.flush();
+  }
+
+  #pong(up: Upstream, bytes: Uint8Array, start: number, end: number): void {
+    const read = up.readPong(bytes, start, end);
+    if (read === undefined) return;
+    this.#acknowledge(read);
+    if (this.#leaving?.upstream === up) this.#leaving.fenceAnswered();
+  }
+
+  #backendEnded(up: Upstream, end: LinkEnd): void {
+    up.over = true;
+    this.#linkOver();
+    if (this.#leaving?.upstream === up) {
+      this.#left(this.#leaving);
+    } else if (this.#state === "closed") {
+      return;
+    } else if (this.#settings.abnormalCodes.has(end.code)) {
+      this.#lose(up, end);
+    } else {
+      this.#finish(end);
+      this.#client.close(end.code, end.reason);
+    }
+  }
+
+  #lose(up: Upstream, end: LinkEnd): void {
+    this.#lostAt = this.#clock.now();
+    this.#upstream = undefined;
+    // A move that was under way promised its backend that nothing is replayed.
+    this.#redial?.cancel();
+    const reason = end.error?.code === "backend_silent"
+      ? "silent"
+      : end.error === undefined && end.code !== 1006
+      ? "closed"
+      : "lost";
+    this.#lost = up;
+    this.#search(up.backendId, reason, true);
+  }
+
+  // -------------------------------------------------------------------- moves
+
+  #search(leaving: string, reason: MoveReason, must: boolean): void {
+    const lost = this.#lost;
+    const planned = lost === undefined;
+    const replayed = lost === undefined
+      ? 0
+      : Math.max(0, lost.lastSent - this.#log.dropped);
+    if (!planned) this.#state = "dialling";
+    const redial = new Redial({
+      clock: this.#clock,
+      hold: this.#settings.hold,
+      leaving,
+      once: !must,
+      dial: (request) => this.#hooks.dial({ ...request, replayed }),
+      onHold: (holding) => {
+        if (!planned) this.#state = holding ? "holding" : "dialling";
+      },
+      onDialled: (dialled) => {
+        this.#redial = undefined;
+        this.#links++;
+        if (planned) this.#switchTo(dialled, reason);
+        else this.#replaceWith(dialled, reason, replayed);
+      },
+      onFailed: (error) => {
+        this.#redial = undefined;
+        if (must) this.close(error.declined ? 1008 : 1013, error.message);
+      },
+    });
+    this.#redial = redial;
+    redial.start();
+  }
+
+  /** The lost backend's place is taken: what it may not have read comes first. */
+  #replaceWith(dialled: Dialled, reason: MoveReason, replayed: number): void {
+    const from = this.#lost!;
+    const up = new Upstream(dialled);
+    this.#lost = undefined;
+    this.#upstream = up;
+    this.#state = "open";
+    this.reconnects++;
+    this.#hooks.moved(from, up, reason);
+    if (replayed > 0) this.#hooks.replayed(replayed);
+    this.#sendLog(up);
+    this.#hooks.gap(this.#clock.now() - this.#lostAt);
+    this.#listen(up);
+  }
+
+  /** A planned move: the old backend finishes, the new one's messages wait for that. */
+  #switchTo(dialled: Dialled, reason: MoveReason): void {
+    const from = this.#upstream!;
+    const up = new Upstream(dialled);
+    this.#upstream = up;
+    this.#state = "draining";
+    this.reconnects++;
+    this.#hooks.moved(from, up, reason);
+    this.#leaving = new Leaving(from, {
+      clock: this.#clock,
+      drain: this.#settings.drain,
+      onRead: () => this.#sendLog(up),
+    });
+  }
+
+  /** The backend that was left is over: from here on the new one is heard. */
+  #left(leaving: Leaving): void {
+    leaving.end();
+    this.#leaving = undefined;
+    const up = this.#upstream!;
+    if (this.#state === "closed") return;
+    if (!leaving.hasRead) {
+      const { lastSent } = leaving.upstream;
+      const replayed = Math.max(0, lastSent - this.#log.dropped);
+      if (replayed > 0) this.#hooks.replayed(replayed);
+      this.#sendLog(up);
+    }
+    this.#state = "open";
+    up.fencedAt = this.#deadlines.now;
+    this.#listen(up);
+  }
+
+  /** Sends all that waits. */
+  #sendLog(up: Upstream): void {
+    const log = this.#log;
+    let number = log.dropped;
+    log.giveAfter(0, (kind, bytes, start, end) => {
+      up.send(++number, kind, bytes, start, end);
+    });
+    if (this.#settings.replay === undefined) log.dropTo(log.last);
+    else if (log.count > 0) this.#fence(up);
+    up.asked(this.#clock.now());
+    up.link.flush();
+    this.#makeRoom();
+  }
+
+  // ---------------------------------------------------------------------- end
+
+  /** Nothing is passed on any more. */
+  #finish(end: SessionEnd): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#end = end;
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    this.#deadlines.delete(this);
+    this.#makeRoom();
+  }
+
+  #closeBackends(code: number, reason: string): void {
+    const leaving = this.#leaving?.upstream;
+    if (leaving !== undefined && !leaving.over) {
+      leaving.link.close(code, reason);
+    }
+    const up = this.#upstream;
+    if (up === undefined || up.over) return;
+    // One that nobody has listened to yet: its Close is to be heard.
+    if (leaving !== undefined) this.#listen(up);
+    up.link.close(code, reason);
+  }
+
+  #linkOver(): void {
+    if (--this.#links === 0) this.#done.resolve(this.#end!);
+  }
+}
