@@ -49,6 +49,8 @@ export const FAILURES = {
   proxy_header_timeout: { side: "client", status: 0, retry: "never" },
   client_write_timeout: { side: "client", status: 499, retry: "never" },
   // A WebSocket session's client.
+  websocket_handshake: { side: "client", status: 400, retry: "never" },
+  origin_refused: { side: "client", status: 403, retry: "never" },
   client_bad_frame: { side: "client", status: 0, retry: "never" },
   client_silent: { side: "client", status: 0, retry: "never" },
   // Finding the way.
