@@ -103,6 +103,8 @@ export interface PluginParts {
   readonly conditions?: Readonly<Record<string, ConditionFactory>>;
   /** Hears of every change of a backend's state, in every worker; may be async, nothing waits for it. */
   readonly backendChanged?: (event: BackendEvent) => void | Promise<void>;
+  /** Balancing policies that clusters may name in `balance`; each subcluster gets its own. */
+  readonly policies?: Readonly<Record<string, () => BalancePolicy>>;
   /** Runs when the instance ends, after its last session; may be async. */
   readonly close?: () => void | Promise<void>;
 }
@@ -114,6 +116,38 @@ export interface PluginParts {
 export type ConditionFactory = (
   ...args: readonly (string | boolean)[]
 ) => (request: HttpRequest) => boolean;
+
+/** A backend as a balancing policy sees it. */
+export interface BalanceMember {
+  /** The backend's id. */
+  readonly id: string;
+  /** Its share now, slow start counted: above 0, no whole number as a rule. */
+  readonly weight: number;
+  /** Requests and sessions that it serves now, over all workers. */
+  readonly load: number;
+}
+
+/** For whom a backend is wanted. */
+export interface BalanceContext {
+  /** The client, through trusted proxies. */
+  readonly clientAddress: string;
+  /** Undefined for a tcp session. */
+  readonly request: HttpRequest | undefined;
+}
+
+/**
+ * Chooses among the backends of one subcluster. Where it throws, or answers
+ * what may not be picked, round robin steps in and the failure is counted.
+ */
+export interface BalancePolicy {
+  /** Those that may be picked from now on, in the config's order: before the first pick, and after each change of membership, health or weight. */
+  readonly update: (members: readonly BalanceMember[]) => void;
+  /** The one for this request, none for which `usable` is false; undefined leaves it to round robin. Sync. */
+  readonly pick: (
+    context: BalanceContext,
+    usable?: (member: BalanceMember) => boolean,
+  ) => BalanceMember | undefined;
+}
 
 // ------------------------------------------------------------------- handlers
 

@@ -4,24 +4,13 @@
  *
  * @module
  */
-import type { HttpRequest } from "../plugin.ts";
+import type { BalanceContext, BalanceMember } from "../plugin.ts";
 
 /** A backend as a policy sees it. */
-export interface Member {
-  /** Unique among the members: what a policy knows it by over updates. */
-  readonly id: string;
-  /** Its share now, slow start counted: above 0, no whole number as a rule. */
-  readonly weight: number;
-  /** Requests and sessions that it serves now, over all workers; cheap to read. */
-  readonly load: number;
-}
+export type Member = BalanceMember;
 
 /** For whom a backend is wanted. */
-export interface PickContext {
-  readonly clientAddress: string;
-  /** Undefined for a tcp session. */
-  readonly request: HttpRequest | undefined;
-}
+export type PickContext = BalanceContext;
 
 /** Chooses among the members of one subcluster; kept while its cluster is. */
 export interface Policy<M extends Member> {

@@ -11,6 +11,15 @@ import { nearest } from "../text/suggest.ts";
 import { child, entries, root, textAt, texts, textsOf } from "./tree.ts";
 import type { Entry, TextEntry } from "./tree.ts";
 
+/** The policies that need no plugin. */
+const BUILTIN_POLICIES: ReadonlySet<string> = new Set([
+  "roundrobin",
+  "leastconn",
+  "random",
+  "first",
+  "hash",
+]);
+
 /** Names that stand twice. */
 export function duplicateFindings(tree: unknown): Finding[] {
   const top = root(tree);
@@ -57,9 +66,14 @@ export function danglingFindings(tree: unknown): Finding[] {
   ];
   const toProducts = [...listeners, ...plugins]
     .flatMap((entry) => texts(entry, "products"));
+  const policies = plugins.length > 0
+    // Which ones plugins bring is known once they are loaded.
+    ? []
+    : textsOf(entries(top, "clusters"), "balance");
   const toListeners = plugins.flatMap((entry) => texts(entry, "listeners"));
   return [
     ...dangling(toClusters, "cluster", clusterNames),
+    ...dangling(policies, "policy", BUILTIN_POLICIES),
     ...dangling(toProducts, "product", productNames),
     ...dangling(toListeners, "listener", names(top, "listeners")),
   ];
@@ -137,4 +151,18 @@ function dangling(
     message: `expected the name of a ${kind}`,
     suggestion: nearest(use.value, known),
   }));
+}
+
+/** A cluster's `hash` that nothing asks for. */
+export function idleHashFindings(tree: unknown): Finding[] {
+  return entries(root(tree), "clusters").flatMap((cluster) => {
+    const hash = child(cluster, "hash");
+    const balance = textAt(cluster, "balance")?.value ?? "roundrobin";
+    if (hash === undefined || balance === "hash") return [];
+    return [{
+      path: hash.path,
+      at: "key" as const,
+      message: `expected with balance: hash only, it is ${balance}`,
+    }];
+  });
 }

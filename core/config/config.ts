@@ -210,27 +210,27 @@ export interface RespondConfig {
 /** A service. */
 export interface ClusterConfig {
   readonly name: string;
-  /** The policy; default `roundrobin`, the only one supported yet. */
+  /** `roundrobin` (default), `leastconn`, `random`, `first`, `hash`, or a plugin's policy. */
   readonly balance: string;
-  /** Not supported yet. */
+  /** What `balance: hash` hashes; undefined = the client's address. */
   readonly hash: HashConfig | undefined;
-  /** Not supported yet. */
+  /** Clients stay with their backend by a cookie; undefined = they don't. */
   readonly sticky: StickyConfig | undefined;
   /** The Host that backends see: `client` (default), `backend`, or a name. */
   readonly hostHeader: string;
   /** At least one; the file's `backends` become one called `default`. */
   readonly subclusters: readonly SubclusterConfig[];
-  /** Weight of requests answered 503 on purpose. Default 0, the only one supported yet. */
+  /** Weight of requests answered 503 on purpose. Default 0. */
   readonly blackhole: number;
   /** Default `first`, the only one supported yet. */
   readonly dns: "first" | "all";
-  /** Not supported yet. */
+  /** Where requests wait for a slot of a backend with `maxConnections`; undefined = 1,000 for 5 s. */
   readonly queue: QueueConfig | undefined;
   /** Undefined = no active checks. */
   readonly health: HealthConfig | undefined;
   /** Undefined = failures of requests take no backend out. */
   readonly passiveHealth: PassiveHealthConfig | undefined;
-  /** Share of healthy backends below which all are used. Not supported yet. */
+  /** Share of healthy backends, 0 to 1, below which all are used; undefined = never. */
   readonly panic: number | undefined;
   /** Undefined = none. */
   readonly breaker: BreakerConfig | undefined;
@@ -239,7 +239,7 @@ export interface ClusterConfig {
    * added by a reload; undefined = it has all of it at once.
    */
   readonly slowStart: number | undefined;
-  /** Not supported yet. */
+  /** Undefined = 3 more attempts, 1 of them in another subcluster, after failures that are no answers: `connect` and `reset`. */
   readonly retries: RetriesConfig | undefined;
   readonly timeouts: ClusterTimeoutsConfig;
   readonly keepAlive: KeepAliveConfig;
@@ -279,9 +279,9 @@ export interface BackendConfig {
   readonly url: BackendUrl;
   /** Its share of the subcluster's requests; 0 = no new sessions. Default 1. */
   readonly weight: number;
-  /** Not supported yet. */
+  /** Requests and sessions at once, over all workers; undefined = any number. */
   readonly maxConnections: number | undefined;
-  /** Default false, the only one supported yet. */
+  /** Serves only where no other backend of the cluster can. Default false. */
   readonly backup: boolean;
 }
 

@@ -11,7 +11,11 @@ import {
 import { conditionFindings } from "./check_conditions.ts";
 import type { CheckCondition } from "./check_conditions.ts";
 import { healthFindings } from "./check_health.ts";
-import { danglingFindings, duplicateFindings } from "./check_names.ts";
+import {
+  danglingFindings,
+  duplicateFindings,
+  idleHashFindings,
+} from "./check_names.ts";
 import { pluginFindings } from "./check_plugins.ts";
 import { clusterFindings, productFindings } from "./check_rules.ts";
 import type { Config } from "./config.ts";
@@ -147,6 +151,7 @@ async function check(
   const relations = [
     ...duplicateFindings(tree),
     ...danglingFindings(tree),
+    ...idleHashFindings(tree),
     ...listenerFindings(tree),
     ...addressFindings(tree),
     ...adminFindings(tree),

@@ -4,10 +4,14 @@
  *
  * @module
  */
+import type { ClusterLife } from "../balance/cluster_life.ts";
+import type { Member } from "../balance/policy.ts";
+import type { SlotHolder } from "../balance/slot_queue.ts";
 import type { BackendUrl } from "../config/backend_url.ts";
 import type {
   BackendHealth,
   HealthSettings,
+  Permit,
 } from "../health/backend_health.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { isLiteral } from "../net/resolver.ts";
@@ -29,6 +33,15 @@ export interface BackendSettings {
   /** Milliseconds that an idle connection is kept. */
   readonly idleTimeout: number;
   readonly health: Omit<HealthSettings, "weight">;
+}
+
+/** What the config says of one backend; a reload may change it. */
+export interface BackendShare {
+  readonly weight: number;
+  /** Requests and sessions at once, over all workers; undefined = any number. */
+  readonly maxConnections: number | undefined;
+  /** It serves only where no other one can. */
+  readonly backup: boolean;
 }
 
 /** What a backend is. */
@@ -58,7 +71,7 @@ const RESPONSE_LIMITS = Object.freeze({
 const WRITE_TIMEOUT = 60_000;
 
 /** One address of a cluster. */
-export class Backend implements BackendIdentity {
+export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
   readonly id: string;
   readonly cluster: string;
   readonly subcluster: string;
@@ -68,15 +81,22 @@ export class Backend implements BackendIdentity {
   readonly responseTime: HistogramSeries;
   /** Tell it of every attempt: when one begins, its result, its end. */
   readonly health: BackendHealth;
+  /** Its share now, as its cluster last looked at it. */
+  weight: number;
+  /** So few of its cluster are well that it serves whatever its health says. */
+  panics = false;
   readonly #env: PlaneEnv;
   readonly #literal: SocketAddress[] | undefined;
+  readonly #life: ClusterLife;
   #settings: BackendSettings;
+  #share: BackendShare;
 
   constructor(
     env: PlaneEnv,
     identity: BackendIdentity,
     settings: BackendSettings,
-    health: BackendHealth,
+    share: BackendShare,
+    parts: { readonly health: BackendHealth; readonly life: ClusterLife },
   ) {
     this.id = identity.id;
     this.cluster = identity.cluster;
@@ -84,7 +104,10 @@ export class Backend implements BackendIdentity {
     this.url = identity.url;
     this.#env = env;
     this.#settings = settings;
-    this.health = health;
+    this.#share = share;
+    this.weight = share.weight;
+    this.health = parts.health;
+    this.#life = parts.life;
     this.pool = new ConnectionPool(settings.maxIdle);
     this.#literal = literalAddress(identity.url);
     const labels = [this.cluster, this.id] as const;
@@ -97,10 +120,44 @@ export class Backend implements BackendIdentity {
   }
 
   /** Takes what a reload changed; idle connections stay, as many as may. */
-  update(settings: BackendSettings, weight: number): void {
+  update(settings: BackendSettings, share: BackendShare): void {
     this.#settings = settings;
-    this.health.update({ ...settings.health, weight });
+    this.#share = share;
+    this.health.update({ ...settings.health, weight: share.weight });
     this.pool.resize(settings.maxIdle);
+  }
+
+  /** Requests and sessions that it serves now, over all workers. */
+  get load(): number {
+    return this.health.load;
+  }
+
+  /** Whether it serves only where no other one can. */
+  get backup(): boolean {
+    return this.#share.backup;
+  }
+
+  /** Whether the number of its slots is bounded. */
+  get limited(): boolean {
+    return this.#share.maxConnections !== undefined;
+  }
+
+  /** Whether a slot is free. Workers that ask at the same moment may each find the last one. */
+  get hasSlot(): boolean {
+    const { maxConnections } = this.#share;
+    return maxConnections === undefined || this.load < maxConnections;
+  }
+
+  /** A slot for an attempt that is about to use it; undefined where none is free, or its health lets nobody through. */
+  takeSlot(): Permit | undefined {
+    if (!this.hasSlot) return undefined;
+    return this.panics ? this.health.beginAnyway() : this.health.begin();
+  }
+
+  /** The attempt is over: its slot is free for the next. */
+  leave(permit: Permit): void {
+    this.health.end(permit);
+    if (this.limited) this.#life.queue.freed(this);
   }
 
   /** Its addresses, without a promise where they are known; the array is the caller's. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ClusterLife } from "../balance/cluster_life.ts";
 import { BackendHealth } from "../health/backend_health.ts";
 import { BackendRow, makeRow } from "../health/backend_row.ts";
 import { backendKey, Epoch, type SharedRows } from "../health/shared_health.ts";
@@ -13,6 +14,7 @@ import {
   Backend,
   type BackendIdentity,
   type BackendSettings,
+  type BackendShare,
 } from "./backend.ts";
 
 /** What backends share with those of other workers. */
@@ -34,6 +36,7 @@ export class BackendRegistry {
   readonly #env: PlaneEnv;
   readonly #options: BackendRegistryOptions;
   readonly #backends = new Map<string, Backend>();
+  readonly #lives = new Map<string, ClusterLife>();
 
   constructor(env: PlaneEnv, options: BackendRegistryOptions) {
     this.#env = env;
@@ -45,7 +48,7 @@ export class BackendRegistry {
   acquire(
     identity: BackendIdentity,
     settings: BackendSettings,
-    weight: number,
+    share: BackendShare,
     rows?: SharedRows,
   ): Backend {
     const key = backendKey(identity);
@@ -60,10 +63,22 @@ export class BackendRegistry {
       worker,
       clock: this.#env.clock,
       notify,
-    }, { ...settings.health, weight });
-    const backend = new Backend(this.#env, identity, settings, health);
+    }, { ...settings.health, weight: share.weight });
+    const life = this.life(identity.cluster);
+    const parts = { health, life };
+    const backend = new Backend(this.#env, identity, settings, share, parts);
     this.#backends.set(key, backend);
     return backend;
+  }
+
+  /** What the cluster of this name keeps over reloads. */
+  life(cluster: string): ClusterLife {
+    let life = this.#lives.get(cluster);
+    if (life === undefined) {
+      life = new ClusterLife(this.#env.deadlines);
+      this.#lives.set(cluster, life);
+    }
+    return life;
   }
 
   /** Retires every backend that is not in `kept`. */
@@ -72,6 +87,10 @@ export class BackendRegistry {
       if (kept.has(backend)) continue;
       this.#backends.delete(key);
       backend.retire();
+    }
+    const clusters = new Set([...kept].map(({ cluster }) => cluster));
+    for (const name of this.#lives.keys()) {
+      if (!clusters.has(name)) this.#lives.delete(name);
     }
   }
 

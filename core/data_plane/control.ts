@@ -35,6 +35,8 @@ export interface PlaneSettings {
   readonly log: Config["log"];
   /** The cell that all workers count changes of backends' states in; left out = one of the plane's own. */
   readonly epoch?: SharedArrayBuffer;
+  /** What sticky cookies are signed with in all workers, 32 bytes; left out = the plane's own. */
+  readonly secret?: Uint8Array;
 }
 
 /** What a prepared candidate tells. */

@@ -68,6 +68,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   draining = false;
 
   readonly #parts: DataPlaneParts;
+  readonly #secret: Uint8Array;
   readonly #counts: TransactionCounts;
   readonly #refusals: Refusals;
   readonly #lag: LoopLagMeter;
@@ -78,6 +79,8 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
+    this.#secret = parts.settings.secret ??
+      crypto.getRandomValues(new Uint8Array(32));
     this.env = parts.env;
     const { worker, workers, epoch } = parts.settings;
     this.backends = new BackendRegistry(parts.env, {
@@ -272,6 +275,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       plugins: uses,
       backends: this.backends,
       rows: candidate.rows,
+      secret: this.#secret,
       clock: this.env.clock,
       metrics: this.env.metrics,
       onUnused: () => this.plugins.release(uses),
@@ -341,7 +345,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   #retireUnused(): void {
     const kept = [this.current, this.#pending?.snapshot].flatMap((snapshot) =>
       [...snapshot?.clusters.values() ?? []].flatMap((cluster) =>
-        cluster.backends.map(({ backend }) => backend)
+        cluster.members.map(({ backend }) => backend)
       )
     );
     this.backends.retireOthers(new Set(kept));

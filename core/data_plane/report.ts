@@ -68,7 +68,7 @@ export function reportPlane(
 function reportBackends(plane: DataPlane): BackendReport[] {
   const now = plane.env.clock.wall();
   return [...plane.current.clusters.values()].flatMap((cluster) =>
-    cluster.backends.map(({ backend }) => ({
+    cluster.members.map(({ backend }) => ({
       id: backend.id,
       cluster: backend.cluster,
       subcluster: backend.subcluster,

@@ -122,6 +122,11 @@ export class BackendHealth {
 
   // ------------------------------------------------------------ what it is now
 
+  /** Whether operator and weight want it to get traffic, however it is. */
+  get wanted(): boolean {
+    return this.#baseWeight > 0 && this.#row.isReady;
+  }
+
   /** Whether a new session may go there at `now`, in milliseconds since the epoch. */
   eligible(now: number): boolean {
     return this.#baseWeight > 0 && this.serves(now);

@@ -24,7 +24,13 @@ const POINTS: ReadonlyMap<string, CallbackPointSpec> = new Map(
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const CONDITION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-const PARTS = ["handlers", "conditions", "backendChanged", "close"];
+const PARTS = [
+  "handlers",
+  "conditions",
+  "policies",
+  "backendChanged",
+  "close",
+];
 
 /** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
 const PARTS_TO_COME = [
@@ -100,7 +106,7 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       );
     }
   }
-  const { handlers, conditions } = value;
+  const { handlers, conditions, policies } = value;
   const backendChanged = guardFunction(value, "backendChanged", place);
   const close = guardFunction(value, "close", place);
   return {
@@ -108,6 +114,8 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       { handlers: guardHandlers(handlers, place) }),
     ...(conditions !== undefined &&
       { conditions: guardConditions(conditions, place) }),
+    ...(policies !== undefined &&
+      { policies: guardPolicies(policies, place) }),
     ...(backendChanged !== undefined &&
       {
         backendChanged: (event: unknown) => backendChanged.call(value, event),
@@ -205,6 +213,26 @@ function guardConditions(value: unknown, place: PluginPlace): object {
     }
     if (isAsync(factory)) {
       refuseParts(place, `the condition ${name} must not be async`);
+    }
+  }
+  return Object.freeze({ ...value });
+}
+
+function guardPolicies(value: unknown, place: PluginPlace): object {
+  if (!isObject(value)) {
+    refuseParts(
+      place,
+      `policies must be an object of functions by name: it is ${kindOf(value)}`,
+    );
+  }
+  for (const [name, make] of Object.entries(value)) {
+    if (typeof make !== "function" || isAsync(make)) {
+      refuseParts(
+        place,
+        `the policy ${name} must be a function that returns one: it is ${
+          kindOf(make)
+        }`,
+      );
     }
   }
   return Object.freeze({ ...value });

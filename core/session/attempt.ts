@@ -4,9 +4,10 @@
  * @module
  */
 import type { Cluster } from "../balance/cluster.ts";
+import type { Waiting } from "../balance/slot_queue.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
-import type { ProxyError } from "../errors.ts";
+import { ProxyError } from "../errors.ts";
 import type { Permit } from "../health/backend_health.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
 import type { Request } from "./request.ts";
@@ -26,22 +27,26 @@ export class Attempt {
   readonly reconnect = false;
   status = 0;
   error: ProxyError | undefined;
+  /** It wants this backend and no other: a cookie or a handler says so. */
+  pinned = false;
   #view: AttemptView | undefined;
   #fixed = false;
   #connection: BackendConnection | undefined;
   /** Its own: the next user of the connection changes the connection's. */
   #facts: ConnectionFacts | undefined;
   #using = false;
-  #permit: Permit;
+  /** Undefined while it waits for a slot of the backend. */
+  #permit: Permit | undefined;
+  #waiting: Waiting<Backend, Permit> | undefined;
   /** What the backend's health is still to be told. */
   #untold: "result" | "end" | "nothing" = "result";
 
-  /** `permit` is what the backend's health gave for it. */
+  /** `permit` is the backend's slot, undefined where none is free. */
   constructor(
     number: number,
     cluster: Cluster,
     backend: Backend,
-    permit: Permit,
+    permit: Permit | undefined,
     request: Request,
   ) {
     this.number = number;
@@ -74,10 +79,27 @@ export class Attempt {
         }`,
       );
     }
-    this.#end();
+    this.#leave();
     this.backend = backend;
-    this.#permit = backend.health.beginAnyway();
+    this.pinned = true;
     this.#untold = "result";
+    // Who chooses it by name wants it however it is, but not beyond its bound.
+    this.#permit = backend.takeSlot() ??
+      (backend.hasSlot ? backend.health.beginAnyway() : undefined);
+  }
+
+  /** Whether it has no slot of its backend yet. */
+  get waits(): boolean {
+    return this.#permit === undefined;
+  }
+
+  /** Waits for a slot, of whichever backend has one. Rejects with a ProxyError. */
+  async wait(waiting: Waiting<Backend, Permit>): Promise<void> {
+    this.#waiting = waiting;
+    const { backend, permit } = await waiting.granted;
+    this.#waiting = undefined;
+    this.backend = backend;
+    this.#permit = permit;
   }
 
   /** Uses a connection until `release` or `close`. */
@@ -100,30 +122,34 @@ export class Attempt {
 
   /** The backend's final response has this status. */
   answered(status: number): void {
-    if (this.#untold !== "result") return;
+    if (this.#untold !== "result" || this.#permit === undefined) return;
     this.#untold = "end";
     this.backend.health.answered(status, this.#permit);
   }
 
   /** It failed before a final response. */
   failed(error: ProxyError): void {
-    if (this.#untold !== "result") return;
+    const permit = this.#permit;
+    if (this.#untold !== "result" || permit === undefined) return;
     this.#untold = "end";
     // A backend may close a connection that waits; that says nothing of it.
     const stale = error.code === "backend_closed" &&
       this.#facts?.reused === true && !this.#connection!.answered;
-    if (!stale) this.backend.health.failed(error, this.#permit);
+    if (!stale) this.backend.health.failed(error, permit);
   }
 
-  #end(): void {
+  /** Gives the slot back, or waits for one no longer. */
+  #leave(): void {
+    this.#waiting?.leave(GIVEN_UP);
+    this.#waiting = undefined;
     if (this.#untold === "nothing") return;
     this.#untold = "nothing";
-    this.backend.health.end(this.#permit);
+    if (this.#permit !== undefined) this.backend.leave(this.#permit);
   }
 
   /** Ends the use of the connection: kept for others where both messages are complete. */
   release(): void {
-    this.#end();
+    this.#leave();
     if (!this.#using) return;
     this.#using = false;
     this.#connection!.release();
@@ -131,7 +157,7 @@ export class Attempt {
 
   /** Ends the connection. */
   close(): void {
-    this.#end();
+    this.#leave();
     if (!this.#using) return;
     this.keepViews();
     this.#using = false;
@@ -143,3 +169,5 @@ export class Attempt {
     if (this.#using) this.response?.fields.keep();
   }
 }
+
+const GIVEN_UP = new ProxyError("client_closed", "The attempt was given up");

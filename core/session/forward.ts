@@ -33,6 +33,11 @@ export async function forward(
     }
     attempt.fix();
 
+    if (attempt.waits) {
+      transaction.move(STATES.queue);
+      await tries.waitForSlot(attempt);
+      if (transaction.gone !== undefined) throw transaction.gone;
+    }
     transaction.move(STATES.resolve);
     const resolved = attempt.backend.resolve();
     attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
@@ -57,7 +62,7 @@ export async function forward(
 
     await connection.send(
       outgoingRequest(transaction, attempt),
-      transaction.exchange.body,
+      tries.body,
     );
     transaction.exchange.watch();
     const timeout = responseTimeout(transaction, attempt);
@@ -77,6 +82,7 @@ export async function forward(
         return await answered(transaction, attempt, verdict);
       }
       if (final) {
+        if (tries.afterStatus(attempt)) break;
         return backendReply(transaction, attempt, response);
       }
       if (transaction.exchange.takesInterim) {
@@ -120,6 +126,7 @@ function backendReply(
   transaction.responseHeadAt = now;
   backend.attempts.ok.add(1);
   backend.responseTime.observe((now - transaction.connectedAt!) / 1000);
+  if (cluster.sticky !== undefined) stick(transaction, attempt, response);
   // Opened where nobody wants it, too: a connection with an unread body is not kept.
   const body = attempt.connection!.body(cluster.config.timeouts.read);
   return {
@@ -128,6 +135,18 @@ function backendReply(
     close: false,
     attempt,
   };
+}
+
+/** Has the client come back to this backend, unless its cookie says so already. */
+function stick(
+  { request, scheme }: Transaction,
+  { backend, cluster }: Attempt,
+  { fields }: Response,
+): void {
+  const sticky = cluster.sticky!;
+  const cookie = request!.cookie(sticky.name);
+  if (cookie !== undefined && sticky.read(cookie) === backend.id) return;
+  fields.append("set-cookie", sticky.issue(backend.id, scheme === "https"));
 }
 
 /** A backend's response as it came, interim ones too. Throws `bad_response`. */

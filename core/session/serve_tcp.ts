@@ -3,15 +3,16 @@
  *
  * @module
  */
+import { BLACKHOLE, type Cluster, type Tried } from "../balance/cluster.ts";
+import type { Slot } from "../balance/slot_queue.ts";
 import type { Backend } from "../connect/backend.ts";
+import type { Preface } from "../connect/preface.ts";
+import type { Permit } from "../health/backend_health.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import { relay } from "../net/relay.ts";
 import type { Socket } from "../net/socket.ts";
 import type { Served } from "./serve_http1.ts";
 import type { Session } from "./session.ts";
-
-/** Backends that are tried at most. */
-const MAX_ATTEMPTS = 2;
 
 /** Relays to a backend of the listener's cluster until both directions have ended. */
 export function serveTcp(session: Session, client: Socket): Served {
@@ -40,43 +41,96 @@ export function serveTcp(session: Session, client: Socket): Served {
 async function connect(session: Session): Promise<Socket> {
   const name = session.listenerRuntime.cluster!;
   const cluster = session.plane.current.cluster(name) ??
-    session.listenerRuntime.snapshot.cluster(name);
-  let failure = new ProxyError(
-    "no_backend",
-    `The cluster "${name}" has no backend to try`,
-  );
-  const excluded = new Set<Backend>();
-  const proxyProtocol = cluster?.config.proxyProtocol ?? "none";
+    session.listenerRuntime.snapshot.cluster(name)!;
+  const { retries } = cluster;
+  const { proxyProtocol } = cluster.config;
   const preface = proxyProtocol === "none"
     ? undefined
     : session.preface(proxyProtocol, session.initiator.remote.address);
-  for (let attempt = 0; attempt < MAX_ATTEMPTS;) {
-    const backend = cluster?.pick(excluded.size === 0 ? undefined : excluded);
-    if (backend === undefined) break;
+  const context = {
+    clientAddress: session.initiator.remote.address,
+    request: undefined,
+  };
+  const excluded = new Set<Backend>();
+  let home: string | undefined;
+  let crossed = 0;
+  let failure: ProxyError | undefined;
+  for (let attempt = 0; attempt <= retries.max;) {
+    const mayCross = crossed < retries.crossSubcluster;
+    const tried = home === undefined
+      ? undefined
+      : { excluded, subcluster: home, mayCross };
+    const picked = cluster.pick(context, tried);
+    if (picked === BLACKHOLE) {
+      throw new ProxyError(
+        "blackholed",
+        `"${name}" refuses a share on purpose`,
+      );
+    }
+    if (picked === undefined) break;
+    const permit = picked.takeSlot();
+    if (permit === undefined && picked.hasSlot) {
+      // Another session tries whether it is well again.
+      excluded.add(picked);
+      home ??= picked.subcluster;
+      continue;
+    }
+    const slot = permit === undefined
+      ? await waitForSlot(cluster, tried)
+      : { backend: picked, permit };
+    const { backend } = slot;
+    if (home !== undefined && backend.subcluster !== home) crossed++;
+    home ??= backend.subcluster;
     excluded.add(backend);
-    const { health } = backend;
-    const permit = health.begin();
-    // Another worker's session tries whether it is well again.
-    if (permit === undefined) continue;
     attempt++;
     try {
-      const addresses = await backend.resolve();
-      const { socket } = await backend.connectSocket(addresses, preface);
-      health.succeeded(permit);
-      backend.attempts.ok.add(1);
-      session.backend = backend.id;
-      backend.pool.active++;
-      socket.onClosed = () => {
-        backend.pool.active--;
-        health.end(permit);
-      };
-      return socket;
+      return await connectTo(session, slot, preface);
     } catch (thrown) {
       failure = asProxyError(thrown);
-      health.failed(failure, permit);
-      health.end(permit);
-      backend.attempts.failed.add(1);
+      if (!retries.followsFailure(failure)) break;
     }
   }
-  throw failure;
+  throw failure ?? new ProxyError(
+    "no_backend",
+    `The cluster "${name}" has no backend to try`,
+  );
+}
+
+type TcpSlot = Slot<Backend, Permit>;
+
+/** A client that leaves meanwhile shows once its backend is connected. */
+function waitForSlot(
+  cluster: Cluster,
+  tried: Tried | undefined,
+): Promise<TcpSlot> {
+  const { life, queue } = cluster;
+  return life.queue.wait((free) => cluster.mayServe(free, tried), queue)
+    .granted;
+}
+
+async function connectTo(
+  session: Session,
+  { backend, permit }: TcpSlot,
+  preface: Preface | undefined,
+): Promise<Socket> {
+  const { health } = backend;
+  try {
+    const addresses = await backend.resolve();
+    const { socket } = await backend.connectSocket(addresses, preface);
+    health.succeeded(permit);
+    backend.attempts.ok.add(1);
+    session.backend = backend.id;
+    backend.pool.active++;
+    socket.onClosed = () => {
+      backend.pool.active--;
+      backend.leave(permit);
+    };
+    return socket;
+  } catch (thrown) {
+    const error = asProxyError(thrown);
+    health.failed(error, permit);
+    backend.leave(permit);
+    backend.attempts.failed.add(1);
+    throw error;
+  }
 }

@@ -61,8 +61,15 @@ export const TRANSACTION_STATES = [
   {
     state: "forward",
     point: "forward",
-    next: ["resolve", "forward"],
+    next: ["queue", "resolve", "forward"],
     does: "picks subcluster and backend for an attempt",
+  },
+  {
+    state: "queue",
+    point: null,
+    next: ["resolve", "forward"],
+    does:
+      "waits for a free slot of the backend, where its connections are bounded",
   },
   {
     state: "resolve",

@@ -270,6 +270,11 @@ export class Transaction implements HandlerOwner, RequestContext {
     return this.session.env.clock.now() - this.#started;
   }
 
+  /** When it began, by the clock's monotonic time. */
+  get begunAt(): number {
+    return this.#started;
+  }
+
   /** Milliseconds since the epoch. */
   get startedAt(): number {
     return Math.round(this.session.env.clock.wall() - this.elapsed());

@@ -3,19 +3,18 @@
  *
  * @module
  */
-import type { Cluster } from "../balance/cluster.ts";
+import { BLACKHOLE, type Cluster, type Tried } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
 import type { Preface } from "../connect/preface.ts";
 import { ProxyError } from "../errors.ts";
+import type { BodyReader } from "../message/body.ts";
+import { ReplayableBody } from "../message/replayable_body.ts";
 import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Attempts on another backend after the first: design.md §4's `retries` may come to say more. */
-const MAX_RETRIES = 1;
-
-/** Methods that may be sent twice (RFC 9110 §9.2.2). */
+/** Methods that may be sent twice, whatever a config says (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
@@ -27,31 +26,39 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
 
 /** The attempts of one transaction. */
 export class Tries {
+  /** The request's body, kept to be sent again where that may come to it. */
+  readonly body: BodyReader | null;
   /** A pooled connection was dead: the next one is new. */
   #fresh = false;
   readonly #transaction: Transaction;
   readonly #cluster: Cluster;
   #backend: Backend | undefined;
-  #excluded: Set<Backend> | undefined;
+  /** The backend is the one that the client's cookie names. */
+  #sticky = false;
+  #tried: Tried & { readonly excluded: Set<Backend> } | undefined;
   #retries = 0;
+  #crossed = 0;
 
+  /** Throws `blackholed`. */
   constructor(transaction: Transaction) {
     this.#transaction = transaction;
     this.#cluster = transaction.snapshot.cluster(transaction.cluster!)!;
-    this.#backend = this.#cluster.pick(undefined);
+    this.#cluster.life.budget.request(transaction.begunAt);
+    this.body = this.#keepBody();
+    this.#backend = this.#stickyBackend() ?? this.#pick();
   }
 
   /** The next attempt; the first one throws `no_backend` where there is none. */
   next(): Attempt {
     let backend = this.#backend;
-    let permit = backend?.health.begin();
-    while (backend !== undefined && permit === undefined) {
-      // Another worker's attempt tries whether it is well again.
-      (this.#excluded ??= new Set()).add(backend);
-      backend = this.#cluster.pick(this.#excluded);
-      permit = backend?.health.begin();
+    let permit = backend?.takeSlot();
+    while (backend !== undefined && permit === undefined && backend.hasSlot) {
+      // Another attempt tries whether it is well again.
+      this.#exclude(backend);
+      backend = this.#pick();
+      permit = backend?.takeSlot();
     }
-    if (backend === undefined || permit === undefined) {
+    if (backend === undefined) {
       throw new ProxyError(
         "no_backend",
         `The cluster "${this.#cluster.name}" has no backend to try`,
@@ -65,25 +72,42 @@ export class Tries {
       permit,
       this.#requestOfAttempt(),
     );
+    attempt.pinned = this.#sticky;
     attempts.push(attempt);
     return attempt;
+  }
+
+  /** Waits in the cluster's queue for a slot. Throws or rejects with a ProxyError. */
+  waitForSlot(attempt: Attempt): Promise<void> {
+    const { life, queue } = this.#cluster;
+    const tried = this.#tried;
+    const { backend, pinned } = attempt;
+    const waiting = life.queue.wait(
+      (free) => pinned ? free === backend : this.#cluster.mayServe(free, tried),
+      queue,
+    );
+    this.#transaction.exchange.watch();
+    return attempt.wait(waiting);
   }
 
   /** Whether another attempt is safe and left after a failure, which is then the next. */
   afterFailure(attempt: Attempt, error: ProxyError): boolean {
     if (this.#transaction.gone !== undefined) return false;
-    if (error.retry === "always") return this.#elsewhere(attempt);
-    const { connection } = attempt;
-    // The backend may have closed the pooled connection just before; a new one
-    // decides. Not where it may have begun to work on something unsafe.
-    if (
-      error.retry === "never" || connection === undefined ||
-      !attempt.facts!.reused || connection.answered || this.#fresh ||
-      !this.#isReplayable(attempt)
-    ) return false;
-    this.#fresh = true;
-    this.#backend = attempt.backend;
-    return true;
+    const { retries } = this.#cluster;
+    const { method } = attempt.request;
+    if (this.#isStale(attempt, error) && this.#isRepeatable(attempt)) {
+      this.#fresh = true;
+      this.#backend = attempt.backend;
+      this.#rewind();
+      return true;
+    }
+    if (!retries.followsFailure(error)) return false;
+    // Where nobody heard of the request, it may be sent whatever it wants.
+    const unheard = error.retry === "always";
+    if (!unheard && !this.#isRepeatable(attempt, retries.mayRepeat(method))) {
+      return false;
+    }
+    return this.#elsewhere(attempt, { budgeted: !unheard });
   }
 
   /**
@@ -91,16 +115,18 @@ export class Tries {
    * which is then the next; false, and counted, where it can't.
    */
   afterVerdict(attempt: Attempt): boolean {
-    if (
-      attempt.status === 101 || !this.#isReplayable(attempt) ||
-      !this.#elsewhere(attempt)
-    ) {
-      this.#transaction.session.plane.refuseRetry(attempt.backend);
-      return false;
+    if (this.#afterResponse(attempt, IDEMPOTENT.has(attempt.request.method))) {
+      return true;
     }
-    attempt.close();
-    attempt.backend.attempts.failed.add(1);
-    return true;
+    this.#transaction.session.plane.refuseRetry(attempt.backend);
+    return false;
+  }
+
+  /** Drops a response that the cluster's retries name where another attempt can follow, which is then the next. */
+  afterStatus(attempt: Attempt): boolean {
+    const { retries } = this.#cluster;
+    return retries.followsStatus(attempt.status) &&
+      this.#afterResponse(attempt, retries.mayRepeat(attempt.request.method));
   }
 
   /** An idle connection for the attempt, where one may be used. */
@@ -111,20 +137,103 @@ export class Tries {
     return this.#fresh ? undefined : backend.takePooled(addresses, preface);
   }
 
-  /** Whether a backend is left to try after this one. */
-  #elsewhere(attempt: Attempt): boolean {
-    if (this.#retries === MAX_RETRIES) return false;
-    (this.#excluded ??= new Set()).add(attempt.backend);
-    this.#backend = this.#cluster.pick(this.#excluded);
-    if (this.#backend === undefined) return false;
-    this.#retries++;
+  #afterResponse(attempt: Attempt, safe: boolean): boolean {
+    if (
+      attempt.status === 101 || !this.#isRepeatable(attempt, safe) ||
+      !this.#elsewhere(attempt, { budgeted: true })
+    ) return false;
+    attempt.close();
+    attempt.backend.attempts.failed.add(1);
     return true;
   }
 
-  /** Whether the request can be sent again: nothing of a body was read, and its method is safe to repeat. */
-  #isReplayable({ request }: Attempt): boolean {
-    return this.#transaction.exchange.body === null &&
-      IDEMPOTENT.has(request.method);
+  /** The backend may have closed the pooled connection just before: a new one decides. */
+  #isStale(attempt: Attempt, error: ProxyError): boolean {
+    return error.retry === "if-reused" && attempt.facts?.reused === true &&
+      !attempt.connection!.answered && !this.#fresh;
+  }
+
+  /**
+   * Whether a backend is left to try after this one. An attempt that no backend
+   * heard of made nobody work: it takes nothing of the budget.
+   */
+  #elsewhere(
+    attempt: Attempt,
+    { budgeted }: { readonly budgeted: boolean },
+  ): boolean {
+    const { retries, life } = this.#cluster;
+    if (this.#retries >= retries.max) return false;
+    this.#exclude(attempt.backend);
+    const next = this.#pick();
+    if (next === undefined) return false;
+    const now = this.#transaction.session.env.clock.now();
+    if (budgeted && !life.budget.take(now, retries.budget)) return false;
+    if (next.subcluster !== this.#tried!.subcluster) this.#crossed++;
+    this.#retries++;
+    this.#backend = next;
+    this.#sticky = false;
+    this.#fresh = false;
+    this.#rewind();
+    return true;
+  }
+
+  #exclude(backend: Backend): void {
+    const excluded = this.#tried?.excluded ?? new Set();
+    excluded.add(backend);
+    this.#tried = {
+      excluded,
+      subcluster: this.#tried?.subcluster ?? backend.subcluster,
+      mayCross: this.#crossed < this.#cluster.retries.crossSubcluster,
+    };
+  }
+
+  /** Throws `blackholed`. */
+  #pick(): Backend | undefined {
+    const picked = this.#cluster.pick(this.#transaction, this.#tried);
+    if (picked !== BLACKHOLE) return picked;
+    throw new ProxyError(
+      "blackholed",
+      `The cluster "${this.#cluster.name}" answers a share of requests so on purpose`,
+    );
+  }
+
+  /** The backend that the client's cookie names, unless it can't serve now. */
+  #stickyBackend(): Backend | undefined {
+    const { sticky } = this.#cluster;
+    if (sticky === undefined) return undefined;
+    const cookie = this.#transaction.request!.cookie(sticky.name);
+    const id = cookie === undefined ? undefined : sticky.read(cookie);
+    const backend = id === undefined ? undefined : this.#cluster.find(id);
+    const now = this.#transaction.session.env.clock.wall();
+    if (backend?.health.serves(now) !== true) return undefined;
+    this.#sticky = true;
+    return backend;
+  }
+
+  /** Whether the request can be sent again: what was read of a body is kept, and its method is safe to repeat. */
+  #isRepeatable(
+    { request }: Attempt,
+    safe = IDEMPOTENT.has(request.method),
+  ): boolean {
+    const { body } = this;
+    return safe && (body === null ||
+      (body instanceof ReplayableBody && body.replayable));
+  }
+
+  #keepBody(): BodyReader | null {
+    const { exchange, head, request } = this.#transaction;
+    const { body } = exchange;
+    const { retries } = this.#cluster;
+    if (
+      body === null || retries.max === 0 ||
+      head!.bodyLength > retries.bufferBytes ||
+      !retries.mayRepeat(request!.method)
+    ) return body;
+    return new ReplayableBody(body, retries.bufferBytes);
+  }
+
+  #rewind(): void {
+    if (this.body instanceof ReplayableBody) this.body.rewind();
   }
 
   /** Each attempt has its own copy, where handlers could change it. */

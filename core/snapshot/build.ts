@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { Cluster, type WeightedBackend } from "../balance/cluster.ts";
+import { BUILTIN_POLICIES } from "../balance/create_policy.ts";
+import {
+  Cluster,
+  type ClusterMember,
+  type ClusterSurroundings,
+} from "../balance/cluster.ts";
 import { compileCondition } from "../conditions/compile.ts";
 import type { PrimitiveTable } from "../conditions/primitive.ts";
 import {
@@ -17,6 +22,7 @@ import type {
   ProductConfig,
 } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
+import type { Member, Policy } from "../balance/policy.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { SharedRows } from "../health/shared_health.ts";
 import { CidrSet } from "../net/cidr.ts";
@@ -37,6 +43,8 @@ export interface BuildInput {
   /** The backends' rows; undefined = each gets one of its own. */
   readonly rows: SharedRows | undefined;
   readonly clock: Clock;
+  /** What sticky cookies are signed with; the same in all workers. */
+  readonly secret: Uint8Array;
   readonly metrics: ProxyMetrics;
   readonly onUnused: () => void;
 }
@@ -62,6 +70,14 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     collect(problems, () => guardProductScope(instance.parts, place));
   }
   const primitives = allPrimitives(plugins, metrics, problems);
+  const policies = pluginPolicies(plugins, metrics, problems);
+  const clusters = config.clusters.flatMap((cluster) =>
+    collect(
+      problems,
+      () => buildCluster(cluster, input, policies),
+      `clusters "${cluster.name}"`,
+    ) ?? []
+  );
   const products = config.products.map((product) => ({
     config: product,
     product: buildProduct(product, primitives, problems),
@@ -70,12 +86,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
 
   const snapshot = new Snapshot({
     revision: input.revision,
-    clusters: new Map(
-      config.clusters.map((cluster) => [
-        cluster.name,
-        buildCluster(cluster, input),
-      ]),
-    ),
+    clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
     onUnused: input.onUnused,
   });
   const tables = new HandlerTables(plugins, metrics);
@@ -113,6 +124,45 @@ function allPrimitives(
   return primitives;
 }
 
+type ClusterPolicies = ClusterSurroundings["policies"];
+
+/** Plugins' balancing policies by name. */
+function pluginPolicies(
+  plugins: readonly PluginUse[],
+  metrics: ProxyMetrics,
+  problems: string[],
+): ClusterPolicies {
+  const custom = new Map<string, () => Policy<Member>>();
+  const owners = new Map<string, string>();
+  for (const { instance } of plugins) {
+    const own = Object.entries(instance.parts.policies ?? {});
+    for (const [name, make] of own) {
+      if (BUILTIN_POLICIES.some((builtin) => builtin === name)) {
+        problems.push(
+          `plugin "${instance.name}": the policy "${name}" has a built-in one's name`,
+        );
+        continue;
+      }
+      const other = owners.get(name);
+      if (other !== undefined) {
+        problems.push(
+          `plugin "${instance.name}": the policy "${name}" is already plugin "${other}"'s`,
+        );
+        continue;
+      }
+      custom.set(name, make);
+      owners.set(name, instance.name);
+    }
+  }
+  return {
+    custom,
+    failed: (policy) => {
+      const owner = owners.get(policy)!;
+      metrics.handlerErrors.series(owner, policy).add();
+    },
+  };
+}
+
 function buildProduct(
   config: ProductConfig,
   primitives: PrimitiveTable,
@@ -132,7 +182,8 @@ function buildProduct(
 
 function buildCluster(
   config: ClusterConfig,
-  { backends: registry, rows, clock }: BuildInput,
+  { backends: registry, rows, clock, secret }: BuildInput,
+  policies: ClusterPolicies,
 ): Cluster {
   const { passiveHealth, breaker, slowStart } = config;
   const settings = {
@@ -141,19 +192,24 @@ function buildCluster(
     idleTimeout: config.keepAlive.idle,
     health: { passiveHealth, breaker, slowStart },
   };
-  const backends = config.subclusters.map((subcluster): WeightedBackend[] =>
-    subcluster.backends.map(({ id, url, weight }) => ({
-      weight,
+  const members = config.subclusters.map((subcluster): ClusterMember[] =>
+    subcluster.backends.map(({ id, url, ...share }) => ({
+      share,
       backend: registry.acquire(
         { id, url, cluster: config.name, subcluster: subcluster.name },
         settings,
-        weight,
+        share,
         rows,
       ),
     }))
   );
-  const { epoch } = registry;
-  return new Cluster(config, backends, settings, { epoch, clock });
+  return new Cluster(config, members, settings, {
+    epoch: registry.epoch,
+    clock,
+    life: registry.life(config.name),
+    secret,
+    policies,
+  });
 }
 
 function buildListener(

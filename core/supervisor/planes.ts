@@ -59,6 +59,8 @@ interface Slot {
 export class Planes {
   readonly #options: PlanesOptions;
   readonly #slots: Slot[];
+  /** Cookies of one worker are read by the others. */
+  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   #current: Candidate | undefined;
   #revision = 0;
   #closed = false;
@@ -193,6 +195,7 @@ export class Planes {
       instance,
       log: logConfig,
       epoch: backends.epoch,
+      secret: this.#secret,
     };
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();

@@ -3,56 +3,110 @@
  *
  * @module
  */
-import { Cluster } from "../../../core/balance/cluster.ts";
+import { BLACKHOLE, Cluster } from "../../../core/balance/cluster.ts";
+import { BUILTIN_POLICIES } from "../../../core/balance/create_policy.ts";
+import { parseBackendUrl } from "../../../core/config/backend_url.ts";
 import type { ClusterConfig } from "../../../core/config/config.ts";
 import type {
-  Backend,
   BackendSettings,
+  BackendShare,
 } from "../../../core/connect/backend.ts";
-import { Epoch } from "../../../core/health/shared_health.ts";
-import { assertEquals } from "../../support/assert.ts";
-import { makeHealth, NO_HEALTH } from "../../support/backend_health.ts";
+import { BackendRegistry } from "../../../core/connect/backend_registry.ts";
+import { Deadlines } from "../../../core/net/deadlines.ts";
+import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
+import { MetricRegistry } from "../../../core/observe/metrics.ts";
+import type { PlaneEnv } from "../../../core/session/env.ts";
+import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
+import { NO_HEALTH } from "../../support/backend_health.ts";
 import { FakeClock } from "../../support/clock.ts";
 
 const SETTINGS: BackendSettings = {
   connectTimeout: 1_000,
   maxIdle: 1,
   idleTimeout: 1_000,
-  health: NO_HEALTH,
+  health: { ...NO_HEALTH, slowStart: 10_000 },
 };
 
-/** A cluster of subclusters: their weight, then their backends' by id. */
-function clusterOf(
-  subclusters: readonly (readonly [number, Readonly<Record<string, number>>])[],
-  clock = new FakeClock(),
-): Cluster {
-  const epoch = new Epoch();
-  const config = {
-    name: "main",
-    subclusters: subclusters.map(([weight], i) => ({ name: `s${i}`, weight })),
-  } as unknown as ClusterConfig;
-  const backends = subclusters.map(([, group]) =>
-    Object.entries(group).map(([id, weight]) => ({
-      // Picking looks at nothing but which one it is, and how it is.
-      backend: {
-        id,
-        health: makeHealth({ epoch, clock, weight, slowStart: 10_000 }).health,
-      } as unknown as Backend,
-      weight,
-    }))
-  );
-  return new Cluster(config, backends, SETTINGS, { epoch, clock });
+/** What a test's cluster is made of. */
+interface Made {
+  /** By subcluster: its weight, then its backends' by id. */
+  readonly subclusters:
+    readonly (readonly [number, Readonly<Record<string, number>>])[];
+  readonly clock?: FakeClock;
+  readonly config?: Partial<ClusterConfig>;
+  /** Of single backends. */
+  readonly shares?: Readonly<Record<string, Partial<BackendShare>>>;
 }
 
+function make({ subclusters, clock, config, shares }: Made): Cluster {
+  const now = clock ?? new FakeClock();
+  const registry = new BackendRegistry({
+    metrics: createProxyMetrics(new MetricRegistry()),
+    clock: now,
+    deadlines: new Deadlines(now),
+  } as unknown as PlaneEnv, { worker: 0, workers: 1, notify: () => {} });
+  const members = subclusters.map(([, group], i) =>
+    Object.entries(group).map(([id, weight]) => {
+      const share = {
+        weight,
+        maxConnections: undefined,
+        backup: false,
+        ...shares?.[id],
+      };
+      const backend = registry.acquire(
+        {
+          id,
+          cluster: "main",
+          subcluster: `s${i}`,
+          url: parseBackendUrl(`http://${id}:80`),
+        },
+        SETTINGS,
+        share,
+      );
+      return { backend, share };
+    })
+  );
+  const full = {
+    name: "main",
+    balance: "roundrobin",
+    blackhole: 0,
+    subclusters: subclusters.map(([weight], i) => ({ name: `s${i}`, weight })),
+    ...config,
+  } as unknown as ClusterConfig;
+  return new Cluster(full, members, SETTINGS, {
+    epoch: registry.epoch,
+    clock: now,
+    life: registry.life("main"),
+    secret: new Uint8Array(32),
+    policies: {},
+  });
+}
+
+function clusterOf(
+  subclusters: Made["subclusters"],
+  clock = new FakeClock(),
+): Cluster {
+  return make({ subclusters, clock });
+}
+
+const ANYBODY = { clientAddress: "10.9.9.9", request: undefined };
+
+/** How often each is picked, after `excluded` were tried from `home` on. */
 function picks(
   cluster: Cluster,
   number: number,
   excluded?: readonly string[],
+  { home = "s0", mayCross = true } = {},
 ): Record<string, number> {
-  const out = excluded && new Set(excluded.map((id) => cluster.find(id)!));
+  const tried = excluded && {
+    excluded: new Set(excluded.map((id) => cluster.find(id)!)),
+    subcluster: home,
+    mayCross,
+  };
   const counts: Record<string, number> = {};
   for (let i = 0; i < number; i++) {
-    const id = cluster.pick(out)?.id ?? "none";
+    const picked = cluster.pick(ANYBODY, tried);
+    const id = picked === BLACKHOLE ? "blackhole" : picked?.id ?? "none";
     counts[id] = (counts[id] ?? 0) + 1;
   }
   return counts;
@@ -83,19 +137,116 @@ Deno.test("Cluster.pick gives the share of a subcluster of weightless backends t
   const cluster = clusterOf([[1, { a1: 0 }], [1, { b1: 1 }]]);
 
   assertEquals(picks(cluster, 10), { b1: 10 });
-  assertEquals(picks(cluster, 10, ["b1"]), { none: 10 });
+  assertEquals(picks(cluster, 10, ["b1"], { home: "s1" }), { none: 10 });
 });
 
-Deno.test("Cluster.pick gives the share of excluded backends to the others", () => {
+Deno.test("Cluster.pick stays in the first attempt's subcluster while that has others", () => {
   const cluster = clusterOf([
     [1, { a1: 1, a2: 1 }],
     [1, { b1: 1 }],
   ]);
 
-  assertEquals(picks(cluster, 20, ["a1"]), { a2: 10, b1: 10 });
-  assertEquals(picks(cluster, 10, ["b1"]), { a1: 5, a2: 5 });
+  assertEquals(picks(cluster, 20, ["a1"]), { a2: 20 });
+  assertEquals(picks(cluster, 10, ["b1"], { home: "s1" }), { a1: 5, a2: 5 });
   assertEquals(picks(cluster, 10, ["a1", "a2"]), { b1: 10 });
   assertEquals(picks(cluster, 1, ["a1", "a2", "b1"]), { none: 1 });
+  assertEquals(picks(cluster, 1, ["a1", "a2"], { mayCross: false }), {
+    none: 1,
+  });
+});
+
+Deno.test("Cluster.pick: backups serve only where no other can, then all of them", () => {
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1 }], [1, { b1: 1 }]],
+    shares: { a2: { backup: true }, b1: { backup: true } },
+  });
+  assertEquals(picks(cluster, 10), { a1: 10 });
+  cluster.find("a1")!.health.setChecked(false, "test");
+  assertEquals(picks(cluster, 10), { a2: 5, b1: 5 });
+});
+
+Deno.test("Cluster.pick: a blackhole swallows its share, and no further attempts", () => {
+  const cluster = make({
+    subclusters: [[3, { a1: 1, a2: 1 }]],
+    config: { blackhole: 1 },
+  });
+  assertEquals(picks(cluster, 40), { a1: 15, a2: 15, blackhole: 10 });
+  assertEquals(picks(cluster, 10, ["a1"]), { a2: 10 });
+});
+
+Deno.test("Cluster.pick: with fewer well than the panic threshold all are used, but none that an operator took out", () => {
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1, a3: 1, a4: 1 }]],
+    config: { panic: 0.5 },
+  });
+  const down = (id: string) =>
+    cluster.find(id)!.health.setChecked(false, "test");
+  down("a1");
+  down("a2");
+  assertEquals(picks(cluster, 10), { a3: 5, a4: 5 });
+  down("a3");
+  assertEquals(picks(cluster, 8), { a1: 2, a2: 2, a3: 2, a4: 2 });
+  cluster.find("a1")!.health.setState("maintenance", "test");
+  assertEquals(picks(cluster, 9), { a2: 3, a3: 3, a4: 3 });
+  assert(cluster.find("a2")!.takeSlot() !== undefined);
+  cluster.find("a2")!.health.setChecked(true, "test");
+  // It comes back slowly.
+  assertEquals(picks(cluster, 11), { a2: 1, a4: 10 });
+});
+
+Deno.test("Cluster.pick: one with a free slot comes before one that is full", () => {
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1 }]],
+    shares: { a1: { maxConnections: 1 } },
+  });
+  const a1 = cluster.find("a1")!;
+  const slot = a1.takeSlot()!;
+  assertEquals([a1.hasSlot, a1.takeSlot()], [false, undefined]);
+  assertEquals(picks(cluster, 10), { a2: 10 });
+  // Where all that is left is full, the attempt is to wait for it.
+  assertEquals(picks(cluster, 1, ["a2"]), { a1: 1 });
+  a1.leave(slot);
+  assertEquals(picks(cluster, 10), { a1: 5, a2: 5 });
+});
+
+Deno.test("Cluster.mayServe: who waits may have the slot of any that a pick could give", () => {
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1 }], [1, { b1: 1 }]],
+  });
+  const [a1, a2, b1] = ["a1", "a2", "b1"].map((id) => cluster.find(id)!);
+  const tried = {
+    excluded: new Set([a1!]),
+    subcluster: "s0",
+    mayCross: false,
+  };
+  assertEquals(
+    [a1, a2, b1].map((each) => cluster.mayServe(each!, tried)),
+    [false, true, false],
+  );
+  a2!.health.setState("disabled", "test");
+  assertEquals(
+    [a1, a2, b1].map((each) => cluster.mayServe(each!, undefined)),
+    [true, false, true],
+  );
+});
+
+Deno.test("Cluster.pick: every policy by its name", () => {
+  for (const balance of BUILTIN_POLICIES) {
+    const cluster = make({
+      subclusters: [[1, { a1: 1, a2: 1 }]],
+      config: { balance },
+    });
+    const counts = picks(cluster, 100);
+    const { a1 = 0, a2 = 0 } = counts;
+    assertEquals(a1 + a2, 100, balance);
+    if (balance === "first") assertEquals(counts, { a1: 100 });
+    if (balance === "hash") assert(a1 === 100 || a2 === 100);
+  }
+  assertThrows(
+    () => make({ subclusters: [[1, {}]], config: { balance: "fair" } }),
+    RangeError,
+    "fair",
+  );
 });
 
 Deno.test("Cluster.find knows weightless backends too", () => {

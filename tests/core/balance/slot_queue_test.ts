@@ -8,6 +8,8 @@ import {
 } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 
+const GONE = new ProxyError("client_closed", "gone");
+
 class Backend {
   readonly id: string;
   free: number;
@@ -17,56 +19,59 @@ class Backend {
     this.free = free;
   }
 
-  takeSlot(): boolean {
-    if (this.free === 0) return false;
+  takeSlot(): string | undefined {
+    if (this.free === 0) return undefined;
     this.free--;
-    return true;
+    return `of ${this.id}`;
   }
 }
 
 function queueOf(backends: Backend[], size = 10) {
   const clock = new FakeClock();
-  const queue = new SlotQueue<Backend>({
+  const queue = new SlotQueue<Backend, string>({
     deadlines: new Deadlines(clock),
-    limits: { size, timeout: 5_000 },
     backends: () => backends,
   });
-  return { clock, queue };
+  const wait = (fits: (backend: Backend) => boolean) =>
+    queue.wait(fits, { size, timeout: 5_000 });
+  return { clock, queue, wait };
 }
 
 Deno.test("SlotQueue: who came first gets the slot, if it fits", async () => {
   const a = new Backend("a");
   const b = new Backend("b");
-  const { queue, clock } = queueOf([a, b]);
-  const first = queue.wait((backend) => backend === b);
-  const second = queue.wait(() => true);
-  const third = queue.wait(() => true);
+  const { queue, clock, wait } = queueOf([a, b]);
+  const first = wait((backend) => backend === b);
+  const second = wait(() => true);
+  const third = wait(() => true);
   a.free = 1;
   queue.freed(a);
-  assertEquals(await second.granted, a);
+  assertEquals((await second.granted).backend, a);
   b.free = 1;
   queue.freed(b);
-  assertEquals(await first.granted, b);
+  assertEquals((await first.granted).backend, b);
   assertEquals([queue.length, a.free, b.free], [1, 0, 0]);
-  third.leave();
+  const left = assertRejects(() => third.granted, ProxyError, "gone");
+  third.leave(GONE);
+  await left;
   assertEquals([queue.length, clock.pending], [0, 0]);
 });
 
 Deno.test("SlotQueue: a slot that another worker freed is found within a sweep", async () => {
   const a = new Backend("a");
-  const { queue, clock } = queueOf([a]);
-  const { granted } = queue.wait(() => true);
+  const { queue, clock, wait } = queueOf([a]);
+  const { granted } = wait(() => true);
   clock.advance(100);
   a.free = 1;
   clock.advance(100);
-  assertEquals(await granted, a);
+  assertEquals((await granted).backend, a);
   assertEquals(a.free, 0);
 });
 
 Deno.test("SlotQueue: who waits too long is refused, a full queue at once", async () => {
-  const { queue, clock } = queueOf([new Backend("a")], 1);
-  const { granted } = queue.wait(() => true);
-  const full = assertThrows(() => queue.wait(() => true), ProxyError);
+  const { queue, clock, wait } = queueOf([new Backend("a")], 1);
+  const { granted } = wait(() => true);
+  const full = assertThrows(() => wait(() => true), ProxyError);
   assertEquals([full.code, full.status], ["queue_full", 503]);
   const late = assertRejects(() => granted, ProxyError, "5000 ms");
   clock.advance(5_200);
@@ -76,10 +81,13 @@ Deno.test("SlotQueue: who waits too long is refused, a full queue at once", asyn
 
 Deno.test("SlotQueue: one that left is passed over", async () => {
   const a = new Backend("a");
-  const { queue } = queueOf([a]);
-  queue.wait(() => true).leave();
-  const { granted } = queue.wait(() => true);
+  const { queue, wait } = queueOf([a]);
+  const first = wait(() => true);
+  const left = assertRejects(() => first.granted, ProxyError, "gone");
+  first.leave(GONE);
+  await left;
+  const { granted } = wait(() => true);
   a.free = 1;
   queue.freed(a);
-  assertEquals(await granted, a);
+  assertEquals((await granted).backend, a);
 });

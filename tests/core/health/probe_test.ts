@@ -52,9 +52,9 @@ class Bench {
     clock: this.clock,
     deadlines: new Deadlines(this.clock),
     buffers: this.buffers,
-    resolver: new Resolver(this.clock, (name) => {
+    resolver: new Resolver(this.clock, async (name) => {
       this.asked.push(name);
-      return this.lookUp(name);
+      return { addresses: await this.lookUp(name), ttl: undefined };
     }),
   });
 

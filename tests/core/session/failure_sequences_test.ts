@@ -45,10 +45,9 @@ Deno.test("points where the backend refuses: another one is tried, no sendReques
   ]);
 });
 
-Deno.test("points where every backend refuses: 502 after one retry", async () => {
-  await using t = await tracedProxy({
-    backends: [await refusingUrl(), await refusingUrl(), await refusingUrl()],
-  });
+Deno.test("points where every backend refuses: 502 after three retries", async () => {
+  const urls = Array.from({ length: 5 }, () => refusingUrl());
+  await using t = await tracedProxy({ backends: await Promise.all(urls) });
   assertEquals((await t.client.get()).status, 502);
   assertEquals(await t.finished(), [
     "accept",
@@ -58,6 +57,10 @@ Deno.test("points where every backend refuses: 502 after one retry", async () =>
     "resolve 1",
     "forward 2",
     "resolve 2",
+    "forward 3",
+    "resolve 3",
+    "forward 4",
+    "resolve 4",
     ...delivered(502),
     "finish",
   ]);
@@ -107,15 +110,37 @@ for (
     { where: "within the response's head", sent: "HTTP/1.1 200 OK\r\nConte" },
   ]
 ) {
-  Deno.test(`points where a backend dies ${where}: 502, the connection stays`, async () => {
+  Deno.test(`points where a backend dies ${where}: another one answers what may be repeated`, async () => {
     await using backend = serveScript(async (connection) => {
       await connection.request();
       if (sent !== "") await connection.send(sent);
     });
     await using other = serveEach((connection) => connection.respond(200));
-    // A new connection that dies says nothing of what the backend has done: no retry.
     await using t = await tracedProxy({ backends: [backend.url, other.url] });
-    assertEquals((await t.client.get()).status, 502);
+    assertEquals((await t.client.get()).status, 200);
+    assertEquals(await t.finished(), [
+      "accept",
+      "transactionStart",
+      ...LOCATED,
+      ...attempt(1),
+      ...attempt(2),
+      "readResponseHeader 2:200",
+      ...delivered(200),
+      "finish",
+    ]);
+  });
+
+  Deno.test(`points where a backend dies ${where}: 502 for a POST, the connection stays`, async () => {
+    await using backend = serveScript(async (connection) => {
+      await connection.request();
+      if (sent !== "") await connection.send(sent);
+    });
+    await using other = serveEach((connection) => connection.respond(200));
+    await using t = await tracedProxy({ backends: [backend.url, other.url] });
+    await t.client.send(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    );
+    assertEquals((await t.client.response()).status, 502);
     assertEquals((await t.client.get()).status, 200);
     assertEquals(await t.finished(), [
       "accept",
@@ -221,8 +246,8 @@ for (
       request: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
     },
     {
-      what: "a PUT with a body",
-      request: "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+      what: "a POST with a body",
+      request: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
     },
   ]
 ) {

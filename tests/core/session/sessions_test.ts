@@ -7,6 +7,7 @@ import { CALLBACK_POINTS } from "../../../core/callback_points.ts";
 import { Attempt } from "../../../core/session/attempt.ts";
 import { verdicts } from "../../../core/verdict.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import type { Permit } from "../../../core/health/backend_health.ts";
 import { makeHealth } from "../../support/backend_health.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HttpClient } from "../../support/http_client.ts";
@@ -285,7 +286,7 @@ Deno.test("Attempt ends the use of its backend and of its connection once", () =
   const attempt = new Attempt(
     1,
     {} as never,
-    { health } as never,
+    { leave: (permit: Permit) => health.end(permit) } as never,
     health.begin()!,
     {} as never,
   );

@@ -266,8 +266,10 @@ for (
       only: false,
     },
     {
-      why: "the body is gone",
-      request: "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+      why: "the body is longer than what is kept",
+      request: `PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${
+        (64 << 10) + 1
+      }\r\n\r\n${"x".repeat((64 << 10) + 1)}`,
       only: false,
     },
   ]
@@ -296,6 +298,7 @@ Deno.test("retry is refused once the attempts are used up", async () => {
   await using c = serveNamed("c");
   await using t = await tracedProxy({
     backends: [a.url, b.url, c.url],
+    cluster: { retries: { max: 1 } },
     plugins: [untypedPlugin("judge", {
       readResponseHeader: () => verdicts.retry,
     })],
