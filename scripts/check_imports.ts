@@ -26,6 +26,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "session",
   ],
+  websocket: ["message", "net"],
   health: [
     "config",
     "connect",
@@ -66,6 +67,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "snapshot",
   ],
   "data_plane": [
+    "balance",
     "config",
     "connect",
     "health",

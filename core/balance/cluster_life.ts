@@ -21,3 +21,30 @@ export class ClusterLife {
     this.queue = new SlotQueue({ deadlines, backends: () => this.backends });
   }
 }
+
+/** The lives of all clusters of a data plane. */
+export class ClusterLives {
+  readonly #deadlines: Deadlines;
+  readonly #byName = new Map<string, ClusterLife>();
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
+  }
+
+  /** The life of the cluster of this name, which may begin now. */
+  get(name: string): ClusterLife {
+    let life = this.#byName.get(name);
+    if (life === undefined) {
+      life = new ClusterLife(this.#deadlines);
+      this.#byName.set(name, life);
+    }
+    return life;
+  }
+
+  /** Ends those of clusters that no snapshot has. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.#byName.keys()) {
+      if (!names.has(name)) this.#byName.delete(name);
+    }
+  }
+}

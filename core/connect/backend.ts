@@ -4,9 +4,6 @@
  *
  * @module
  */
-import type { ClusterLife } from "../balance/cluster_life.ts";
-import type { Member } from "../balance/policy.ts";
-import type { SlotHolder } from "../balance/slot_queue.ts";
 import type { BackendUrl } from "../config/backend_url.ts";
 import type {
   BackendHealth,
@@ -17,7 +14,7 @@ import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { isLiteral } from "../net/resolver.ts";
 import { Socket } from "../net/socket.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
-import type { SocketAddress } from "../plugin.ts";
+import type { BalanceMember, SocketAddress } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { BackendConnection } from "./backend_connection.ts";
 import { dial } from "./dial.ts";
@@ -60,6 +57,13 @@ export interface AttemptCounts {
   readonly retryRefused: CounterSeries;
 }
 
+/** What a backend needs besides what a config says of it. */
+export interface BackendParts {
+  readonly health: BackendHealth;
+  /** Called when one of its bounded slots is free. */
+  readonly slotFreed: (backend: Backend) => void;
+}
+
 /** A backend may send heads as large as a bulk buffer's half: others' limits protect clients, not this one. */
 const RESPONSE_LIMITS = Object.freeze({
   headerBytes: 64 << 10,
@@ -70,8 +74,11 @@ const RESPONSE_LIMITS = Object.freeze({
 /** A backend that takes no bytes for so long is given up, in milliseconds. */
 const WRITE_TIMEOUT = 60_000;
 
+/** How long an address that failed is tried last, in milliseconds. */
+const SLOW_FOR = 30_000;
+
 /** One address of a cluster. */
-export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
+export class Backend implements BackendIdentity, BalanceMember {
   readonly id: string;
   readonly cluster: string;
   readonly subcluster: string;
@@ -87,7 +94,9 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
   panics = false;
   readonly #env: PlaneEnv;
   readonly #literal: SocketAddress[] | undefined;
-  readonly #life: ClusterLife;
+  readonly #slotFreed: (backend: Backend) => void;
+  /** Until when an address counts as slow, by {@linkcode Deadlines.now}. */
+  readonly #slow = new Map<string, number>();
   #settings: BackendSettings;
   #share: BackendShare;
 
@@ -96,7 +105,7 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
     identity: BackendIdentity,
     settings: BackendSettings,
     share: BackendShare,
-    parts: { readonly health: BackendHealth; readonly life: ClusterLife },
+    parts: BackendParts,
   ) {
     this.id = identity.id;
     this.cluster = identity.cluster;
@@ -107,7 +116,7 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
     this.#share = share;
     this.weight = share.weight;
     this.health = parts.health;
-    this.#life = parts.life;
+    this.#slotFreed = parts.slotFreed;
     this.pool = new ConnectionPool(settings.maxIdle);
     this.#literal = literalAddress(identity.url);
     const labels = [this.cluster, this.id] as const;
@@ -157,7 +166,7 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
   /** The attempt is over: its slot is free for the next. */
   leave(permit: Permit): void {
     this.health.end(permit);
-    if (this.limited) this.#life.queue.freed(this);
+    if (this.limited) this.#slotFreed(this);
   }
 
   /** Its addresses, without a promise where they are known; the array is the caller's. */
@@ -166,9 +175,29 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
     const { hostname, port } = this.url;
     const found = this.#env.resolver.resolve(hostname);
     const withPort = (addresses: readonly string[]) =>
-      addresses.map((address) => ({ address, port }));
+      this.#quickFirst(addresses.map((address) => ({ address, port })));
     return found instanceof Promise ? found.then(withPort) : withPort(found);
   }
+
+  /** Addresses that lately failed or were slow come last: each costs its delay once, not for every connection. */
+  #quickFirst(addresses: SocketAddress[]): SocketAddress[] {
+    if (this.#slow.size === 0) return addresses;
+    const { now } = this.#env.deadlines;
+    const isSlow = ({ address }: SocketAddress) =>
+      (this.#slow.get(address) ?? 0) > now;
+    return [
+      ...addresses.filter((each) => !isSlow(each)),
+      ...addresses.filter(isSlow),
+    ];
+  }
+
+  readonly #noteSlow = ({ address }: SocketAddress): void => {
+    const { now } = this.#env.deadlines;
+    for (const [known, until] of this.#slow) {
+      if (until <= now) this.#slow.delete(known);
+    }
+    this.#slow.set(address, now + SLOW_FOR);
+  };
 
   /** An idle connection to one of the addresses that began with the same preface. */
   takePooled(
@@ -209,6 +238,7 @@ export class Backend implements BackendIdentity, Member, SlotHolder<Permit> {
       timeout: this.#settings.connectTimeout,
       deadlines: this.#env.deadlines,
       preface: preface?.bytes,
+      slow: this.#noteSlow,
     });
     const socket = new Socket(conn, {
       buffers: this.#env.buffers,

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { ClusterLife } from "../balance/cluster_life.ts";
 import { BackendHealth } from "../health/backend_health.ts";
 import { BackendRow, makeRow } from "../health/backend_row.ts";
 import { backendKey, Epoch, type SharedRows } from "../health/shared_health.ts";
@@ -36,7 +35,6 @@ export class BackendRegistry {
   readonly #env: PlaneEnv;
   readonly #options: BackendRegistryOptions;
   readonly #backends = new Map<string, Backend>();
-  readonly #lives = new Map<string, ClusterLife>();
 
   constructor(env: PlaneEnv, options: BackendRegistryOptions) {
     this.#env = env;
@@ -49,6 +47,7 @@ export class BackendRegistry {
     identity: BackendIdentity,
     settings: BackendSettings,
     share: BackendShare,
+    slotFreed: (backend: Backend) => void,
     rows?: SharedRows,
   ): Backend {
     const key = backendKey(identity);
@@ -64,21 +63,10 @@ export class BackendRegistry {
       clock: this.#env.clock,
       notify,
     }, { ...settings.health, weight: share.weight });
-    const life = this.life(identity.cluster);
-    const parts = { health, life };
+    const parts = { health, slotFreed };
     const backend = new Backend(this.#env, identity, settings, share, parts);
     this.#backends.set(key, backend);
     return backend;
-  }
-
-  /** What the cluster of this name keeps over reloads. */
-  life(cluster: string): ClusterLife {
-    let life = this.#lives.get(cluster);
-    if (life === undefined) {
-      life = new ClusterLife(this.#env.deadlines);
-      this.#lives.set(cluster, life);
-    }
-    return life;
   }
 
   /** Retires every backend that is not in `kept`. */
@@ -87,10 +75,6 @@ export class BackendRegistry {
       if (kept.has(backend)) continue;
       this.#backends.delete(key);
       backend.retire();
-    }
-    const clusters = new Set([...kept].map(({ cluster }) => cluster));
-    for (const name of this.#lives.keys()) {
-      if (!clusters.has(name)) this.#lives.delete(name);
     }
   }
 

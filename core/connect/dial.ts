@@ -1,5 +1,5 @@
 /**
- * Connects to a backend's addresses, one after another.
+ * Connects to one of a backend's addresses.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import { formatHost } from "../net/address.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import type { SocketAddress } from "../plugin.ts";
+import { race, type Won } from "./race.ts";
 import { type PrefaceBytes, writePreface } from "./preface.ts";
 
 /** Options of a dial. */
@@ -19,6 +20,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** Written first. */
   readonly preface?: PrefaceBytes | undefined;
+  /** Told of addresses that failed or were overtaken by others. */
+  readonly slow?: ((address: SocketAddress) => void) | undefined;
 }
 
 /** A connection and the address that it leads to. */
@@ -33,27 +36,86 @@ export async function dial(
   options: DialOptions,
 ): Promise<Dialled> {
   let failure = new ProxyError("connect_failed", "There is no address to try");
-  for (const remote of addresses) {
+  let left = addresses;
+  while (left.length > 0) {
+    const { connection: conn, remote } = await first(left, options);
     try {
-      return { conn: await connect(remote, options), remote };
+      return { conn: await begin(conn, remote, options), remote };
     } catch (thrown) {
       failure = connectError(remote, thrown);
+      left = left.filter((address) => address !== remote);
     }
   }
   throw failure;
 }
 
+/** A connection to the first address that takes one. */
+async function first(
+  addresses: readonly SocketAddress[],
+  options: DialOptions,
+): Promise<Won<Deno.Conn>> {
+  const [remote, ...others] = addresses;
+  if (others.length === 0) {
+    return { connection: await connect(remote!, [], options), remote: remote! };
+  }
+  return await race(addresses, {
+    deadlines: options.deadlines,
+    slow: options.slow,
+    connect: (remote, overtaken) => connect(remote, [overtaken], options),
+    discard: (conn) => conn.close(),
+  });
+}
+
+/** Opens a connection within the time limit. Rejects with a ProxyError. */
 async function connect(
+  remote: SocketAddress,
+  ends: readonly AbortSignal[],
+  { signal, ...options }: DialOptions,
+): Promise<Deno.Conn> {
+  const given = signal === undefined ? ends : [signal, ...ends];
+  try {
+    return await limited(
+      options,
+      (late) =>
+        open(
+          remote,
+          given.length === 0 ? late : AbortSignal.any([late, ...given]),
+        ),
+    );
+  } catch (thrown) {
+    throw connectError(remote, thrown);
+  }
+}
+
+/** Begins to use a connection: what comes before the protocol's first byte. */
+async function begin(
+  conn: Deno.Conn,
   remote: SocketAddress,
   options: DialOptions,
 ): Promise<ByteConn> {
+  const { preface } = options;
+  if (preface === undefined) return conn;
+  try {
+    await limited(options, async (late) => {
+      late.addEventListener("abort", () => conn.close());
+      await writePreface(conn, remote, preface);
+    });
+    return conn;
+  } catch (thrown) {
+    conn.close();
+    throw thrown;
+  }
+}
+
+/** Does one step of a dial within the time limit. */
+async function limited<T>(
+  options: Pick<DialOptions, "timeout" | "deadlines">,
+  step: (late: AbortSignal) => Promise<T>,
+): Promise<T> {
   const limit = new ConnectDeadline(options);
   options.deadlines.add(limit);
   try {
-    const conn = await open(remote, options.signal, limit.signal);
-    const { preface } = options;
-    if (preface !== undefined) await begin(conn, remote, preface);
-    return conn;
+    return await step(limit.signal);
   } catch (thrown) {
     throw limit.passed
       ? new ProxyError(
@@ -68,8 +130,7 @@ async function connect(
 
 async function open(
   remote: SocketAddress,
-  given: AbortSignal | undefined,
-  late: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Deno.Conn> {
   if (isPath(remote)) {
     // A unix socket answers at once or not at all: no deadline can pass.
@@ -78,32 +139,19 @@ async function open(
   const conn = await Deno.connect({
     hostname: remote.address,
     port: remote.port,
-    signal: given === undefined ? late : AbortSignal.any([late, given]),
+    signal,
   });
   conn.setNoDelay(true);
   return conn;
 }
 
-async function begin(
-  conn: Deno.Conn,
-  remote: SocketAddress,
-  preface: PrefaceBytes,
-): Promise<void> {
-  try {
-    await writePreface(conn, remote, preface);
-  } catch (thrown) {
-    conn.close();
-    throw thrown;
-  }
-}
-
-/** The time limit of one address. */
+/** The time limit of one step. */
 class ConnectDeadline implements Expiring {
   readonly deadline: number;
   passed = false;
   readonly #controller = new AbortController();
 
-  constructor(options: DialOptions) {
+  constructor(options: Pick<DialOptions, "timeout" | "deadlines">) {
     this.deadline = options.deadlines.after(options.timeout);
   }
 

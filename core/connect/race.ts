@@ -18,6 +18,8 @@ export interface RaceOptions<T> {
   ) => Promise<T>;
   /** Ends a connection that came too late. */
   readonly discard: (connection: T) => void;
+  /** An address failed, or was overtaken by one that began later. */
+  readonly slow?: ((address: SocketAddress) => void) | undefined;
 }
 
 /** What a race is won with. */
@@ -57,7 +59,7 @@ class Race<T> implements Expiring {
   readonly #addresses: readonly SocketAddress[];
   readonly #options: RaceOptions<T>;
   readonly #won = Promise.withResolvers<Won<T>>();
-  readonly #running = new Set<AbortController>();
+  readonly #running = new Map<SocketAddress, AbortController>();
   #next = 0;
   #over = false;
 
@@ -80,26 +82,27 @@ class Race<T> implements Expiring {
   #start(): void {
     const remote = this.#addresses[this.#next++]!;
     const controller = new AbortController();
-    this.#running.add(controller);
+    this.#running.set(remote, controller);
     const more = this.#next < this.#addresses.length;
     const { deadlines } = this.#options;
     this.deadline = more ? deadlines.after(ATTEMPT_DELAY) : Infinity;
-    this.#try(remote, controller);
+    this.#try(remote, controller.signal);
   }
 
   async #try(
     remote: SocketAddress,
-    controller: AbortController,
+    signal: AbortSignal,
   ): Promise<void> {
-    const { connect, discard } = this.#options;
+    const { connect, discard, slow } = this.#options;
     try {
-      const connection = await connect(remote, controller.signal);
-      this.#running.delete(controller);
+      const connection = await connect(remote, signal);
+      this.#running.delete(remote);
       if (this.#over) discard(connection);
       else this.#end(() => this.#won.resolve({ connection, remote }));
     } catch (thrown) {
-      this.#running.delete(controller);
+      this.#running.delete(remote);
       if (this.#over) return;
+      slow?.(remote);
       if (this.#next < this.#addresses.length) this.#start();
       else if (this.#running.size === 0) {
         this.#end(() => this.#won.reject(thrown));
@@ -109,8 +112,12 @@ class Race<T> implements Expiring {
 
   #end(settle: () => void): void {
     this.#over = true;
-    this.#options.deadlines.delete(this);
-    for (const controller of this.#running) controller.abort();
+    const { deadlines, slow } = this.#options;
+    deadlines.delete(this);
+    for (const [remote, controller] of this.#running) {
+      slow?.(remote);
+      controller.abort();
+    }
     settle();
   }
 }

@@ -10,6 +10,7 @@ import type { Initiator } from "../listener/initiator.ts";
 import type { Acceptor } from "../listener/listener.ts";
 import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
+import { ClusterLives } from "../balance/cluster_life.ts";
 import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
@@ -69,6 +70,7 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   readonly #parts: DataPlaneParts;
   readonly #secret: Uint8Array;
+  readonly #lives: ClusterLives;
   readonly #counts: TransactionCounts;
   readonly #refusals: Refusals;
   readonly #lag: LoopLagMeter;
@@ -82,6 +84,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#secret = parts.settings.secret ??
       crypto.getRandomValues(new Uint8Array(32));
     this.env = parts.env;
+    this.#lives = new ClusterLives(parts.env.deadlines);
     const { worker, workers, epoch } = parts.settings;
     this.backends = new BackendRegistry(parts.env, {
       worker,
@@ -274,6 +277,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       config: candidate.config,
       plugins: uses,
       backends: this.backends,
+      lives: this.#lives,
       rows: candidate.rows,
       secret: this.#secret,
       clock: this.env.clock,
@@ -343,10 +347,12 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   /** Backends that neither the current nor the prepared config has. */
   #retireUnused(): void {
-    const kept = [this.current, this.#pending?.snapshot].flatMap((snapshot) =>
-      [...snapshot?.clusters.values() ?? []].flatMap((cluster) =>
-        cluster.members.map(({ backend }) => backend)
-      )
+    const clusters = [this.current, this.#pending?.snapshot].flatMap(
+      (snapshot) => [...snapshot?.clusters.values() ?? []],
+    );
+    this.#lives.keep(new Set(clusters.map(({ name }) => name)));
+    const kept = clusters.flatMap(({ members }) =>
+      members.map(({ backend }) => backend)
     );
     this.backends.retireOthers(new Set(kept));
   }

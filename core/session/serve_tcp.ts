@@ -18,7 +18,7 @@ import type { Session } from "./session.ts";
 export function serveTcp(session: Session, client: Socket): Served {
   let state = "connect";
   const run = async () => {
-    const backend = await connect(session);
+    const backend = await connect(session, client);
     state = "tunnel";
     const failure = await relay(client, backend, {
       idle: session.listenerRuntime.timeouts.tunnel,
@@ -38,7 +38,7 @@ export function serveTcp(session: Session, client: Socket): Served {
 }
 
 /** A connection to the first backend that takes one. Rejects with a ProxyError. */
-async function connect(session: Session): Promise<Socket> {
+async function connect(session: Session, client: Socket): Promise<Socket> {
   const name = session.listenerRuntime.cluster!;
   const cluster = session.plane.current.cluster(name) ??
     session.listenerRuntime.snapshot.cluster(name)!;
@@ -76,7 +76,7 @@ async function connect(session: Session): Promise<Socket> {
       continue;
     }
     const slot = permit === undefined
-      ? await waitForSlot(cluster, tried)
+      ? await waitForSlot(client, cluster, tried)
       : { backend: picked, permit };
     const { backend } = slot;
     if (home !== undefined && backend.subcluster !== home) crossed++;
@@ -98,14 +98,25 @@ async function connect(session: Session): Promise<Socket> {
 
 type TcpSlot = Slot<Backend, Permit>;
 
-/** A client that leaves meanwhile shows once its backend is connected. */
-function waitForSlot(
+/** Waits in the cluster's queue; a client that resets leaves it. Rejects with a ProxyError. */
+async function waitForSlot(
+  client: Socket,
   cluster: Cluster,
   tried: Tried | undefined,
 ): Promise<TcpSlot> {
   const { life, queue } = cluster;
-  return life.queue.wait((free) => cluster.mayServe(free, tried), queue)
-    .granted;
+  const waiting = life.queue.wait(
+    (free) => cluster.mayServe(free, tried),
+    queue,
+  );
+  client.onLost = () =>
+    waiting.leave(new ProxyError("client_closed", "The client has left"));
+  client.post();
+  try {
+    return await waiting.granted;
+  } finally {
+    client.onLost = undefined;
+  }
 }
 
 async function connectTo(

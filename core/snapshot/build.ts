@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ClusterLives } from "../balance/cluster_life.ts";
 import { BUILTIN_POLICIES } from "../balance/create_policy.ts";
 import {
   Cluster,
@@ -40,6 +41,7 @@ export interface BuildInput {
   readonly config: Config;
   readonly plugins: readonly PluginUse[];
   readonly backends: BackendRegistry;
+  readonly lives: ClusterLives;
   /** The backends' rows; undefined = each gets one of its own. */
   readonly rows: SharedRows | undefined;
   readonly clock: Clock;
@@ -182,9 +184,10 @@ function buildProduct(
 
 function buildCluster(
   config: ClusterConfig,
-  { backends: registry, rows, clock, secret }: BuildInput,
+  { backends: registry, lives, rows, clock, secret }: BuildInput,
   policies: ClusterPolicies,
 ): Cluster {
+  const life = lives.get(config.name);
   const { passiveHealth, breaker, slowStart } = config;
   const settings = {
     connectTimeout: config.timeouts.connect,
@@ -199,6 +202,7 @@ function buildCluster(
         { id, url, cluster: config.name, subcluster: subcluster.name },
         settings,
         share,
+        (backend) => life.queue.freed(backend),
         rows,
       ),
     }))
@@ -206,7 +210,7 @@ function buildCluster(
   return new Cluster(config, members, settings, {
     epoch: registry.epoch,
     clock,
-    life: registry.life(config.name),
+    life,
     secret,
     policies,
   });

@@ -4,6 +4,7 @@
  * @module
  */
 import { BLACKHOLE, Cluster } from "../../../core/balance/cluster.ts";
+import { ClusterLife } from "../../../core/balance/cluster_life.ts";
 import { BUILTIN_POLICIES } from "../../../core/balance/create_policy.ts";
 import { parseBackendUrl } from "../../../core/config/backend_url.ts";
 import type { ClusterConfig } from "../../../core/config/config.ts";
@@ -45,6 +46,7 @@ function make({ subclusters, clock, config, shares }: Made): Cluster {
     clock: now,
     deadlines: new Deadlines(now),
   } as unknown as PlaneEnv, { worker: 0, workers: 1, notify: () => {} });
+  const life = new ClusterLife(new Deadlines(now));
   const members = subclusters.map(([, group], i) =>
     Object.entries(group).map(([id, weight]) => {
       const share = {
@@ -62,6 +64,7 @@ function make({ subclusters, clock, config, shares }: Made): Cluster {
         },
         SETTINGS,
         share,
+        (backend) => life.queue.freed(backend),
       );
       return { backend, share };
     })
@@ -76,7 +79,7 @@ function make({ subclusters, clock, config, shares }: Made): Cluster {
   return new Cluster(full, members, SETTINGS, {
     epoch: registry.epoch,
     clock: now,
-    life: registry.life("main"),
+    life,
     secret: new Uint8Array(32),
     policies: {},
   });

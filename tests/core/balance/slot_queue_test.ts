@@ -59,7 +59,7 @@ Deno.test("SlotQueue: who came first gets the slot, if it fits", async () => {
 
 Deno.test("SlotQueue: a slot that another worker freed is found within a sweep", async () => {
   const a = new Backend("a");
-  const { queue, clock, wait } = queueOf([a]);
+  const { clock, wait } = queueOf([a]);
   const { granted } = wait(() => true);
   clock.advance(100);
   a.free = 1;

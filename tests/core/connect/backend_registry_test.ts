@@ -56,9 +56,9 @@ function identity(
 
 Deno.test("BackendRegistry.acquire gives the same backend for the same identity", () => {
   const registry = makeRegistry();
-  const first = registry.acquire(identity(), SETTINGS, SHARE);
+  const first = registry.acquire(identity(), SETTINGS, SHARE, () => {});
 
-  assert(first === registry.acquire(identity(), SETTINGS, SHARE));
+  assert(first === registry.acquire(identity(), SETTINGS, SHARE, () => {}));
   assertEquals(registry.list(), [first]);
 });
 
@@ -71,27 +71,44 @@ Deno.test("BackendRegistry.acquire gives another backend for another id, cluster
     identity({ subcluster: "west" }),
     identity({}, "http://10.0.0.1:81"),
     identity({}, "http://10.0.0.1:80/base"),
-  ].map((one) => registry.acquire(one, SETTINGS, SHARE));
+  ].map((one) => registry.acquire(one, SETTINGS, SHARE, () => {}));
 
   assertEquals(new Set(backends).size, backends.length);
 });
 
 Deno.test("BackendRegistry.retireOthers forgets what is not kept: it comes back as a new one", () => {
   const registry = makeRegistry();
-  const kept = registry.acquire(identity({ id: "kept" }), SETTINGS, SHARE);
-  const dropped = registry.acquire(identity(), SETTINGS, SHARE);
+  const kept = registry.acquire(
+    identity({ id: "kept" }),
+    SETTINGS,
+    SHARE,
+    () => {},
+  );
+  const dropped = registry.acquire(identity(), SETTINGS, SHARE, () => {});
   registry.retireOthers(new Set([kept]));
 
   assertEquals(registry.list(), [kept]);
-  assert(dropped !== registry.acquire(identity(), SETTINGS, SHARE));
+  assert(dropped !== registry.acquire(identity(), SETTINGS, SHARE, () => {}));
 });
 
 Deno.test("BackendRegistry.acquire takes the row that others have, too", () => {
   const registry = makeRegistry();
   const buffer = makeRow(1);
   const rows = new Map([[backendKey(identity()), buffer]]);
-  const { health } = registry.acquire(identity(), SETTINGS, SHARE, rows);
-  const other = registry.acquire(identity({ id: "b" }), SETTINGS, SHARE, rows);
+  const { health } = registry.acquire(
+    identity(),
+    SETTINGS,
+    SHARE,
+    () => {},
+    rows,
+  );
+  const other = registry.acquire(
+    identity({ id: "b" }),
+    SETTINGS,
+    SHARE,
+    () => {},
+    rows,
+  );
   new BackendRow(buffer).admin = "disabled";
 
   assertEquals([health.eligible(0), other.health.eligible(0)], [false, true]);

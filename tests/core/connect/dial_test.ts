@@ -255,3 +255,22 @@ Deno.test("dial: a connection that takes no preface is closed, and the next addr
   );
   assertEquals([error.code, error.retry], ["connect_failed", "always"]);
 });
+
+Deno.test("dial: an address that hangs is overtaken, and told of", async () => {
+  using full = await fullAddress();
+  await using backend = serveTcpBackend(echo);
+  const good = { address: "127.0.0.1", port: backend.port };
+  const slow: unknown[] = [];
+  const began = performance.now();
+  const { conn, remote } = await inTime(
+    "a dial",
+    dial([full.address, good], {
+      timeout: 20_000,
+      deadlines: new Deadlines(systemClock),
+      slow: (address) => slow.push(address),
+    }),
+  );
+  assertEquals([remote, slow], [good, [full.address]]);
+  assert(performance.now() - began < 5_000);
+  conn.close();
+});
