@@ -4,12 +4,15 @@
  * @module
  */
 import { PatternMatcher } from "./pattern_matcher.ts";
+import { prefixOf } from "./pattern_prefix.ts";
 import { compileProgram } from "./pattern_program.ts";
 import { parsePattern } from "./pattern_syntax.ts";
 
 /** A compiled pattern; it is stateless to whoever uses it. */
 export interface SafeRegExp {
   readonly source: string;
+  /** What every subject that it matches begins with; empty for nothing certain. */
+  readonly prefix: string;
   /** Whether it matches somewhere in `subject`. */
   test(subject: string): boolean;
 }
@@ -30,5 +33,9 @@ export function compileSafe(
     ignoreCase: options.ignoreCase ?? false,
   });
   const matcher = new PatternMatcher(compileProgram(tree));
-  return { source: pattern, test: (subject) => matcher.test(subject) };
+  return {
+    source: pattern,
+    prefix: prefixOf(tree),
+    test: (subject) => matcher.test(subject),
+  };
 }

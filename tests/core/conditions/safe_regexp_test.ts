@@ -5,6 +5,9 @@
  * @module
  */
 import fc from "fast-check";
+import { compileProgram } from "../../../core/conditions/pattern_program.ts";
+import { PatternSimulation } from "../../../core/conditions/pattern_simulation.ts";
+import { parsePattern } from "../../../core/conditions/pattern_syntax.ts";
 import { compileSafe } from "../../../core/conditions/safe_regexp.ts";
 import { PatternError } from "../../../core/conditions/pattern_reader.ts";
 import {
@@ -162,11 +165,12 @@ for (
     "(.*a){20}=",
     "(x+x+)+y|(a?){30}a{30}=",
     "[ab]*a[ab]{12}=",
+    "[ab]*a[ab]{900}=",
   ]
 ) {
   Deno.test(`no subject stretches the time of ${pattern}`, () => {
     const { test } = compileSafe(pattern);
-    const subject = "aab".repeat(2_730) + "!";
+    const subject = `${disorder(8_191)}!`;
     const started = performance.now();
     assert(!test(subject));
     const spent = performance.now() - started;
@@ -174,60 +178,92 @@ for (
   });
 }
 
+/** Text of a and b without an order. */
+function disorder(length: number): string {
+  let seed = 1;
+  return Array.from({ length }, () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % 2 === 0 ? "a" : "b";
+  }).join("");
+}
+
 Deno.test("a pattern with more states than are kept answers as before", () => {
   const { test } = compileSafe("^[ab]*a[ab]{10}$");
-  let seed = 1;
-  for (let i = 0; i < 200; i++) {
-    let text = "";
-    for (let j = 0; j < 60; j++) {
-      seed = (seed * 48_271) % 2_147_483_647;
-      text += seed % 2 === 0 ? "a" : "b";
-    }
-    assertEquals(test(text), text[text.length - 11] === "a");
+  const texts = disorder(12_000).match(/.{60}/g) ?? [];
+  for (const text of texts) assertEquals(test(text), text.at(-11) === "a");
+});
+
+Deno.test("a pattern with too many states answers right over the time when they are made anew", () => {
+  const { test } = compileSafe("^[ab]*a[ab]{20}$");
+  const long = disorder(3_000);
+  // Some 800,000 characters: states are forgotten every 262,144.
+  for (let i = 0; i < 300; i++) {
+    const text = long.slice(i);
+    assertEquals(test(text), text.at(-21) === "a");
+    assertEquals(test(`${text}c`), false);
   }
 });
 
-Deno.test("compileSafe agrees with the runtime's own on random patterns", () => {
-  const { pattern } = fc.letrec<{ pattern: string }>((tie) => {
-    const sub = tie("pattern");
-    return {
-      pattern: fc.oneof(
-        { maxDepth: 4, withCrossShrink: true },
-        fc.constantFrom(
-          ..."abAB",
-          "[ab]",
-          "[^a]",
-          "\\w",
-          "\\W",
-          "\\d",
-          "🦊",
-          "é",
-          "[à-ü]",
-          "^",
-          "$",
-          "\\b",
-          "\\B",
-          "",
-        ),
-        fc.tuple(sub, sub).map(([a, b]) => a + b),
-        fc.tuple(sub, sub).map(([a, b]) => `(?:${a}|${b})`),
-        fc.tuple(sub, fc.constantFrom("*", "+", "?", "{2}", "{1,2}", "{0,}"))
-          .map(([a, count]) => `(?:${a})${count}`),
+Deno.test("a pattern with more classes of characters than are kept goes on answering right", () => {
+  const atoms = Array.from(
+    { length: 300 },
+    (_, i) =>
+      `[\\x{${(1_000 + 7 * i).toString(16)}}-\\x{${
+        (3_000 + 9 * i).toString(16)
+      }}]`,
+  );
+  const { test } = compileSafe(`^(?:${atoms.join("|")})+$`);
+  for (let code = 900; code < 6_000; code++) {
+    const inside = code >= 1_000 && code <= 3_000 + 9 * 299;
+    assertEquals(test(String.fromCharCode(code)), inside, `${code}`);
+  }
+});
+
+/** Patterns that the runtime reads as RE2 does. */
+const COMMON_PATTERN = fc.letrec<{ pattern: string }>((tie) => {
+  const sub = tie("pattern");
+  return {
+    pattern: fc.oneof(
+      { maxDepth: 4, withCrossShrink: true },
+      fc.constantFrom(
+        ..."abAB",
+        "[ab]",
+        "[^a]",
+        "\\w",
+        "\\W",
+        "\\d",
+        "🦊",
+        "é",
+        "[à-ü]",
+        "^",
+        "$",
+        "\\b",
+        "\\B",
+        "",
       ),
-    };
-  });
-  const subject = fc.string({
-    unit: fc.constantFrom(..."abAB1_ -é", "🦊", "\ud83e"),
-    maxLength: 8,
-  });
+      fc.tuple(sub, sub).map(([a, b]) => a + b),
+      fc.tuple(sub, sub).map(([a, b]) => `(?:${a}|${b})`),
+      fc.tuple(sub, fc.constantFrom("*", "+", "?", "{2}", "{1,2}", "{0,}"))
+        .map(([a, count]) => `(?:${a})${count}`),
+    ),
+  };
+}).pattern;
+
+const SUBJECT = fc.string({
+  unit: fc.constantFrom(..."abAB1_ -é", "🦊", "\ud83e"),
+  maxLength: 8,
+});
+
+Deno.test("compileSafe agrees with the runtime's own on random patterns", () => {
   fc.assert(
     fc.property(
-      pattern,
-      fc.array(subject, { minLength: 1, maxLength: 8 }),
+      COMMON_PATTERN,
+      fc.array(SUBJECT, { minLength: 1, maxLength: 8 }),
       fc.boolean(),
       (pattern, subjects, ignoreCase) => {
         const native = new RegExp(pattern, ignoreCase ? "iu" : "u");
-        const { test } = compileSafe(pattern, { ignoreCase });
+        const { test, prefix } = compileSafe(pattern, { ignoreCase });
+        const simulated = simulation(pattern, ignoreCase);
         for (const subject of subjects) {
           // V8 finds \B between the halves of a surrogate pair, against
           // ECMA-262's AdvanceStringIndex.
@@ -237,12 +273,71 @@ Deno.test("compileSafe agrees with the runtime's own on random patterns", () => 
             native.test(subject),
             `${pattern} on ${JSON.stringify(subject)}`,
           );
+          assertEquals(
+            simulated(subject),
+            native.test(subject),
+            `${pattern} on ${JSON.stringify(subject)}, simulated`,
+          );
+          assert(
+            subject.startsWith(prefix) || !native.test(subject),
+            `${pattern} begins with ${prefix}`,
+          );
         }
       },
     ),
     { numRuns: 2_000 },
   );
 });
+
+/** A pattern as it is tested where its states are too many. */
+function simulation(pattern: string, ignoreCase: boolean) {
+  const program = compileProgram(parsePattern(pattern, { ignoreCase }));
+  const run = new PatternSimulation(program);
+  const start = {
+    steps: [0],
+    atStart: true,
+    afterWord: false,
+    anchored: false,
+  };
+  return (subject: string) =>
+    run.test(subject, 0, start, (code) => {
+      const char = String.fromCodePoint(code);
+      return {
+        accepted: Uint8Array.from(program.atoms, (atom) =>
+          Number(atom.test(char))),
+        word: /^[0-9A-Za-z_]$/.test(char),
+      };
+    });
+}
+
+/** Pattern, what all that it matches begins with. */
+const PREFIXES: readonly (readonly [string, string])[] = [
+  ["^/api/v[0-9]+/", "/api/v"],
+  ["^/a", "/a"],
+  ["\\A/a\\.b\\Q.*\\E$", "/a.b.*"],
+  ["^(/a)(?:/b)(?P<n>c)", "/a/bc"],
+  ["(^/a)b", "/ab"],
+  ["^🦊é", "🦊é"],
+  ["/a", ""],
+  ["^/a|^/b", ""],
+  ["(^/a|/b)", ""],
+  ["(^/a)?b", ""],
+  ["(?i)^/a", ""],
+  ["^a(?i)b", "a"],
+  ["^ab*", "a"],
+  ["^ab{0}", "a"],
+  ["^a(b|c)", "a"],
+  ["^a$", "a"],
+  ["a^b", ""],
+  ["^", ""],
+  ["", ""],
+];
+
+for (const [pattern, prefix] of PREFIXES) {
+  Deno.test(`compileSafe tells what matches of ${pattern} begin with`, () => {
+    assertEquals(compileSafe(pattern).prefix, prefix);
+  });
+}
 
 Deno.test("compileSafe throws nothing but PatternError and RangeError for garbage", () => {
   const piece = fc.oneof(
