@@ -111,7 +111,9 @@ export interface PluginParts {
 
 /**
  * Makes one use of a primitive: called once at load with the arguments that the
- * config gives; throws to refuse them; returns the test.
+ * config gives; throws to refuse them; returns the test, which answers at once.
+ * It is asked only where the rules before its own don't match, nor what stands
+ * before it in the condition decides.
  */
 export type ConditionFactory = (
   ...args: readonly (string | boolean)[]
@@ -417,16 +419,39 @@ export interface ProxiedTls {
   readonly commonName: string | undefined;
 }
 
-/** What a TLS handshake told. */
+/**
+ * What a TLS handshake told. Deno's own TLS listener tells `alpn` only; a
+ * listener with a plugin that handles `handshake` runs on one that tells all.
+ */
 export interface TlsFacts {
   /** The SNI name, where the client sent one and the runtime tells it. */
   readonly serverName: string | undefined;
   /** The protocol agreed on by ALPN. */
   readonly alpn: string | undefined;
-  /** The TLS version, where the runtime tells it. */
+  /** The TLS version, `TLSv1.3`, where the runtime tells it. */
   readonly version: string | undefined;
-  /** The cipher suite, where the runtime tells it. */
+  /** The cipher suite by its IANA name, where the runtime tells it. */
   readonly cipher: string | undefined;
+  /** What the client showed and the listener's `clientAuth` verified; undefined for nothing. */
+  readonly clientCertificate: ClientCertificate | undefined;
+}
+
+/** A client's certificate. It was verified: others end the handshake. */
+export interface ClientCertificate {
+  /** Whom it is for, as RFC 4514 writes it: `CN=alice,O=Example`. */
+  readonly subject: string;
+  /** Who signed it, as RFC 4514 writes it. */
+  readonly issuer: string;
+  /** Alternative names with their kind: `DNS:a.example`, `IP:10.0.0.1`, `email:a@b.example`, `URI:spiffe://…`. */
+  readonly names: readonly string[];
+  /** Its number, in hexadecimal. */
+  readonly serialNumber: string;
+  /** SHA-256 of the certificate, in lower-case hexadecimal. */
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
 }
 
 /** One request and its response inside a session. */

@@ -4,32 +4,39 @@
  * @module
  */
 
+/** An address as it is written and in order. */
+export interface Address {
+  readonly text: string;
+  /** IPv4 as a number, IPv6 as a bigint; an IPv4 address mapped into IPv6 is the IPv4 address. */
+  readonly order: number | bigint;
+}
+
+/** An address of a condition. Throws a `RangeError` for what is none. */
+export function readAddress(text: string): Address {
+  const order = parseAddress(text);
+  if (order !== undefined) return { text, order };
+  throw new RangeError(
+    `An IP address was expected: current value is ${JSON.stringify(text)}`,
+  );
+}
+
 /**
- * Compiles a range, both ends included, to a test of addresses; an IPv4 address
- * mapped into IPv6 is the IPv4 address. Throws a `RangeError` for ends that are
- * no addresses, not of one family, or in the wrong order.
+ * Compiles a range, both ends included, to a test of addresses. Throws a
+ * `RangeError` for ends that are not of one family or in the wrong order.
  */
 export function matchAddressRange(
-  first: string,
-  last: string,
+  first: Address,
+  last: Address,
 ): (address: string) => boolean {
-  const low = parseAddress(first);
-  const high = parseAddress(last);
-  if (low === undefined || high === undefined) {
-    throw new RangeError(
-      `The ends of a range must be IP addresses: current value is ${
-        JSON.stringify(low === undefined ? first : last)
-      }`,
-    );
-  }
+  const [low, high] = [first.order, last.order];
   if (typeof low !== typeof high) {
     throw new RangeError(
-      `The ends of a range must be of one family: current values are ${first} and ${last}`,
+      `The ends of a range must be of one family: current values are ${first.text} and ${last.text}`,
     );
   }
   if (low > high) {
     throw new RangeError(
-      `A range must not end before it begins: current values are ${first} and ${last}`,
+      `A range must not end before it begins: current values are ${first.text} and ${last.text}`,
     );
   }
   return (text) => {
@@ -39,7 +46,7 @@ export function matchAddressRange(
   };
 }
 
-/** An address in order: IPv4 as a number, IPv6 as a bigint, undefined for what is none. */
+/** An address in order, as in {@linkcode Address}; undefined for what is none. */
 export function parseAddress(text: string): number | bigint | undefined {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }

@@ -4,17 +4,21 @@
  *
  * @module
  */
+import { systemClock } from "../net/clock.ts";
 import { compileNode } from "./compile.ts";
 import { ConditionError } from "./condition_error.ts";
 import { type ConditionNode, parseCondition } from "./parser.ts";
-import type { PrimitiveTable } from "./primitive.ts";
+import type { ConditionPlace, PrimitiveTable } from "./primitive.ts";
 import { builtinPrimitives, UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
 
 /** What is known of the config that the condition stands in. */
-export interface CheckOptions {
+export interface CheckOptions extends ConditionPlace {
   /** It names plugins, which may bring primitives: unknown ones are not judged yet. */
   readonly pluginsMayAdd: boolean;
 }
+
+/** Nothing is asked at a check: the clock is never read. */
+const PRIMITIVES: PrimitiveTable = builtinPrimitives(systemClock);
 
 /** What is wrong with a condition, undefined for nothing. */
 export function checkCondition(
@@ -22,7 +26,7 @@ export function checkCondition(
   options: CheckOptions,
 ): string | undefined {
   try {
-    check(parseCondition(text), builtinPrimitives(), options);
+    check(parseCondition(text), options);
     return undefined;
   } catch (thrown) {
     if (thrown instanceof ConditionError) return thrown.message;
@@ -30,23 +34,21 @@ export function checkCondition(
   }
 }
 
-function check(
-  node: ConditionNode,
-  primitives: PrimitiveTable,
-  options: CheckOptions,
-): void {
+function check(node: ConditionNode, options: CheckOptions): void {
   switch (node.kind) {
     case "call": {
-      const known = primitives.has(node.name) ||
-        UNSUPPORTED_PRIMITIVES.includes(node.name);
-      if (known || !options.pluginsMayAdd) compileNode(node, primitives);
+      const known = PRIMITIVES.has(node.name) ||
+        UNSUPPORTED_PRIMITIVES.has(node.name);
+      if (known || !options.pluginsMayAdd) {
+        compileNode(node, PRIMITIVES, options);
+      }
       return;
     }
     case "not":
-      check(node.operand, primitives, options);
+      check(node.operand, options);
       return;
     case "and":
     case "or":
-      for (const operand of node.operands) check(operand, primitives, options);
+      for (const operand of node.operands) check(operand, options);
   }
 }

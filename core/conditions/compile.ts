@@ -5,6 +5,8 @@
  */
 import { nearest } from "../text/suggest.ts";
 import { ConditionError } from "./condition_error.ts";
+import type { IndexKey } from "./index_key.ts";
+import type { Parameter } from "./parameter.ts";
 import {
   type ArgumentNode,
   type CallNode,
@@ -12,106 +14,166 @@ import {
   parseCondition,
 } from "./parser.ts";
 import type {
-  Argument,
   Condition,
-  ParameterKind,
+  ConditionPlace,
   Primitive,
   PrimitiveTable,
+  ResponseCondition,
+  Subject,
 } from "./primitive.ts";
 import { UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
-import { compileSafe } from "./safe_regexp.ts";
 
 /** A condition with its tree, for whoever indexes or explains rules. */
-export interface Compiled {
+export interface Compiled<Test = Condition> {
   readonly node: ConditionNode;
-  readonly test: Condition;
+  readonly test: Test;
+  /** The operands of `!`, `&&` and `||` in their order. */
+  readonly parts: readonly Compiled<Test>[];
+  /** A request with none of these keys makes it false; undefined where keys don't tell. */
+  readonly keys: readonly IndexKey[] | undefined;
+  /** Whether a plugin's code runs in it, which may throw and change the request. */
+  readonly foreign: boolean;
 }
 
 /**
- * Parses and compiles a condition. Throws a {@linkcode ConditionError} for a
- * syntax error, an unknown primitive, arguments that don't fit, a bad pattern.
+ * Parses and compiles a condition on a request. Throws a
+ * {@linkcode ConditionError} for a syntax error, an unknown primitive or one on
+ * responses, arguments that don't fit, a bad pattern.
  */
 export function compileCondition(
   text: string,
   primitives: PrimitiveTable,
-): Condition {
-  return compileNode(parseCondition(text), primitives).test;
+  place: ConditionPlace = {},
+): Compiled {
+  return compileNode(parseCondition(text), primitives, place);
 }
 
-/** Compiles a parsed condition; errors as {@linkcode compileCondition}. */
+/** Compiles a parsed condition on a request; errors as {@linkcode compileCondition}. */
 export function compileNode(
   node: ConditionNode,
   primitives: PrimitiveTable,
+  place: ConditionPlace = {},
 ): Compiled {
-  return { node, test: compile(node, primitives) };
+  // None of its primitives is one on responses: it never looks for one.
+  return compile(node, { primitives, place, subject: "request" }) as Compiled;
 }
 
-function compile(node: ConditionNode, primitives: PrimitiveTable): Condition {
-  switch (node.kind) {
-    case "call":
-      return compileCall(node, primitives);
-    case "not": {
-      const test = compile(node.operand, primitives);
-      return (request) => !test(request);
-    }
-    case "and":
-      return all(node.operands.map((operand) => compile(operand, primitives)));
-    case "or":
-      return some(node.operands.map((operand) => compile(operand, primitives)));
-  }
+/**
+ * The same for a condition on a response, which may ask for its request too.
+ * Compiled parts of it are asked with both.
+ */
+export function compileResponseCondition(
+  text: string,
+  primitives: PrimitiveTable,
+): Compiled<ResponseCondition> {
+  const context: Context = { primitives, place: {}, subject: "response" };
+  return compile(parseCondition(text), context);
 }
 
-function all(tests: readonly Condition[]): Condition {
+interface Context {
+  readonly primitives: PrimitiveTable;
+  readonly place: ConditionPlace;
+  readonly subject: Subject;
+}
+
+function compile(
+  node: ConditionNode,
+  context: Context,
+): Compiled<ResponseCondition> {
+  if (node.kind === "call") return compileCall(node, context);
+  const parts = (node.kind === "not" ? [node.operand] : node.operands)
+    .map((operand) => compile(operand, context));
+  const tests = parts.map(({ test }) => test);
+  return {
+    node,
+    test: COMBINE[node.kind](tests),
+    parts,
+    keys: undefined,
+    foreign: parts.some(({ foreign }) => foreign),
+  };
+}
+
+const COMBINE = {
+  not:
+    ([test]: readonly ResponseCondition[]): ResponseCondition =>
+    (request, response) => !test!(request, response),
+  and: all,
+  or: some,
+};
+
+function all(tests: readonly ResponseCondition[]): ResponseCondition {
   const [first, second] = tests;
   if (tests.length === 2 && first && second) {
-    return (request) => first(request) && second(request);
+    return (request, response) =>
+      first(request, response) && second(request, response);
   }
-  return (request) => {
+  return (request, response) => {
     for (let i = 0; i < tests.length; i++) {
-      if (!tests[i]?.(request)) return false;
+      if (!tests[i]!(request, response)) return false;
     }
     return true;
   };
 }
 
-function some(tests: readonly Condition[]): Condition {
+function some(tests: readonly ResponseCondition[]): ResponseCondition {
   const [first, second] = tests;
   if (tests.length === 2 && first && second) {
-    return (request) => first(request) || second(request);
+    return (request, response) =>
+      first(request, response) || second(request, response);
   }
-  return (request) => {
+  return (request, response) => {
     for (let i = 0; i < tests.length; i++) {
-      if (tests[i]?.(request)) return true;
+      if (tests[i]!(request, response)) return true;
     }
     return false;
   };
 }
 
-function compileCall(node: CallNode, primitives: PrimitiveTable): Condition {
-  const primitive = primitives.get(node.name);
-  if (primitive === undefined) throw unknownPrimitive(node, primitives);
+function compileCall(
+  node: CallNode,
+  context: Context,
+): Compiled<ResponseCondition> {
+  const primitive = context.primitives.get(node.name);
+  if (primitive === undefined) {
+    throw unknownPrimitive(node, context.primitives);
+  }
+  if (primitive.subject === "response" && context.subject === "request") {
+    throw unusable(
+      node,
+      "there is no response yet when this condition is asked",
+    );
+  }
   const args = convertAll(node, primitive);
   try {
-    return primitive.make(...args);
+    return {
+      node,
+      test: primitive.make(args, context.place),
+      parts: [],
+      keys: primitive.keys(args),
+      foreign: primitive.parameters === undefined,
+    };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConditionError(
-      `Cannot use ${node.name} at offset ${node.offset}: ${reason}`,
-      node.offset,
-      { cause: error },
-    );
+    throw unusable(node, reasonOf(error), { cause: error });
   }
 }
 
-function unknownPrimitive(
+function unusable(
   { name, offset }: CallNode,
+  reason: string,
+  options?: { readonly cause: unknown },
+): ConditionError {
+  const message = `Cannot use ${name} at offset ${offset}: ${reason}`;
+  return new ConditionError(message, offset, options);
+}
+
+function unknownPrimitive(
+  node: CallNode,
   primitives: PrimitiveTable,
 ): ConditionError {
-  if (UNSUPPORTED_PRIMITIVES.includes(name)) {
-    return new ConditionError(
-      `Cannot use ${name} at offset ${offset}: this primitive is not supported yet`,
-      offset,
-    );
+  const { name, offset } = node;
+  const missing = UNSUPPORTED_PRIMITIVES.get(name);
+  if (missing !== undefined) {
+    return unusable(node, `this primitive is not supported yet, as ${missing}`);
   }
   const meant = nearest(name, primitives.keys());
   return new ConditionError(
@@ -121,63 +183,52 @@ function unknownPrimitive(
   );
 }
 
-function convertAll(node: CallNode, primitive: Primitive): readonly Argument[] {
-  const { parameters } = primitive;
+function convertAll(
+  node: CallNode,
+  { parameters }: Primitive,
+): readonly unknown[] {
   if (parameters === undefined) return node.arguments.map(({ value }) => value);
   if (parameters.length !== node.arguments.length) {
     throw new ConditionError(
       `Expected ${node.name}(${
-        parameters.join(", ")
+        parameters.map(({ form }) => form).join(", ")
       }) at offset ${node.offset}: found ${
         count(node.arguments.length, "argument")
       }`,
       node.offset,
     );
   }
-  return node.arguments.map((argument, i) =>
-    convert(argument, parameters[i] ?? "string", `${i + 1} of ${node.name}`)
+  return parameters.map((parameter, i) =>
+    convert(node.arguments[i]!, parameter, `argument ${i + 1} of ${node.name}`)
   );
 }
 
-function convert(
+function convert<T>(
   { value, offset }: ArgumentNode,
-  kind: ParameterKind,
-  place: string,
-): Argument {
-  if (typeof value === "boolean" || kind === "boolean") {
-    if (typeof value === "boolean" && kind === "boolean") return value;
+  { form, convert }: Parameter<T>,
+  which: string,
+): T {
+  if ((typeof value === "boolean") !== (form === "boolean")) {
     throw new ConditionError(
       `Expected ${
-        kind === "boolean" ? "true or false" : "a string"
-      } as argument ${place} at offset ${offset}: found ${
-        JSON.stringify(value)
-      }`,
+        form === "boolean" ? "true or false" : "a string"
+      } as ${which} at offset ${offset}: found ${JSON.stringify(value)}`,
       offset,
     );
   }
-  switch (kind) {
-    case "list":
-      return value.split("|");
-    case "string":
-      return value;
-    case "regexp":
-      return convertPattern(value, offset, place);
-  }
-}
-
-function convertPattern(value: string, offset: number, place: string) {
   try {
-    return compileSafe(value);
+    return convert(value);
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) {
-      throw error;
-    }
     throw new ConditionError(
-      `${error.message} (argument ${place} at offset ${offset})`,
+      `${reasonOf(error)} (${which} at offset ${offset})`,
       offset,
       { cause: error },
     );
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function count(number: number, noun: string): string {

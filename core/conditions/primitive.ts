@@ -3,59 +3,82 @@
  *
  * @module
  */
-import type { HttpRequest } from "../plugin.ts";
-import type { SafeRegExp } from "./safe_regexp.ts";
+import type { HttpRequest, HttpResponse } from "../plugin.ts";
+import type { IndexKey } from "./index_key.ts";
+import type { ArgumentsOf, Parameter } from "./parameter.ts";
 
-/** A compiled condition, or a part of one. */
+/** A compiled condition on a request, or a part of one. */
 export type Condition = (request: HttpRequest) => boolean;
 
-/** What a parameter takes, and what becomes of the argument. */
-export interface ArgumentOf {
-  /** A text of elements with `|` between them: `"a|b|c"`. */
-  readonly list: readonly string[];
-  readonly string: string;
-  readonly boolean: boolean;
-  /** A text in RE2's syntax. */
-  readonly regexp: SafeRegExp;
+/** A compiled condition on a response to a request; one on the request alone is one too. */
+export type ResponseCondition = (
+  request: HttpRequest,
+  response: HttpResponse,
+) => boolean;
+
+/** What a condition judges. */
+export type Subject = "request" | "response";
+
+/** What is known of the place in the config where a condition stands. */
+export interface ConditionPlace {
+  /** The `hosts` of the product whose rule it is, in their one spelling; left out elsewhere. */
+  readonly hosts?: readonly string[];
 }
 
-/** The kind of a parameter. */
-export type ParameterKind = keyof ArgumentOf;
-
-/** What a primitive's maker gets for its parameters. */
-export type ArgumentsOf<P extends readonly ParameterKind[]> = {
-  readonly [I in keyof P]: ArgumentOf[P[I]];
-};
-
-/** An argument of any kind. */
-export type Argument = ArgumentOf[ParameterKind];
-
-/** A named test of a request, to be made with arguments. */
+/** A named test of a request or response, to be made with arguments. */
 export interface Primitive {
   readonly name: string;
   /** When it is true, in one line. */
   readonly description: string;
+  /** `response`: it has no meaning where there is none yet. */
+  readonly subject: Subject;
   /** Undefined for a plugin's, which gets its texts and booleans as they are written and judges them itself. */
-  readonly parameters: readonly ParameterKind[] | undefined;
+  readonly parameters: readonly Parameter<unknown>[] | undefined;
   /** Makes one use of it; throws to refuse the arguments. */
-  readonly make: (...args: readonly Argument[]) => Condition;
+  readonly make: (
+    args: readonly unknown[],
+    place: ConditionPlace,
+  ) => ResponseCondition;
+  /** What a request must have for this use to be true: any of these. Undefined where that can't be told by keys. */
+  readonly keys: (args: readonly unknown[]) => readonly IndexKey[] | undefined;
 }
 
 /** Primitives by name; never changed, so that snapshots can share it. */
 export type PrimitiveTable = ReadonlyMap<string, Primitive>;
 
-/** Ties a maker's parameter types to the kinds that it declares. */
-export function definePrimitive<const P extends readonly ParameterKind[]>(
-  name: string,
-  parameters: P,
-  description: string,
-  make: (...args: ArgumentsOf<P>) => Condition,
+/** What defines a primitive: `Test` is what it makes. */
+interface Definition<P extends readonly Parameter<unknown>[], Test> {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: P;
+  readonly make: (args: ArgumentsOf<P>, place: ConditionPlace) => Test;
+  /** By default its uses are not indexed. */
+  readonly keys?: (args: ArgumentsOf<P>) => readonly IndexKey[] | undefined;
+}
+
+/** A primitive on requests; ties its maker to the parameters that it declares. */
+export function definePrimitive<const P extends readonly Parameter<unknown>[]>(
+  definition: Definition<P, Condition>,
+): Primitive {
+  return define("request", definition);
+}
+
+/** A primitive on responses. */
+export function defineResponsePrimitive<
+  const P extends readonly Parameter<unknown>[],
+>(definition: Definition<P, ResponseCondition>): Primitive {
+  return define("response", definition);
+}
+
+function define<P extends readonly Parameter<unknown>[]>(
+  subject: Subject,
+  { make, keys = () => undefined, ...rest }: Definition<P, ResponseCondition>,
 ): Primitive {
   return {
-    name,
-    description,
-    parameters,
-    // Whoever calls it has built the arguments by `parameters`.
-    make: make as unknown as Primitive["make"],
+    ...rest,
+    subject,
+    // Whoever calls them has built the arguments by `parameters`.
+    make: make as Primitive["make"],
+    keys: keys as Primitive["keys"],
   };
 }

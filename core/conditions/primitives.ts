@@ -4,37 +4,56 @@
  *
  * @module
  */
-import type { ConditionFactory } from "../plugin.ts";
-import type { Argument, Primitive, PrimitiveTable } from "./primitive.ts";
-import { pathPrimitives, requestPrimitives } from "./primitives_request.ts";
+import type { Clock, ConditionFactory, HttpRequest } from "../plugin.ts";
+import type { Primitive, PrimitiveTable } from "./primitive.ts";
+import { hostPrimitives } from "./primitives_host.ts";
+import { pathPrimitives } from "./primitives_path.ts";
+import { requestPrimitives } from "./primitives_request.ts";
+import { responsePrimitives } from "./primitives_response.ts";
+import { sessionPrimitives } from "./primitives_session.ts";
+import { timePrimitives } from "./primitives_time.ts";
+import { tlsPrimitives } from "./primitives_tls.ts";
 import { valuePrimitives } from "./primitives_value.ts";
 
-/** Primitives of BFE that a config may name in good faith; they are refused as not supported yet. */
-export const UNSUPPORTED_PRIMITIVES: readonly string[] = [
-  "bfe_periodic_time_range",
-  "bfe_time_range",
-  "req_body_json_in",
-  "req_body_json_prefix_in",
-  "req_cip_hash_in",
-  "req_context_value_in",
-  "req_host_tag_in",
-  "req_proto_match",
-  "req_vip_in",
-  "req_vip_range",
-  "res_code_in",
-  "res_header_key_in",
-  "res_header_value_in",
-  "ses_sip_range",
-  "ses_tls_client_auth",
-  "ses_tls_client_ca_in",
-  "ses_tls_sni_in",
-  "ses_vip_range",
-];
+/** Primitives of BFE that a config may name in good faith, each with what it waits for. */
+export const UNSUPPORTED_PRIMITIVES: ReadonlyMap<string, string> = new Map([
+  ["req_body_json_in", "request bodies are not buffered"],
+  ["req_body_json_prefix_in", "request bodies are not buffered"],
+]);
 
-/** The primitives that Headrace brings. */
-export function builtinPrimitives(): PrimitiveTable {
+/** Primitives of one kind. */
+export interface PrimitiveGroup {
+  /** What they are about. */
+  readonly title: string;
+  readonly primitives: readonly Primitive[];
+}
+
+/** The primitives that Headrace brings, kind by kind; `clock` is what those on time go by. */
+export function primitiveGroups(
+  clock: Pick<Clock, "wall">,
+): readonly PrimitiveGroup[] {
+  return [
+    { title: "Host and port", primitives: hostPrimitives() },
+    { title: "Path and target", primitives: pathPrimitives() },
+    {
+      title: "Method, protocol, client, tags, context",
+      primitives: requestPrimitives(),
+    },
+    { title: "Query, cookies, header fields", primitives: valuePrimitives() },
+    { title: "Connection", primitives: sessionPrimitives() },
+    { title: "TLS", primitives: tlsPrimitives() },
+    { title: "Time", primitives: timePrimitives(clock) },
+    { title: "Response", primitives: responsePrimitives() },
+  ];
+}
+
+/** The same by name. */
+export function builtinPrimitives(
+  clock: Pick<Clock, "wall">,
+): PrimitiveTable {
   return new Map(
-    [...requestPrimitives(), ...pathPrimitives(), ...valuePrimitives()]
+    primitiveGroups(clock)
+      .flatMap(({ primitives }) => primitives)
       .map((primitive) => [primitive.name, primitive]),
   );
 }
@@ -57,7 +76,7 @@ export function extendPrimitives(
       }`,
     );
   }
-  if (table.has(name) || UNSUPPORTED_PRIMITIVES.includes(name)) {
+  if (table.has(name) || UNSUPPORTED_PRIMITIVES.has(name)) {
     throw new RangeError(
       `Cannot add primitive as its name is taken: current value is ${name}`,
     );
@@ -73,15 +92,17 @@ function pluginPrimitive(
   return {
     name,
     description: "a plugin's",
+    subject: "request",
     parameters: undefined,
-    make: (...args) => {
+    keys: () => undefined,
+    make: (args) => {
       const test: unknown = factory(...args.filter(isLiteral));
       if (typeof test !== "function") {
         throw new TypeError(
           `A plugin's primitive must make a function: current value is ${typeof test}`,
         );
       }
-      return (request) => {
+      return (request: HttpRequest) => {
         try {
           const answer: unknown = test(request);
           // A promise would count as true: a rule that guards would let all in.
@@ -97,6 +118,6 @@ function pluginPrimitive(
   };
 }
 
-function isLiteral(argument: Argument): argument is string | boolean {
+function isLiteral(argument: unknown): argument is string | boolean {
   return typeof argument === "string" || typeof argument === "boolean";
 }

@@ -1,72 +1,53 @@
 /**
- * Primitives on the request line, the host, and whom the request comes from.
+ * Primitives on method, protocol, client, tags and context of a request.
  *
  * @module
  */
 import { canonicalHost } from "../net/host_name.ts";
-import { matchAddressRange } from "./address_range.ts";
-import { definePrimitive, type Primitive } from "./primitive.ts";
-import { decodedPath } from "./request_reading.ts";
-import { compileSafe } from "./safe_regexp.ts";
+import type { HttpRequest } from "../plugin.ts";
 import {
-  matchContain,
-  matchElementPrefix,
-  matchIn,
-  matchPrefix,
-  matchSuffix,
-  type TextMatch,
-} from "./text_match.ts";
+  matchAddressRange,
+  parseAddress,
+  readAddress,
+} from "./address_range.ts";
+import { matchBuckets } from "./hash_buckets.ts";
+import { type Dimension, keysOf } from "./index_key.ts";
+import { IGNORE_CASE, list, listAs, text } from "./parameter.ts";
+import { definePrimitive, type Primitive } from "./primitive.ts";
+import { matchIn } from "./text_match.ts";
 
-/** The primitives that are always true, and those on host, port, method, protocol, client and tags. */
+const METHOD: Dimension = {
+  name: "method",
+  dear: false,
+  read: (request) => request.method.toUpperCase(),
+};
+
+/** Those that are always true, and on method, protocol, client, tags and context. */
 export function requestPrimitives(): readonly Primitive[] {
   return [
-    definePrimitive("default_t", [], "always", () => () => true),
-    ...hostPrimitives(),
-    definePrimitive(
-      "req_port_in",
-      ["list"],
-      "the Host field's port is one of these; without one 443 for https, else 80",
-      (list) => {
-        const ports = new Set(list.map(parsePort));
-        return (request) =>
-          ports.has(request.port ?? (request.scheme === "https" ? 443 : 80));
-      },
-    ),
-    definePrimitive(
-      "req_method_in",
-      ["list"],
-      "the method is one of these, whatever its case",
-      (list) => {
-        const test = matchIn(list.map((method) => method.toUpperCase()), false);
+    definePrimitive({
+      name: "default_t",
+      parameters: [],
+      description: "always",
+      make: () => () => true,
+    }),
+    definePrimitive({
+      name: "req_method_in",
+      parameters: [list("methods", (method) => method.toUpperCase())],
+      description: "the method is one of these, whatever its case",
+      make: ([methods]) => {
+        const test = matchIn(methods, false);
         return ({ method }) => test(method) || test(method.toUpperCase());
       },
-    ),
-    definePrimitive(
-      "req_proto_secure",
-      [],
-      "the client speaks TLS, to this proxy or to a trusted one before it",
-      () => (request) => request.scheme === "https",
-    ),
-    definePrimitive(
-      "req_cip_trusted",
-      [],
-      "the connection comes from one of the listener's trusted addresses",
-      () => (request) => request.trusted,
-    ),
-    definePrimitive(
-      "req_cip_range",
-      ["string", "string"],
-      "the client's address lies from the first to the second",
-      (first, last) => {
-        const test = matchAddressRange(first, last);
-        return (request) => test(request.clientAddress);
-      },
-    ),
-    definePrimitive(
-      "req_tag_match",
-      ["string", "string"],
-      "the request has this tag with this value",
-      (name, value) => {
+      keys: ([methods]) => keysOf(METHOD, "whole", methods, false),
+    }),
+    ...protocolPrimitives(),
+    ...clientPrimitives(),
+    definePrimitive({
+      name: "req_tag_match",
+      parameters: [text("name", String), text("value", String)],
+      description: "the request has this tag with this value",
+      make: ([name, value]) => {
         // As in BFE a tag's value may carry more behind a colon.
         const prefix = `${value}:`;
         return (request) => {
@@ -78,101 +59,110 @@ export function requestPrimitives(): readonly Primitive[] {
           return false;
         };
       },
-    ),
+    }),
+    definePrimitive({
+      name: "req_context_value_in",
+      parameters: [text("key", String), list("values", String), IGNORE_CASE],
+      description:
+        "the text that a plugin left in the transaction's `data` under this key is one of these",
+      make: ([key, values, ignoreCase]) => {
+        const test = matchIn(values, ignoreCase);
+        return (request) => {
+          const value = request.transaction.data.get(key);
+          return typeof value === "string" && test(value);
+        };
+      },
+    }),
   ];
 }
 
-function hostPrimitives(): readonly Primitive[] {
+function protocolPrimitives(): readonly Primitive[] {
   return [
-    definePrimitive(
-      "req_host_in",
-      ["list"],
-      "the host is one of these",
-      (list) => {
-        const test = matchIn(list.map(normalizeHost), false);
-        return (request) => test(request.host);
-      },
-    ),
-    definePrimitive(
-      "req_host_suffix_in",
-      ["list"],
-      "the host ends with one of these",
-      (list) => {
-        const test = matchSuffix(list.map(normalizeHost), false);
-        return (request) => test(request.host);
-      },
-    ),
-    definePrimitive(
-      "req_host_regmatch",
-      ["regexp"],
-      "the host matches the pattern, whatever its case",
-      ({ source }) => {
-        // A request's host comes in lower case (RFC 3986 section 3.2.2): a
-        // pattern with capitals would never match.
-        const pattern = compileSafe(source, { ignoreCase: true });
-        return (request) => pattern.test(request.host);
-      },
-    ),
+    definePrimitive({
+      name: "req_proto_match",
+      parameters: [text("protocol", parseProtocol)],
+      description:
+        "the client speaks this: h2 (over TLS), https (HTTP/1 over TLS), wss (of these, a WebSocket's handshake); HTTP/1.0, HTTP/1.1 or HTTP/2.0 without TLS",
+      make: ([matches]) => matches,
+    }),
+    definePrimitive({
+      name: "req_proto_secure",
+      parameters: [],
+      description:
+        "the client speaks TLS, to this proxy or to a trusted one before it",
+      make: () => isSecure,
+    }),
   ];
 }
 
-/** The primitives on path and target. */
-export function pathPrimitives(): readonly Primitive[] {
-  const match = (name: string, does: string, make: TextMatch) =>
-    definePrimitive(
-      name,
-      ["list", "boolean"],
-      `the path ${does} one of these; true ignores case`,
-      (list, ignoreCase) => {
-        const test = make(list, ignoreCase);
-        return (request) => test(decodedPath(request));
-      },
-    );
+function clientPrimitives(): readonly Primitive[] {
   return [
-    match("req_path_in", "is", matchIn),
-    match("req_path_prefix_in", "begins with", matchPrefix),
-    match("req_path_suffix_in", "ends with", matchSuffix),
-    match("req_path_contain", "contains", matchContain),
-    match(
-      "req_path_element_prefix_in",
-      "begins with the whole segments of",
-      matchElementPrefix,
-    ),
-    definePrimitive(
-      "req_path_regmatch",
-      ["regexp"],
-      "the path matches the pattern",
-      (pattern) => (request) => pattern.test(decodedPath(request)),
-    ),
-    definePrimitive(
-      "req_url_regmatch",
-      ["regexp"],
-      "the target, path and query with their escapes, matches the pattern",
-      (pattern) => (request) => pattern.test(request.target),
-    ),
+    definePrimitive({
+      name: "req_cip_trusted",
+      parameters: [],
+      description:
+        "the connection comes from one of the listener's trusted addresses",
+      make: () => (request) => request.trusted,
+    }),
+    definePrimitive({
+      name: "req_cip_range",
+      parameters: [text("first", readAddress), text("last", readAddress)],
+      description: "the client's address lies from the first to the last",
+      make: ([first, last]) => {
+        const test = matchAddressRange(first, last);
+        return (request) => test(request.clientAddress);
+      },
+    }),
+    definePrimitive({
+      name: "req_cip_hash_in",
+      parameters: [listAs("buckets", matchBuckets)],
+      description: "the client's address falls into one of these buckets",
+      make: ([test]) => ({ clientAddress }) =>
+        isAddress(clientAddress) && test(plainAddress(clientAddress)),
+    }),
   ];
 }
 
-/** A host as a request tells it: no brackets, no port, in its one spelling. */
-function normalizeHost(text: string): string {
-  const host = canonicalHost(text.replace(/^\[(.*)\]$/, "$1"));
-  // One colon is a port's; an IPv6 address has at least two.
-  if (/^[^:]*:[^:]*$|^\[|^$/.test(host)) {
-    throw new RangeError(
-      `A host must be a name or an address without a port: current value is ${
-        JSON.stringify(text)
-      }`,
-    );
-  }
-  return host;
-}
+/** What protocols are called, and when a request came by one. */
+const PROTOCOLS: ReadonlyMap<string, (request: HttpRequest) => boolean> =
+  new Map<string, (request: HttpRequest) => boolean>([
+    ["h2", (request) => isSecure(request) && request.version === "2"],
+    ["https", (request) => isSecure(request) && request.version !== "2"],
+    [
+      "wss",
+      (request) =>
+        isSecure(request) && request.version !== "2" &&
+        request.headers.get("upgrade")?.toLowerCase() === "websocket",
+    ],
+    ["http/1.0", (request) => !isSecure(request) && request.version === "1.0"],
+    ["http/1.1", (request) => !isSecure(request) && request.version === "1.1"],
+    ["http/2.0", (request) => !isSecure(request) && request.version === "2"],
+  ]);
 
-function parsePort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (port <= 65_535) return port;
+function parseProtocol(text: string): (request: HttpRequest) => boolean {
+  const matches = PROTOCOLS.get(text.toLowerCase());
+  if (matches !== undefined) return matches;
   throw new RangeError(
-    `A port must be a number from 0 to 65535: current value is ${
-      JSON.stringify(text)
-    }`,
+    `A protocol must be one of ${
+      [...PROTOCOLS.keys()].join(", ")
+    }: current value is ${JSON.stringify(text)}`,
   );
+}
+
+function isSecure(request: HttpRequest): boolean {
+  return request.scheme === "https";
+}
+
+function isAddress(text: string): boolean {
+  return parseAddress(text) !== undefined;
+}
+
+/** As Go prints it, which BFE hashes: shortest, an IPv4 address never mapped into IPv6, without a zone. */
+function plainAddress(address: string): string {
+  if (!address.includes(":")) return address;
+  const [bare = ""] = address.split("%", 1);
+  const order = parseAddress(bare);
+  return typeof order === "number"
+    ? [24, 16, 8, 0].map((shift) => (order >>> shift) & 255).join(".")
+    : canonicalHost(bare);
 }

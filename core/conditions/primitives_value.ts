@@ -7,11 +7,31 @@
 import type { HttpRequest } from "../plugin.ts";
 import { matchBuckets } from "./hash_buckets.ts";
 import {
+  type Dimension,
+  type KeyFit,
+  keysOf,
+  patternKeys,
+} from "./index_key.ts";
+import {
+  IGNORE_CASE,
+  list,
+  listAs,
+  parseFieldName,
+  parts,
+  regexp,
+  text,
+} from "./parameter.ts";
+import {
   type Condition,
   definePrimitive,
   type Primitive,
 } from "./primitive.ts";
-import { firstHeader, hasParameter, someQueryKey } from "./request_reading.ts";
+import {
+  firstValue,
+  hasParameter,
+  queryValue,
+  someQueryKey,
+} from "./request_reading.ts";
 import {
   matchContain,
   matchIn,
@@ -36,51 +56,51 @@ interface Source {
 const QUERY: Source = {
   prefix: "req_query",
   what: "query parameter",
-  name: (name) => name,
-  read: (request, name) => request.parameter(name),
+  name: String,
+  read: (request, name) => queryValue(request.query, name),
 };
 
 const COOKIE: Source = {
   prefix: "req_cookie",
   what: "cookie",
-  name: (name) => name,
+  name: String,
   read: (request, name) => request.cookie(name),
 };
 
 const HEADER: Source = {
   prefix: "req_header",
   what: "header field",
-  name: fieldName,
-  read: firstHeader,
+  name: parseFieldName,
+  read: (request, name) => firstValue(request.headers, name),
 };
 
 /** The primitives on query, cookies and header fields. */
 export function valuePrimitives(): readonly Primitive[] {
   return [
-    definePrimitive(
-      "req_query_exist",
-      [],
-      "the query has a parameter",
-      () => (request) => hasParameter(request.query),
-    ),
-    definePrimitive(
-      "req_query_key_in",
-      ["list"],
-      "the query has a parameter of one of these names",
-      (names) => {
+    definePrimitive({
+      name: "req_query_exist",
+      parameters: [],
+      description: "the query has a parameter",
+      make: () => (request) => hasParameter(request.query),
+    }),
+    definePrimitive({
+      name: "req_query_key_in",
+      parameters: [list("names", String)],
+      description: "the query has a parameter of one of these names",
+      make: ([names]) => {
         const test = matchIn(names, false);
         return (request) => someQueryKey(request.query, test);
       },
-    ),
-    definePrimitive(
-      "req_query_key_prefix_in",
-      ["list"],
-      "the query has a parameter whose name begins so",
-      (prefixes) => {
-        const test = matchPrefix(prefixes, false);
+    }),
+    definePrimitive({
+      name: "req_query_key_prefix_in",
+      parameters: [parts("beginnings")],
+      description: "the query has a parameter whose name begins so",
+      make: ([beginnings]) => {
+        const test = matchPrefix(beginnings, false);
         return (request) => someQueryKey(request.query, test);
       },
-    ),
+    }),
     ...family(QUERY),
     regmatch(QUERY),
     keyIn(COOKIE),
@@ -88,89 +108,106 @@ export function valuePrimitives(): readonly Primitive[] {
     keyIn(HEADER),
     ...family(HEADER),
     regmatch(HEADER),
-    definePrimitive(
-      "req_ua_regmatch",
-      ["regexp"],
-      "the User-Agent matches the pattern",
-      (pattern) =>
+    definePrimitive({
+      name: "req_ua_regmatch",
+      parameters: [regexp()],
+      description: "the User-Agent matches the pattern",
+      make: ([pattern]) =>
         condition(HEADER, "user-agent", (value) => pattern.test(value)),
-    ),
+      keys: ([pattern]) =>
+        patternKeys(dimension(HEADER, "user-agent"), pattern),
+    }),
   ];
 }
 
 /** What all three have. */
 function family(source: Source): readonly Primitive[] {
   const { prefix, what } = source;
-  const match = (suffix: string, does: string, make: TextMatch) =>
-    definePrimitive(
-      `${prefix}_value_${suffix}`,
-      ["string", "list", "boolean"],
-      `the first ${what} of this name ${does} one of these`,
-      (name, list, ignoreCase) =>
-        condition(source, name, make(list, ignoreCase)),
-    );
+  const match = (
+    suffix: string,
+    does: string,
+    make: TextMatch,
+    fit?: KeyFit,
+  ) =>
+    definePrimitive({
+      name: `${prefix}_value_${suffix}`,
+      parameters: [
+        text("name", source.name),
+        fit === "whole" ? list("values", String) : parts("values"),
+        IGNORE_CASE,
+      ],
+      description: `the first ${what} of this name ${does} one of these`,
+      make: ([name, values, ignoreCase]) =>
+        condition(source, name, make(values, ignoreCase)),
+      keys: ([name, values, ignoreCase]) =>
+        fit && keysOf(dimension(source, name), fit, values, ignoreCase),
+    });
   return [
-    match("in", "is", matchIn),
-    match("prefix_in", "begins with", matchPrefix),
-    match("suffix_in", "ends with", matchSuffix),
+    match("in", "is", matchIn, "whole"),
+    match("prefix_in", "begins with", matchPrefix, "prefix"),
+    match("suffix_in", "ends with", matchSuffix, "suffix"),
     match("contain", "contains", matchContain),
-    definePrimitive(
-      `${prefix}_value_hash_in`,
-      ["string", "list", "boolean"],
-      `the first ${what} of this name falls into one of these buckets`,
-      (name, sections, ignoreCase) => {
-        const test = matchBuckets(sections);
-        return condition(
+    definePrimitive({
+      name: `${prefix}_value_hash_in`,
+      parameters: [
+        text("name", source.name),
+        listAs("buckets", matchBuckets),
+        IGNORE_CASE,
+      ],
+      description:
+        `the first ${what} of this name falls into one of these buckets`,
+      make: ([name, test, ignoreCase]) =>
+        condition(
           source,
           name,
           ignoreCase ? (value) => test(value.toLowerCase()) : test,
-        );
-      },
-    ),
+        ),
+    }),
   ];
 }
 
 function regmatch(source: Source): Primitive {
-  return definePrimitive(
-    `${source.prefix}_value_regmatch`,
-    ["string", "regexp"],
-    `the first ${source.what} of this name matches the pattern`,
-    (name, pattern) => condition(source, name, (value) => pattern.test(value)),
-  );
+  return definePrimitive({
+    name: `${source.prefix}_value_regmatch`,
+    parameters: [text("name", source.name), regexp()],
+    description: `the first ${source.what} of this name matches the pattern`,
+    make: ([name, pattern]) =>
+      condition(source, name, (value) => pattern.test(value)),
+    keys: ([name, pattern]) => patternKeys(dimension(source, name), pattern),
+  });
 }
 
 function keyIn(source: Source): Primitive {
-  return definePrimitive(
-    `${source.prefix}_key_in`,
-    ["list"],
-    `there is a ${source.what} of one of these names`,
-    (list) => {
-      const names = list.map(source.name);
-      return (request) => {
-        for (const name of names) {
-          if (source.read(request, name) !== undefined) return true;
-        }
-        return false;
-      };
+  return definePrimitive({
+    name: `${source.prefix}_key_in`,
+    parameters: [list("names", source.name)],
+    description: `there is a ${source.what} of one of these names`,
+    make: ([names]) => (request) => {
+      for (const name of names) {
+        if (source.read(request, name) !== undefined) return true;
+      }
+      return false;
     },
-  );
+    // Every text begins with an empty one.
+    keys: ([names]) =>
+      names.flatMap((name) =>
+        keysOf(dimension(source, name), "prefix", [""], false)
+      ),
+  });
 }
 
 function condition(source: Source, name: string, test: TextTest): Condition {
-  const wanted = source.name(name);
   const { read } = source;
   return (request) => {
-    const value = read(request, wanted);
+    const value = read(request, name);
     return value !== undefined && test(value);
   };
 }
 
-/** A field name is a token (RFC 9110 section 5.1): no request has another. */
-function fieldName(name: string): string {
-  if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return name.toLowerCase();
-  throw new RangeError(
-    `A header field's name must be a token: current value is ${
-      JSON.stringify(name)
-    }`,
-  );
+function dimension(source: Source, name: string): Dimension {
+  return {
+    name: `${source.what} ${name}`,
+    dear: true,
+    read: (request) => source.read(request, name),
+  };
 }

@@ -31,7 +31,7 @@ export function matchPrefix(
   ignoreCase: boolean,
 ): TextTest {
   if (ignoreCase) return folded(list, matchPrefix);
-  const [only = ""] = refuseBlank(list);
+  const [only = ""] = list;
   if (list.length === 1) return (text) => text.startsWith(only);
   return (text) => {
     for (const prefix of list) if (text.startsWith(prefix)) return true;
@@ -45,7 +45,7 @@ export function matchSuffix(
   ignoreCase: boolean,
 ): TextTest {
   if (ignoreCase) return folded(list, matchSuffix);
-  const [only = ""] = refuseBlank(list);
+  const [only = ""] = list;
   if (list.length === 1) return (text) => text.endsWith(only);
   return (text) => {
     for (const suffix of list) if (text.endsWith(suffix)) return true;
@@ -59,7 +59,7 @@ export function matchContain(
   ignoreCase: boolean,
 ): TextTest {
   if (ignoreCase) return folded(list, matchContain);
-  const [only = ""] = refuseBlank(list);
+  const [only = ""] = list;
   if (list.length === 1) return (text) => text.includes(only);
   return (text) => {
     for (const part of list) if (text.includes(part)) return true;
@@ -73,7 +73,7 @@ export function matchElementPrefix(
   ignoreCase: boolean,
 ): TextTest {
   if (ignoreCase) return folded(list, matchElementPrefix);
-  const prefixes = refuseBlank(list).map((prefix) =>
+  const prefixes = list.map((prefix) =>
     prefix.endsWith("/") ? prefix.slice(0, -1) : prefix
   );
   return (text) => {
@@ -90,14 +90,4 @@ export function matchElementPrefix(
 function folded(list: readonly string[], match: TextMatch): TextTest {
   const test = match(list.map((element) => element.toLowerCase()), false);
   return (text) => test(text.toLowerCase());
-}
-
-/** An empty element is part of every text: the condition would be always true, by a `|` too many. */
-function refuseBlank(list: readonly string[]): readonly string[] {
-  if (!list.includes("")) return list;
-  throw new RangeError(
-    `A list must not have an empty element: current value is ${
-      JSON.stringify(list.join("|"))
-    }`,
-  );
 }

@@ -44,6 +44,7 @@ export interface BuildInput {
   readonly lives: ClusterLives;
   /** The backends' rows; undefined = each gets one of its own. */
   readonly rows: SharedRows | undefined;
+  /** What health and conditions on time go by. */
   readonly clock: Clock;
   /** What sticky cookies are signed with; the same in all workers. */
   readonly secret: Uint8Array;
@@ -64,15 +65,15 @@ export class SnapshotError extends Error {
 
 /** Builds it. Throws a {@linkcode SnapshotError} with everything that does not fit. */
 export function buildSnapshot(input: BuildInput): Snapshot {
-  const { config, plugins, metrics } = input;
+  const { config, plugins } = input;
   const problems: string[] = [];
   for (const { instance, config: said } of plugins) {
     if (said.products === undefined) continue;
     const place = { use: said.use, name: instance.name };
     collect(problems, () => guardProductScope(instance.parts, place));
   }
-  const primitives = allPrimitives(plugins, metrics, problems);
-  const policies = pluginPolicies(plugins, metrics, problems);
+  const primitives = allPrimitives(input, problems);
+  const policies = pluginPolicies(input, problems);
   const clusters = config.clusters.flatMap((cluster) =>
     collect(
       problems,
@@ -91,7 +92,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
     onUnused: input.onUnused,
   });
-  const tables = new HandlerTables(plugins, metrics);
+  const tables = new HandlerTables(plugins, input.metrics);
   for (const listener of config.listeners) {
     snapshot.addListener(buildListener(listener, products, tables, snapshot));
   }
@@ -100,11 +101,10 @@ export function buildSnapshot(input: BuildInput): Snapshot {
 
 /** The primitives of the rule language, plugins' own among them. */
 function allPrimitives(
-  plugins: readonly PluginUse[],
-  metrics: ProxyMetrics,
+  { plugins, metrics, clock }: BuildInput,
   problems: string[],
 ): PrimitiveTable {
-  let primitives = builtinPrimitives();
+  let primitives = builtinPrimitives(clock);
   for (const { instance } of plugins) {
     const own = Object.entries(instance.parts.conditions ?? {});
     for (const [name, factory] of own) {
@@ -130,8 +130,7 @@ type ClusterPolicies = ClusterSurroundings["policies"];
 
 /** Plugins' balancing policies by name. */
 function pluginPolicies(
-  plugins: readonly PluginUse[],
-  metrics: ProxyMetrics,
+  { plugins, metrics }: BuildInput,
   problems: string[],
 ): ClusterPolicies {
   const custom = new Map<string, () => Policy<Member>>();
@@ -174,7 +173,7 @@ function buildProduct(
     const { when } = rule;
     const condition = when === undefined ? null : collect(
       problems,
-      () => compileCondition(when, primitives),
+      () => compileCondition(when, primitives, { hosts: config.hosts }),
       `products "${config.name}" rules[${i}].when`,
     );
     return { config: rule, when: condition ?? null };

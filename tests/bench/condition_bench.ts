@@ -5,15 +5,16 @@
  */
 import { compileCondition } from "../../core/conditions/compile.ts";
 import { builtinPrimitives } from "../../core/conditions/primitives.ts";
+import { systemClock } from "../../core/net/clock.ts";
 import { FakeRequest } from "../support/fake_request.ts";
 
-const primitives = builtinPrimitives();
+const primitives = builtinPrimitives(systemClock);
 const TYPICAL =
   'req_path_prefix_in("/api/", false) && req_method_in("GET|POST")';
 const request = new FakeRequest({ target: "/api/v1/items/42?page=2" });
 
 function bench(name: string, text: string): void {
-  const condition = compileCondition(text, primitives);
+  const condition = compileCondition(text, primitives).test;
   Deno.bench(`evaluate: ${name}`, () => {
     condition(request);
   });

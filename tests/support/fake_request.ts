@@ -7,9 +7,11 @@ import type {
   HeaderFields,
   HttpRequest,
   Session,
+  TlsFacts,
   Transaction,
 } from "../../core/plugin.ts";
 import { canonicalHost } from "../../core/net/host_name.ts";
+import { fakeSession, fakeTransaction } from "./fake_views.ts";
 
 /** What a fake request is made of; everything has a plain default. */
 export interface FakeRequestInit {
@@ -24,7 +26,22 @@ export interface FakeRequestInit {
   readonly clientAddress?: string;
   readonly trusted?: boolean;
   readonly tags?: Iterable<readonly [string, readonly string[]]>;
+  /** The connection's other end. */
+  readonly remote?: string;
+  /** Where the client connected to. */
+  readonly local?: string;
+  readonly tls?: Partial<TlsFacts>;
+  /** What plugins left in the transaction. */
+  readonly data?: Iterable<readonly [unknown, unknown]>;
 }
+
+const NO_FACTS: TlsFacts = {
+  serverName: undefined,
+  alpn: undefined,
+  version: undefined,
+  cipher: undefined,
+  clientCertificate: undefined,
+};
 
 /** A `GET / HTTP/1.1` of `example.com` from 192.0.2.1, unless said otherwise. */
 export class FakeRequest implements HttpRequest {
@@ -44,6 +61,8 @@ export class FakeRequest implements HttpRequest {
   path: string;
   query: string;
   cluster: string | undefined = undefined;
+  readonly #init: FakeRequestInit;
+  #transaction: Transaction | undefined;
 
   constructor(init: FakeRequestInit = {}) {
     this.method = init.method ?? "GET";
@@ -57,9 +76,18 @@ export class FakeRequest implements HttpRequest {
     this.clientAddress = init.clientAddress ?? "192.0.2.1";
     this.trusted = init.trusted ?? false;
     this.tags = new Map(init.tags);
+    this.#init = init;
     this.path = "";
     this.query = "";
     this.target = init.target ?? "/";
+  }
+
+  get session(): Session {
+    return this.transaction.session;
+  }
+
+  get transaction(): Transaction {
+    return this.#transaction ??= makeTransaction(this.#init);
   }
 
   get target(): string {
@@ -72,14 +100,6 @@ export class FakeRequest implements HttpRequest {
     this.query = mark < 0 ? "" : target.slice(mark + 1);
   }
 
-  get transaction(): Transaction {
-    throw new TypeError("A fake request has no transaction");
-  }
-
-  get session(): Session {
-    throw new TypeError("A fake request has no session");
-  }
-
   cookie(name: string): string | undefined {
     for (const pair of (this.headers.get("cookie") ?? "").split(/; */)) {
       if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1);
@@ -90,6 +110,20 @@ export class FakeRequest implements HttpRequest {
   parameter(name: string): string | undefined {
     return new URLSearchParams(this.query).get(name) ?? undefined;
   }
+}
+
+function makeTransaction(
+  { remote = "192.0.2.1", local = "192.0.2.9", tls, data = [] }:
+    FakeRequestInit,
+): Transaction {
+  const session = fakeSession({
+    remote: { address: remote, port: 50_000 },
+    local: { address: local, port: 80 },
+    tls: tls && { ...NO_FACTS, ...tls },
+  });
+  const transaction = fakeTransaction({ session });
+  for (const [key, value] of data) transaction.data.set(key, value);
+  return transaction;
 }
 
 /** Field lines in a list. */

@@ -22,9 +22,10 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../support/assert.ts";
+import { FakeClock } from "../../support/clock.ts";
 import { FakeRequest } from "../../support/fake_request.ts";
 
-const primitives = builtinPrimitives();
+const primitives = builtinPrimitives(new FakeClock());
 
 function refusal(text: string, table = primitives): ConditionError {
   return assertThrows(() => compileCondition(text, table), ConditionError);
@@ -43,9 +44,14 @@ const REFUSALS: readonly (readonly [string, string, number])[] = [
     0,
   ],
   [
-    'ses_tls_sni_in("a")',
-    "Cannot use ses_tls_sni_in at offset 0: this primitive is not supported yet",
-    0,
+    'default_t() && req_body_json_in("user.name", "ann", true)',
+    "Cannot use req_body_json_in at offset 15: this primitive is not supported yet, as request bodies are not buffered",
+    15,
+  ],
+  [
+    '!res_code_in("404")',
+    "Cannot use res_code_in at offset 1: there is no response yet when this condition is asked",
+    1,
   ],
   [
     'req_path_in("/a")',
@@ -89,9 +95,12 @@ for (const [text, message, offset] of REFUSALS) {
 }
 
 Deno.test("compileCondition refuses every primitive of BFE that is still to come", () => {
-  for (const name of UNSUPPORTED_PRIMITIVES) {
+  for (const [name, reason] of UNSUPPORTED_PRIMITIVES) {
     assert(!primitives.has(name), name);
-    assertStringIncludes(refusal(`${name}()`).message, "not supported yet");
+    assertStringIncludes(
+      refusal(`${name}()`).message,
+      `this primitive is not supported yet, as ${reason}`,
+    );
   }
 });
 
@@ -125,7 +134,7 @@ const EVALUATIONS: readonly (readonly [string, boolean, string])[] = [
 for (const [text, answer, asked] of EVALUATIONS) {
   Deno.test(`compileCondition asks from left to right no more than it must: ${text}`, () => {
     const log: string[] = [];
-    const condition = compileCondition(text, loggingTable(log));
+    const condition = compileCondition(text, loggingTable(log)).test;
     assertEquals(condition(new FakeRequest()), answer);
     assertEquals(log.join(""), asked);
   });
@@ -142,7 +151,10 @@ Deno.test("compileCondition decides as JavaScript does", () => {
         () => true,
         () => false,
       );
-      assertEquals(compileCondition(text, table)(new FakeRequest()), expected);
+      assertEquals(
+        compileCondition(text, table).test(new FakeRequest()),
+        expected,
+      );
     }),
   );
 });
@@ -166,7 +178,7 @@ Deno.test("compileCondition throws nothing but ConditionError for well-formed no
     fc.property(call, ([name, args]) => {
       const text = `${name}(${args.join(", ")})`;
       try {
-        compileCondition(text, primitives)(new FakeRequest());
+        compileCondition(text, primitives).test(new FakeRequest());
       } catch (error) {
         assert(error instanceof ConditionError, `${text}: ${error}`);
       }
@@ -182,7 +194,7 @@ Deno.test("extendPrimitives adds a plugin's primitive to a new table", () => {
     return (request) => request.clientAddress === args[0];
   });
   const text = 'geo_in("192.0.2.1", true, "a|b") && default_t()';
-  assert(compileCondition(text, table)(new FakeRequest()));
+  assert(compileCondition(text, table).test(new FakeRequest()));
   assertEquals(given, ["192.0.2.1", true, "a|b"]);
   assert(!primitives.has("geo_in"));
   assertStringIncludes(refusal("geo_in()").message, "`geo_in`");
@@ -190,7 +202,15 @@ Deno.test("extendPrimitives adds a plugin's primitive to a new table", () => {
 
 Deno.test("extendPrimitives refuses a name that is taken, reserved or none", () => {
   for (
-    const name of ["req_host_in", "req_vip_in", "a-b", "", "1a", "true", "é"]
+    const name of [
+      "req_host_in",
+      "req_body_json_in",
+      "a-b",
+      "",
+      "1a",
+      "true",
+      "é",
+    ]
   ) {
     const error = assertThrows(
       () => extendPrimitives(primitives, name, () => () => true),
@@ -226,7 +246,7 @@ Deno.test("a plugin's test that answers a promise throws, as it would count as t
   const factory =
     (() => () => Promise.resolve(false)) as unknown as ConditionFactory;
   const table = extendPrimitives(primitives, "late", factory);
-  const condition = compileCondition("late()", table);
+  const condition = compileCondition("late()", table).test;
   const error = assertThrows(() => condition(new FakeRequest()), TypeError);
   assertStringIncludes(error.message, "must answer true or false");
 });
@@ -242,7 +262,7 @@ Deno.test("a plugin's test that fails throws what extendPrimitives was told to",
     failing,
     (thrown) => new RangeError("geo_in failed", { cause: thrown }),
   );
-  const condition = compileCondition("!geo_in()", table);
+  const condition = compileCondition("!geo_in()", table).test;
   const error = assertThrows(() => condition(new FakeRequest()), RangeError);
   assertEquals(error.cause, reason);
 });

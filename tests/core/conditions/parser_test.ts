@@ -277,6 +277,63 @@ Deno.test("printCondition is the same after a second round", () => {
   }));
 });
 
+/** A tree as people may write it: any white space, needless parentheses, raw strings. */
+function scrawl(node: ConditionNode, pick: (n: number) => number): string {
+  const space = () => ["", " ", "\n\t", "  "][pick(4)]!;
+  const text = (): string => {
+    switch (node.kind) {
+      case "call": {
+        const args = node.arguments.map(({ value }) =>
+          typeof value === "string" && !value.includes("`") && pick(2) === 0
+            ? `\`${value}\``
+            : printValue(value)
+        ).map((arg) => space() + arg + space());
+        return `${node.name}${space()}(${args.join(",") || space()})`;
+      }
+      case "not":
+        return `!${space()}${
+          enclosed(node.operand, node.operand.kind !== "call")
+        }`;
+      default: {
+        const operator = node.kind === "and" ? "&&" : "||";
+        return node.operands.map((operand) =>
+          enclosed(operand, operand.kind === "and" || operand.kind === "or")
+        ).join(space() + operator + space());
+      }
+    }
+  };
+  const enclosed = (child: ConditionNode, needed: boolean): string =>
+    needed ? `(${scrawl(child, pick)})` : scrawl(child, pick);
+  const written = space() + text() + space();
+  return pick(4) === 0 ? `${space()}(${written})` : written;
+}
+
+function printValue(value: string | boolean): string {
+  return typeof value === "boolean" ? String(value) : printCondition({
+    kind: "call",
+    name: "a",
+    arguments: [{ value, offset: 0 }],
+    offset: 0,
+  }).slice(2, -1);
+}
+
+Deno.test("parseCondition takes a condition in any writing, and printCondition gives its plainest", () => {
+  fc.assert(
+    fc.property(trees(), fc.nat(), (tree, seed) => {
+      const pick = (n: number) => {
+        seed = (seed * 48_271 + 11) % 2_147_483_647;
+        return seed % n;
+      };
+      const text = scrawl(tree, pick);
+      fc.pre(text.length <= MAX_CONDITION_LENGTH);
+      const parsed = parseCondition(text);
+      assertEquals(shape(parsed), shape(tree), text);
+      assertEquals(printCondition(parsed), printCondition(tree));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 Deno.test("printCondition writes parentheses only where they count", () => {
   const text = '((a("x")) && (!(b()))) || (!(c() || d()) && ((e() || f())))';
   assertEquals(

@@ -3,281 +3,37 @@
  *
  * @module
  */
-import { compileCondition } from "../../../core/conditions/compile.ts";
+import {
+  compileCondition,
+  compileResponseCondition,
+} from "../../../core/conditions/compile.ts";
 import { ConditionError } from "../../../core/conditions/condition_error.ts";
 import { builtinPrimitives } from "../../../core/conditions/primitives.ts";
+import type { HttpResponse } from "../../../core/plugin.ts";
 import {
   assert,
   assertEquals,
   assertStringIncludes,
   assertThrows,
 } from "../../support/assert.ts";
+import { FakeRequest } from "../../support/fake_request.ts";
+import { FakeFields } from "../../support/fake_views.ts";
 import {
-  FakeRequest,
-  type FakeRequestInit,
-} from "../../support/fake_request.ts";
+  PRODUCT_HOSTS,
+  REQUEST_TABLE,
+  RESPONSE_ROWS,
+  type ResponseFacts,
+  TIME_ROWS,
+} from "./primitive_rows.ts";
 
-const primitives = builtinPrimitives();
+let now = 0;
+const primitives = builtinPrimitives({ wall: () => now });
+const place = { hosts: PRODUCT_HOSTS };
 
-/** Condition, requests that it holds for, requests that it does not. */
-type Row = readonly [
-  string,
-  readonly FakeRequestInit[],
-  readonly FakeRequestInit[],
-];
-
-const host = (host: string) => ({ host });
-const path = (target: string) => ({ target });
-const header = (...headers: [string, string][]) => ({ headers });
-const cookie = (value: string) => header(["cookie", value]);
-const client = (clientAddress: string) => ({ clientAddress });
-const tags = (...tags: [string, string[]][]) => ({ tags });
-const HTTPS: FakeRequestInit = { scheme: "https" };
-
-const REQUEST_ROWS: readonly Row[] = [
-  ["default_t()", [{}, path("*")], []],
-  [
-    'req_host_in("Example.COM|b.org")',
-    [host("example.com"), host("B.org:8080")],
-    [host("a.example.com"), host("")],
-  ],
-  ['req_host_in("example.com")', [host("EXAMPLE.com:1")], [host("x")]],
-  ['req_host_in("[2001:DB8::1]")', [host("[2001:db8::1]:80")], [host("x")]],
-  ['req_host_in("2001:db8::1")', [host("[2001:db8::1]")], [host("x")]],
-  ['req_host_in("[2001:db8:0:0::1]")', [host("[2001:DB8::1]")], [host("x")]],
-  ['req_host_in("a.org")', [host("a.org."), host("a.org.:80")], [host("a")]],
-  ['req_host_in("a.org.")', [host("a.org")], [host("a.org.de")]],
-  [
-    'req_host_suffix_in(".Example.com|.org")',
-    [host("a.example.com"), host("A.ORG:1")],
-    [host("example.com"), host("a.example.com.de")],
-  ],
-  [
-    "req_host_regmatch(`^WWW\\d?\\.`)",
-    [host("www.a"), host("WWW2.a")],
-    [host("a.www.")],
-  ],
-  [
-    'req_port_in("80|8080")',
-    [host("a"), host("a:80"), host("a:8080"), { ...HTTPS, host: "a:80" }],
-    [host("a:81"), { ...HTTPS, host: "a" }],
-  ],
-  ['req_port_in("443")', [HTTPS, host("a:443")], [{}]],
-  [
-    'req_method_in("GET|post")',
-    [{}, { method: "POST" }, { method: "get" }],
-    [{ method: "PUT" }],
-  ],
-  ["req_proto_secure()", [HTTPS], [{}]],
-  ["req_cip_trusted()", [{ trusted: true }], [{}]],
-  [
-    'req_cip_range("10.0.0.9", "10.0.1.2")',
-    [client("10.0.0.9"), client("10.0.1.2"), client("::ffff:10.0.0.200")],
-    [client("10.0.0.8"), client("10.0.1.3"), client("::1"), client("")],
-  ],
-  [
-    'req_cip_range("2001:db8::", "2001:db8::ff")',
-    [client("2001:db8::a"), client("2001:DB8:0:0::FF")],
-    [client("2001:db8::100"), client("10.0.0.1"), client("unix")],
-  ],
-  [
-    'req_tag_match("device", "phone")',
-    [tags(["device", ["pad", "phone"]]), tags(["device", ["phone:4g"]])],
-    [{}, tags(["device", ["phones"]]), tags(["x", ["phone"]])],
-  ],
-];
-
-const PATH_ROWS: readonly Row[] = [
-  [
-    'req_path_in("/a|/b", false)',
-    [path("/a"), path("/b?x=1"), path("/%61")],
-    [path("/A"), path("/a/"), path("/ab")],
-  ],
-  ['req_path_in("/Ab", true)', [path("/aB")], [path("/a")]],
-  [
-    'req_path_prefix_in("/api/|/v1", false)',
-    [path("/api/x"), path("/v1"), path("/v12")],
-    [path("/api"), path("/API/x"), path("/x/api/")],
-  ],
-  ['req_path_prefix_in("/API/", true)', [path("/api/x")], [path("/ap")]],
-  [
-    'req_path_prefix_in("/admin", false)',
-    [path("/%61dmin/x"), path("/%61%64min")],
-    [path("/%2561dmin"), path("/%6gadmin")],
-  ],
-  [
-    'req_path_suffix_in(".js|.css", false)',
-    [path("/a.js"), path("/a.css?b")],
-    [path("/a.JS"), path("/a?x=.js")],
-  ],
-  ['req_path_suffix_in(".JS", true)', [path("/a.js")], [path("/js")]],
-  [
-    'req_path_contain("/b/|é", false)',
-    [path("/a/b/c"), path("/caf%C3%A9")],
-    [path("/a/B/c"), path("/?/b/")],
-  ],
-  ['req_path_contain("/B/", true)', [path("/a/b/c")], [path("/a/b")]],
-  [
-    'req_path_element_prefix_in("/a/b|/c/", false)',
-    [path("/a/b"), path("/a/b/"), path("/a/b/x?y"), path("/c")],
-    [path("/a/bc"), path("/a"), path("/C/x"), path("*")],
-  ],
-  ['req_path_element_prefix_in("/", false)', [path("/x")], [path("*")]],
-  ['req_path_element_prefix_in("/A", true)', [path("/a/x")], [path("/ab")]],
-  [
-    "req_path_regmatch(`^/v\\d+/`)",
-    [path("/v1/"), path("/v%31/x")],
-    [path("/v/"), path("/x?/v1/")],
-  ],
-  [
-    "req_url_regmatch(`/a%20b\\?x=`)",
-    [path("/a%20b?x=1")],
-    [path("/a b?x=1"), path("/a%20b")],
-  ],
-];
-
-const QUERY_ROWS: readonly Row[] = [
-  [
-    "req_query_exist()",
-    [path("/?a"), path("/?=1"), path("/?&a=")],
-    [{}, path("/?"), path("/?&&")],
-  ],
-  [
-    'req_query_key_in("a|b c")',
-    [path("/?a"), path("/?x=1&a=2"), path("/?b+c=1"), path("/?b%20c")],
-    [{}, path("/?A"), path("/?x=a"), path("/?aa=1"), path("/a?")],
-  ],
-  [
-    'req_query_key_prefix_in("utm_|x")',
-    [path("/?utm_source=1"), path("/?a=1&x")],
-    [path("/?a=utm_"), path("/?utm=1"), {}],
-  ],
-  [
-    'req_query_value_in("k", "a b|c", false)',
-    [path("/?k=a+b"), path("/?x=1&k=c"), path("/?k=c&k=d")],
-    [path("/?k=C"), path("/?k="), path("/?j=c"), path("/?k=d&k=c"), {}],
-  ],
-  ['req_query_value_in("k", "", false)', [path("/?k="), path("/?k")], [{}]],
-  ['req_query_value_in("k", "C", true)', [path("/?k=c")], [path("/?K=c")]],
-  [
-    'req_query_value_prefix_in("k", "ab|x", false)',
-    [path("/?k=abc"), path("/?k=x")],
-    [path("/?k=ABc"), path("/?k=a"), {}],
-  ],
-  ['req_query_value_prefix_in("k", "AB", true)', [path("/?k=abc")], [{}]],
-  [
-    'req_query_value_suffix_in("k", "bc|x", false)',
-    [path("/?k=abc"), path("/?k=x")],
-    [path("/?k=aBC"), path("/?k=b"), {}],
-  ],
-  ['req_query_value_suffix_in("k", "BC", true)', [path("/?k=abc")], [{}]],
-  [
-    'req_query_value_contain("k", "b|x", false)',
-    [path("/?k=abc"), path("/?k=x")],
-    [path("/?k=aBc"), {}],
-  ],
-  ['req_query_value_contain("k", "B", true)', [path("/?k=abc")], [{}]],
-  [
-    'req_query_value_regmatch("k", `^\\d+$`)',
-    [path("/?k=12")],
-    [path("/?k=1x"), path("/?k="), {}],
-  ],
-  ['req_query_value_hash_in("k", "0-9999", false)', [path("/?k=")], [{}]],
-];
-
-const COOKIE_ROWS: readonly Row[] = [
-  [
-    'req_cookie_key_in("sid|uid")',
-    [cookie("a=1; uid=2"), cookie("sid=")],
-    [{}, cookie("asid=1"), cookie("a=sid")],
-  ],
-  [
-    'req_cookie_value_in("a", "1|2", false)',
-    [cookie("a=1"), cookie("b=3; a=2")],
-    [{}, cookie("a=3"), cookie("b=1")],
-  ],
-  ['req_cookie_value_in("a", "X", true)', [cookie("a=x")], [cookie("A=x")]],
-  [
-    'req_cookie_value_prefix_in("a", "v1", false)',
-    [cookie("a=v1.x")],
-    [cookie("a=V1.x"), {}],
-  ],
-  [
-    'req_cookie_value_suffix_in("a", "v1", false)',
-    [cookie("a=x.v1")],
-    [cookie("a=v1.x"), {}],
-  ],
-  [
-    'req_cookie_value_contain("a", "v1", false)',
-    [cookie("a=x.v1.y")],
-    [cookie("a=x"), {}],
-  ],
-  ['req_cookie_value_hash_in("a", "0-9999", true)', [cookie("a=x")], [{}]],
-];
-
-const HEADER_ROWS: readonly Row[] = [
-  [
-    'req_header_key_in("X-A|x-b")',
-    [header(["x-a", "1"]), header(["X-B", "1"])],
-    [{}, header(["x-a", ""]), header(["x-c", "1"])],
-  ],
-  [
-    'req_header_value_in("X-A", "1|a, b", false)',
-    [header(["x-a", "1"]), header(["x-a", "a, b"])],
-    [{}, header(["x-a", "2"]), header(["x-a", ""])],
-  ],
-  [
-    'req_header_value_in("x-a", "1", false)',
-    [header(["x-a", "1"], ["x-a", "2"])],
-    [header(["x-a", "2"], ["x-a", "1"])],
-  ],
-  ['req_header_value_in("x-a", "Y", true)', [header(["x-a", "y"])], [{}]],
-  ['req_header_value_in("x-a", "", false)', [], [{}, header(["x-a", ""])]],
-  [
-    'req_header_value_prefix_in("x-a", "ab", false)',
-    [header(["x-a", "abc"])],
-    [header(["x-a", "ABc"]), {}],
-  ],
-  [
-    'req_header_value_suffix_in("x-a", "bc", false)',
-    [header(["x-a", "abc"])],
-    [header(["x-a", "aBC"]), {}],
-  ],
-  [
-    'req_header_value_contain("x-a", "b", false)',
-    [header(["x-a", "abc"])],
-    [header(["x-a", "aBc"]), {}],
-  ],
-  [
-    'req_header_value_regmatch("x-a", `^[a-f]+$`)',
-    [header(["x-a", "abc"])],
-    [header(["x-a", "xyz"]), {}],
-  ],
-  ['req_header_value_regmatch("x-a", `^$`)', [], [{}]],
-  [
-    'req_header_value_hash_in("x-a", "0-9999", true)',
-    [header(["x-a", "abc"])],
-    [{}],
-  ],
-  [
-    "req_ua_regmatch(`(?i)curl/[78]`)",
-    [header(["user-agent", "Curl/8.5"])],
-    [header(["user-agent", "wget"]), {}],
-  ],
-];
-
-const ALL_ROWS = [
-  ...REQUEST_ROWS,
-  ...PATH_ROWS,
-  ...QUERY_ROWS,
-  ...COOKIE_ROWS,
-  ...HEADER_ROWS,
-];
-
-for (const [text, matching, others] of ALL_ROWS) {
+for (const [text, matching, others] of REQUEST_TABLE) {
   Deno.test(`${text} is true where it says so only`, () => {
-    const condition = compileCondition(text, primitives);
-    const negated = compileCondition(`!${text}`, primitives);
+    const condition = compileCondition(text, primitives, place).test;
+    const negated = compileCondition(`!${text}`, primitives, place).test;
     for (
       const [inits, expected] of [[matching, true], [others, false]] as const
     ) {
@@ -290,26 +46,98 @@ for (const [text, matching, others] of ALL_ROWS) {
   });
 }
 
+for (const [text, matching, others] of TIME_ROWS) {
+  Deno.test(`${text} is true at its times only, whatever a client says`, () => {
+    const condition = compileCondition(text, primitives).test;
+    for (
+      const [inits, expected] of [[matching, true], [others, false]] as const
+    ) {
+      for (const { time, ...init } of inits) {
+        now = Date.parse(time);
+        assertEquals(condition(new FakeRequest(init)), expected, time);
+      }
+    }
+  });
+}
+
+for (const [text, matching, others] of RESPONSE_ROWS) {
+  Deno.test(`${text} is true for its responses only`, () => {
+    const condition = compileResponseCondition(text, primitives).test;
+    const negated = compileResponseCondition(`!(${text})`, primitives).test;
+    const request = new FakeRequest();
+    for (
+      const [all, expected] of [[matching, true], [others, false]] as const
+    ) {
+      for (const facts of all) {
+        const response = responseOf(facts);
+        const shown = JSON.stringify(facts);
+        assertEquals(condition(request, response), expected, shown);
+        assertEquals(negated(request, response), !expected, shown);
+      }
+    }
+  });
+}
+
+function responseOf({ status = 200, headers = {} }: ResponseFacts) {
+  return {
+    status,
+    headers: new FakeFields(headers),
+    reason: "",
+    from: "backend",
+    length: 0,
+  } satisfies HttpResponse;
+}
+
 Deno.test("builtinPrimitives has no primitive without a row of tests", () => {
-  const tested = new Set(ALL_ROWS.map(([text]) => text.split("(")[0]));
+  const tested = new Set(
+    [...REQUEST_TABLE, ...TIME_ROWS, ...RESPONSE_ROWS]
+      .flatMap(([text]) => text.match(/\w+(?=\()/g) ?? []),
+  );
   assertEquals([...primitives.keys()].filter((name) => !tested.has(name)), []);
 });
 
-Deno.test("hash_in ignores case only where told so", () => {
-  // murmur3 of "hello" is 0xcbd8a7b341bd9b02: bucket 6642.
-  const bucket = Number(0xcbd8a7b341bd9b02n % 10_000n);
-  const test = (value: string, ignoreCase: boolean) =>
-    compileCondition(
-      `req_query_value_hash_in("k", "${bucket}", ${ignoreCase})`,
-      primitives,
-    )(new FakeRequest({ target: `/?k=${value}` }));
-  assert(test("hello", false));
-  assert(test("HELLO", true));
-  assert(!test("HELLO", false));
+Deno.test("each primitive with a case switch has rows for both of its ways", () => {
+  const switched = [...primitives.values()]
+    .filter(({ parameters }) =>
+      parameters?.some(({ form }) => form === "boolean")
+    )
+    .map(({ name }) => name);
+  const all = [...REQUEST_TABLE, ...RESPONSE_ROWS].map(([text]) => text);
+  for (const name of switched) {
+    // Buckets say nothing of case: a test of their own does.
+    if (name.endsWith("_hash_in")) continue;
+    for (const way of ["true", "false"]) {
+      const row = all.find((text) =>
+        text.startsWith(`${name}(`) && text.endsWith(`, ${way})`)
+      );
+      assert(row !== undefined, `${name} with ${way}`);
+    }
+  }
 });
 
+for (const family of ["query", "cookie", "header"]) {
+  Deno.test(`req_${family}_value_hash_in ignores case only where told so`, () => {
+    // murmur3 of "hello" is 0xcbd8a7b341bd9b02: bucket 6642.
+    const bucket = Number(0xcbd8a7b341bd9b02n % 10_000n);
+    const test = (value: string, ignoreCase: boolean) =>
+      compileCondition(
+        `req_${family}_value_hash_in("k", "${bucket}", ${ignoreCase})`,
+        primitives,
+      ).test(
+        new FakeRequest({
+          target: `/?k=${value}`,
+          headers: [["cookie", `k=${value}`], ["k", value]],
+        }),
+      );
+    assert(test("hello", false));
+    assert(test("HELLO", true));
+    assert(!test("HELLO", false));
+  });
+}
+
 Deno.test("conditions follow a request that a handler changes", () => {
-  const condition = compileCondition('req_path_in("/b", false)', primitives);
+  const condition =
+    compileCondition('req_path_in("/b", false)', primitives).test;
   const request = new FakeRequest({ target: "/a" });
   assert(!condition(request));
   request.path = "/b";
@@ -319,52 +147,165 @@ Deno.test("conditions follow a request that a handler changes", () => {
 /** Condition, what the refusal says. */
 const REFUSALS: readonly (readonly [string, string])[] = [
   [
-    'req_host_in("a.com:80")',
-    'Cannot use req_host_in at offset 0: A host must be a name or an address without a port: current value is "a.com:80"',
+    'req_host_in("b.org|a.com:80")',
+    'A host must be a name or an address without a port: current value is "a.com:80" (argument 1 of req_host_in at offset 12)',
   ],
   ['req_host_in("[::1]:80")', 'current value is "[::1]:80"'],
   ['req_host_in("a.com|")', 'current value is ""'],
   [
+    'req_host_in("*.a.com")',
+    'an end of names goes to req_host_suffix_in: current value is "*.a.com"',
+  ],
+  [
+    'req_host_tag_in("shop.exampel.com")',
+    'Cannot use req_host_tag_in at offset 0: An entry must be one of the product\'s hosts: current value is "shop.exampel.com", did you mean "shop.example.com"?',
+  ],
+  ['req_host_tag_in("*.a:1")', 'current value is "a:1"'],
+  [
     'req_port_in("80|http")',
-    'A port must be a number from 0 to 65535: current value is "http"',
+    'A port must be a number from 0 to 65535: current value is "http" (argument 1 of req_port_in at offset 12)',
   ],
   ['req_port_in("65536")', 'current value is "65536"'],
   [
     'req_path_prefix_in("/a|", false)',
-    'A list must not have an empty element: current value is "/a|"',
+    'A list must not have an empty element: current value is "/a|" (argument 1 of req_path_prefix_in at offset 19)',
   ],
   ['req_path_contain("", true)', "A list must not have an empty element"],
   ['req_query_key_prefix_in("")', "A list must not have an empty element"],
+  ['req_host_suffix_in("")', "A list must not have an empty element"],
+  [
+    'req_cookie_value_suffix_in("a", "|b", false)',
+    "(argument 2 of req_cookie_value_suffix_in at offset 32)",
+  ],
+  [
+    'req_proto_match("spdy/3.1")',
+    'A protocol must be one of h2, https, wss, http/1.0, http/1.1, http/2.0: current value is "spdy/3.1"',
+  ],
   [
     'req_cip_range("10.0.0.1", "10.0.0.256")',
-    'The ends of a range must be IP addresses: current value is "10.0.0.256"',
+    'An IP address was expected: current value is "10.0.0.256" (argument 2 of req_cip_range at offset 26)',
   ],
   [
     'req_cip_range("10.0.0.1", "::1")',
-    "must be of one family: current values are 10.0.0.1 and ::1",
+    "Cannot use req_cip_range at offset 0: The ends of a range must be of one family: current values are 10.0.0.1 and ::1",
   ],
   [
-    'req_cip_range("10.0.0.2", "10.0.0.1")',
+    'ses_sip_range("10.0.0.2", "10.0.0.1")',
     "A range must not end before it begins",
   ],
+  ['req_vip_range("10.0.0.2", "")', 'current value is ""'],
+  ['ses_vip_range("x", "10.0.0.1")', "argument 1 of ses_vip_range"],
+  ['req_vip_in("10.0.0.1|10.0.0.0/8")', 'current value is "10.0.0.0/8"'],
   [
-    'req_cookie_value_hash_in("a", "0-10000", false)',
-    'from 0 to 9999, such as 0-99: current value is "0-10000"',
+    'req_cip_hash_in("10000")',
+    'A bucket must be a number or a range from 0 to 9999, such as 0-99: current value is "10000" (argument 1 of req_cip_hash_in at offset 16)',
   ],
+  ['req_cookie_value_hash_in("a", "0-10000", false)', "argument 2"],
   ['req_cookie_value_hash_in("a", "9-1", false)', 'current value is "9-1"'],
   ['req_cookie_value_hash_in("a", "1|", false)', 'current value is ""'],
   [
     'req_header_value_in("x a", "1", false)',
-    'A header field\'s name must be a token: current value is "x a"',
+    'A header field\'s name must be a token: current value is "x a" (argument 1 of req_header_value_in at offset 20)',
+  ],
+  ['req_header_key_in("x-a|")', 'current value is ""'],
+  ['ses_tls_sni_in("a.com:443")', 'current value is "a.com:443"'],
+  [
+    'bfe_time_range("20190230000000Z", "20190301000000Z")',
+    'A time must be yyyymmddhhmmss and the letter of a time zone, such as 20190204203000Z for UTC: current value is "20190230000000Z" (argument 1 of bfe_time_range at offset 15)',
+  ],
+  ['bfe_time_range("20191301000000Z", "20190301000000Z")', "argument 1"],
+  ['bfe_time_range("20190101240000Z", "20190301000000Z")', "argument 1"],
+  ['bfe_time_range("20190101000000J", "20190301000000Z")', "argument 1"],
+  ['bfe_time_range("20190101000000Z", "20190301000000")', "argument 2"],
+  [
+    'bfe_time_range("20190101000000Z", "20190101000000A")',
+    "Cannot use bfe_time_range at offset 0: A range must not end before it begins: current values are 20190101000000Z and 20190101000000A",
+  ],
+  [
+    'bfe_periodic_time_range("200000R", "213000H", "")',
+    "The ends of a range must be of one time zone: current values are 200000R and 213000H",
+  ],
+  [
+    'bfe_periodic_time_range("220000H", "060000H", "")',
+    "over midnight it takes two ranges with || between them",
+  ],
+  [
+    'bfe_periodic_time_range("200000H", "213000H", "Monday")',
+    'A period must be "", which stands for a day: current value is "Monday" (argument 3 of bfe_periodic_time_range at offset 46)',
+  ],
+  [
+    'bfe_periodic_time_range("20:00:00", "213000H", "")',
+    "A time of day must be hhmmss",
   ],
 ];
 
 for (const [text, message] of REFUSALS) {
   Deno.test(`${text} is refused at load`, () => {
     const error = assertThrows(
-      () => compileCondition(text, primitives),
+      () => compileCondition(text, primitives, place),
       ConditionError,
     );
     assertStringIncludes(error.message, message);
   });
 }
+
+for (
+  const [text, message] of [
+    [
+      'res_code_in("5xx")',
+      'A status must be a number from 100 to 599: current value is "5xx" (argument 1 of res_code_in at offset 12)',
+    ],
+    ['res_code_in("99")', 'current value is "99"'],
+    ['res_header_key_in("x a")', "must be a token"],
+    ['res_header_value_in("", "a", true)', "must be a token"],
+  ] as const
+) {
+  Deno.test(`${text} is refused at load`, () => {
+    const error = assertThrows(
+      () => compileResponseCondition(text, primitives),
+      ConditionError,
+    );
+    assertStringIncludes(error.message, message);
+  });
+}
+
+Deno.test("req_host_tag_in is refused where there is no product", () => {
+  const text = 'req_host_tag_in("shop.example.com")';
+  for (const compile of [compileCondition, compileResponseCondition]) {
+    const error = assertThrows(() => compile(text, primitives), ConditionError);
+    assertStringIncludes(
+      error.message,
+      "only a product's rules know entries of `hosts`",
+    );
+  }
+});
+
+Deno.test("every primitive refuses a wrong number of arguments and a wrong kind of each", () => {
+  for (const { name, parameters = [], subject } of primitives.values()) {
+    const refusal = (args: readonly string[]) =>
+      assertThrows(
+        () =>
+          subject === "request"
+            ? compileCondition(`${name}(${args.join(", ")})`, primitives, place)
+            : compileResponseCondition(
+              `${name}(${args.join(", ")})`,
+              primitives,
+            ),
+        ConditionError,
+      ).message;
+    const wrong = parameters.map(({ form }) =>
+      form === "boolean" ? '"x"' : "true"
+    );
+    const forms = parameters.map(({ form }) => form).join(", ");
+    assertStringIncludes(
+      refusal([...wrong, "true"]),
+      `Expected ${name}(${forms}) at offset 0: found`,
+    );
+    if (parameters.length > 0) {
+      assertStringIncludes(
+        refusal(wrong),
+        `as argument 1 of ${name} at offset ${name.length + 1}: found `,
+      );
+    }
+  }
+});

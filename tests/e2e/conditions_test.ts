@@ -1,0 +1,126 @@
+/**
+ * Conditions on what only a real connection and living plugins tell.
+ *
+ * @module
+ */
+import { assertEquals } from "../support/assert.ts";
+import { HttpClient } from "../support/http_client.ts";
+import { handlersPlugin, inlinePlugin } from "../support/inline_plugin.ts";
+import { startProxyWith } from "../support/proxy_with.ts";
+
+/** A rule that answers with its condition; before it come some that never match, so that an index is used. */
+function answering(...conditions: readonly string[]) {
+  const others = Array.from({ length: 20 }, (_, i) => ({
+    when: `req_path_in("/other/${i}", false)`,
+    respond: { status: 500 },
+  }));
+  return [
+    ...others,
+    ...conditions.map((when) => ({
+      when,
+      respond: { status: 200, body: when },
+    })),
+    { respond: { status: 404 } },
+  ];
+}
+
+Deno.test("rules go by the connection's two addresses, not by what a client says", async () => {
+  const ranges = [
+    'ses_sip_range("127.0.0.2", "127.255.255.255")',
+    'req_vip_in("127.0.0.2")',
+    'ses_sip_range("127.0.0.1", "127.0.0.1") && ses_vip_range("127.0.0.1", "127.0.0.1") && req_vip_range("127.0.0.0", "127.0.0.9") && req_vip_in("::1|127.0.0.1")',
+  ];
+  await using proxy = await startProxyWith({
+    products: [{ name: "all", default: true, rules: answering(...ranges) }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  await client.send(
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.2\r\n\r\n",
+  );
+
+  assertEquals((await client.response()).text, ranges[2]);
+});
+
+Deno.test("no header moves the clock that rules go by", async () => {
+  const past = 'bfe_time_range("20190204203000H", "20190204204500H")';
+  await using proxy = await startProxyWith({
+    products: [{ name: "all", default: true, rules: answering(past) }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  await client.send(
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Bfe-Debug-Time: 20190204203000H\r\n\r\n",
+  );
+
+  assertEquals((await client.response()).status, 404);
+});
+
+Deno.test("rules go by what a plugin left in the transaction", async () => {
+  const marks = handlersPlugin("marks", {
+    foundProduct: (request) => {
+      const country = request.parameter("from");
+      request.transaction.data.set("country", country);
+      request.tags.set("device", ["phone"]);
+    },
+  });
+  const conditions = [
+    'req_context_value_in("country", "de|at", true)',
+    'req_context_value_in("country", "ch", false) && req_tag_match("device", "phone")',
+  ];
+  await using proxy = await startProxyWith({
+    plugins: [marks],
+    products: [{ name: "all", default: true, rules: answering(...conditions) }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+
+  assertEquals((await client.get("/?from=DE")).text, conditions[0]);
+  assertEquals((await client.get("/?from=ch")).text, conditions[1]);
+  assertEquals((await client.get("/?from=CH")).status, 404);
+});
+
+Deno.test("rules go by the entry of hosts that a request's host belongs to", async () => {
+  const conditions = [
+    'req_host_tag_in("*.example.com|[::1]")',
+    'req_host_tag_in("*.a.example.com")',
+  ];
+  await using proxy = await startProxyWith({
+    products: [{
+      name: "all",
+      hosts: ["example.com", "*.example.com", "*.A.example.com", "[0::1]"],
+      rules: answering(...conditions),
+    }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  const get = async (host: string) => (await client.get("/", host)).text;
+
+  assertEquals(await get("www.EXAMPLE.com."), conditions[0]);
+  assertEquals(await get("[::1]"), conditions[0]);
+  assertEquals(await get("x.a.example.com:80"), conditions[1]);
+  assertEquals((await client.get("/", "example.com")).status, 404);
+});
+
+Deno.test("a plugin's condition that fails is met where the rules before it don't match, and nowhere else", async () => {
+  const use = inlinePlugin({
+    name: "fails",
+    setup: () => ({
+      conditions: {
+        fails: () => () => {
+          throw new Error("no");
+        },
+      },
+    }),
+  });
+  const conditions = [
+    'req_path_in("/before", false)',
+    'req_path_prefix_in("/guarded", false) && fails()',
+    'req_path_prefix_in("/", false)',
+  ];
+  await using proxy = await startProxyWith({
+    plugins: [{ use }],
+    products: [{ name: "all", default: true, rules: answering(...conditions) }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+
+  assertEquals((await client.get("/before")).text, conditions[0]);
+  assertEquals((await client.get("/guarded/x")).status, 500);
+  assertEquals((await client.get("/after")).text, conditions[2]);
+});
