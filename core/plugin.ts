@@ -512,7 +512,7 @@ export interface HttpRequest {
   method: string;
   /** The protocol that the client spoke. */
   readonly version: "1.0" | "1.1" | "2";
-  /** `https` behind TLS, a PROXY header's too, else `http`; from a trusted peer's X-Forwarded-Proto. */
+  /** `https` behind TLS, a PROXY header's too, else `http`; from a trusted peer's X-Forwarded-Proto or Forwarded. */
   readonly scheme: "http" | "https";
   /**
    * The Host field's host in its one spelling: lower case, without port, without

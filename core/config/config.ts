@@ -73,10 +73,10 @@ export interface ListenerConfig {
    */
   readonly proxyProtocol: "none" | "accept" | "require";
   /**
-   * Networks whose PROXY header and X-Forwarded-* are believed; make a `CidrSet`
-   * of it. Behind a PROXY header the peer whose X-Forwarded-* counts is the one
-   * that it names: an HTTP proxy before a TCP balancer has to be among them too.
-   * Default none; not with `proxyProtocol`.
+   * Networks whose PROXY header, X-Forwarded-* and Forwarded are believed; make a
+   * `CidrSet` of it. Behind a PROXY header the peer whose X-Forwarded-* and
+   * Forwarded count is the one that it names: an HTTP proxy before a TCP balancer
+   * has to be among them too. Default none; not with `proxyProtocol`.
    */
   readonly trusted: readonly string[];
   /** How many trusted proxies stand before this one; those that send a PROXY header do not count. Default 1. */

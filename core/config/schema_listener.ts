@@ -163,7 +163,7 @@ export const listenerSchema: z.ZodType<ListenerConfig> = mapping(
     ),
     trusted: listWithDefault(
       [],
-      "Whose PROXY header and X-Forwarded-* are believed; the peer that a PROXY header names counts for X-Forwarded-*.",
+      "Whose PROXY header, X-Forwarded-* and Forwarded are believed; the peer that a PROXY header names counts for the fields.",
       required(network("An IP network or address.")),
     ),
     hops: withDefault(

@@ -9,6 +9,7 @@ import type { ConnectionPool } from "../connect/pool.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import type { OutgoingRequest, ResponseHead } from "../message/head.ts";
+import { ListFields } from "../message/list_fields.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type Analyser, HeldDirection } from "../net/held_direction.ts";
@@ -84,6 +85,8 @@ export class Http1BackendConnection implements BackendConnection {
     },
   }];
   #method = "";
+  /** Trailers of the response are wanted. */
+  #trailers = false;
   #head: Http1ResponseHead | undefined;
   #body: LengthBody | ChunkedBody | UntilEndBody | null = null;
   #requestComplete = true;
@@ -119,6 +122,7 @@ export class Http1BackendConnection implements BackendConnection {
   send(request: OutgoingRequest, body: BodyReader | null): Promise<void> {
     const { buffers } = this.#options;
     this.#method = request.method;
+    this.#trailers = request.trailers === true;
     this.#interim = 0;
     this.#headTimeout = undefined;
     this.answered = false;
@@ -213,7 +217,9 @@ export class Http1BackendConnection implements BackendConnection {
     if (head.closeDelimited) {
       this.#body = new UntilEndBody(this.#socket, options);
     } else if (head.bodyLength < 0) {
-      const decoder = new ChunkDecoder("bad_response", this.#options.limits);
+      const { limits } = this.#options;
+      const trailers = this.#trailers ? new ListFields() : undefined;
+      const decoder = new ChunkDecoder("bad_response", limits, trailers);
       this.#body = new ChunkedBody(this.#socket, decoder, options);
     } else {
       this.#body = new LengthBody(this.#socket, head.bodyLength, options);

@@ -5,6 +5,7 @@
  */
 import { type FailureCode, ProxyError } from "../errors.ts";
 import { HEADROOM, type RequestBody } from "../message/body.ts";
+import type { ListFields } from "../message/list_fields.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ChunkDecoder } from "./chunk_decoder.ts";
 
@@ -162,6 +163,7 @@ export class LengthBody extends SocketBody {
 
 /** A body in chunks, without their framing. */
 export class ChunkedBody extends SocketBody {
+  readonly trailers: ListFields | undefined;
   readonly #decoder: ChunkDecoder;
   #total = 0;
 
@@ -171,6 +173,7 @@ export class ChunkedBody extends SocketBody {
     options: BodyReadOptions,
   ) {
     super(socket, options);
+    this.trailers = decoder.trailers;
     this.#decoder = decoder;
   }
 

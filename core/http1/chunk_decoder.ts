@@ -5,6 +5,7 @@
  * @module
  */
 import { ProxyError } from "../errors.ts";
+import type { ListFields } from "../message/list_fields.ts";
 import { CR, LF } from "./chars.ts";
 import { ChunkLine } from "./chunk_line.ts";
 import { REQUEST, RESPONSE } from "./head_errors.ts";
@@ -29,16 +30,23 @@ export class ChunkDecoder {
   dataEnd = 0;
   /** Bytes of the chunk at hand that are still to come. */
   remaining = 0;
+  /** Takes the trailers that may be sent on; undefined where all are dropped. */
+  readonly trailers: ListFields | undefined;
   readonly #code: "bad_request" | "bad_response";
   readonly #limits: TrailerLimits;
   readonly #line: ChunkLine;
-  #trailers: TrailerSection | undefined;
+  #section: TrailerSection | undefined;
   #state = LINE;
 
-  /** Failures get `code`; `limits` bound the trailers. */
-  constructor(code: "bad_request" | "bad_response", limits: TrailerLimits) {
+  /** Failures get `code`; `limits` bound the trailers, `trailers` keeps them. */
+  constructor(
+    code: "bad_request" | "bad_response",
+    limits: TrailerLimits,
+    trailers?: ListFields,
+  ) {
     this.#code = code;
     this.#limits = limits;
+    this.trailers = trailers;
     this.#line = new ChunkLine(code);
   }
 
@@ -96,11 +104,12 @@ export class ChunkDecoder {
         return behind;
       }
       default: {
-        this.#trailers ??= new TrailerSection(
+        this.#section ??= new TrailerSection(
           this.#limits,
           this.#code === "bad_request" ? REQUEST : RESPONSE,
+          this.trailers,
         );
-        const behind = this.#trailers.scan(bytes, at, end);
+        const behind = this.#section.scan(bytes, at, end);
         if (behind < 0) return end;
         this.#state = DONE;
         return behind;

@@ -7,6 +7,7 @@
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { BodyReader, RequestBody } from "../message/body.ts";
 import type { OutgoingResponse, RequestHead } from "../message/head.ts";
+import { ListFields } from "../message/list_fields.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { type Analyser, HeldDirection } from "../net/held_direction.ts";
@@ -64,7 +65,12 @@ const MAX_EMPTY = 64;
 const WATCH_AFTER = 200;
 
 /** How responses are sent behind which the exchange goes on. */
-const INTERIM = { close: false, chunked: false, http10: false };
+const INTERIM = {
+  close: false,
+  chunked: false,
+  http10: false,
+  trailers: false,
+};
 
 /** One connection; it is the exchange of the request at hand too. */
 export class Http1ClientConnection implements ClientExchange {
@@ -115,17 +121,19 @@ export class Http1ClientConnection implements ClientExchange {
   }
 
   /**
-   * Runs exchanges until the connection ends. Rejects with a ProxyError where
-   * the client ended it badly between requests.
+   * Runs exchanges until the connection ends, and tells of the end of each.
+   * Rejects with a ProxyError where the client ended it badly between requests.
    */
   async serve(
     run: (exchange: ClientExchange) => Promise<void>,
+    ended?: () => void,
   ): Promise<void> {
     const socket = this.#socket;
     while (await this.#nextRequest()) {
       this.#begin();
       await run(this);
       this.#end();
+      ended?.();
       if (this.#switched || socket.closed) return;
       const body = this.#reader;
       const unread = body !== null && !body.last;
@@ -201,7 +209,8 @@ export class Http1ClientConnection implements ClientExchange {
     }
     this.#answered = true;
     const close = !this.#keepAlive;
-    return this.#write(response, body, { close, chunked, http10 });
+    const trailers = chunked && body?.trailers !== undefined;
+    return this.#write(response, body, { close, chunked, http10, trailers });
   }
 
   async switchProtocols(response: OutgoingResponse): Promise<Socket> {
@@ -232,7 +241,7 @@ export class Http1ClientConnection implements ClientExchange {
   async #nextRequest(): Promise<boolean> {
     const socket = this.#socket;
     const { timeouts } = this.#options;
-    if (socket.held === 0) socket.shrink();
+    if (socket.held === 0) this.#rest();
     // Once and for all: empty lines do not prolong it.
     socket.armRead(
       this.#first ? timeouts.header : timeouts.keepAlive,
@@ -263,6 +272,14 @@ export class Http1ClientConnection implements ClientExchange {
         this.#waiting = false;
       }
     }
+  }
+
+  /** Lets go of what the last request needed: what idle connections hold is memory times their number. */
+  #rest(): void {
+    this.#head = undefined;
+    this.#reader = null;
+    this.#socket.shrink();
+    this.#index.leave(this.#socket.bytes);
   }
 
   #begin(): void {
@@ -327,7 +344,8 @@ export class Http1ClientConnection implements ClientExchange {
       },
     };
     if (head.bodyLength < 0) {
-      const decoder = new ChunkDecoder("bad_request", limits);
+      const trailers = head.takesTrailers ? new ListFields() : undefined;
+      const decoder = new ChunkDecoder("bad_request", limits, trailers);
       this.#reader = new ChunkedBody(this.#socket, decoder, options);
     } else {
       this.#reader = new LengthBody(this.#socket, head.bodyLength, options);
@@ -337,12 +355,12 @@ export class Http1ClientConnection implements ClientExchange {
   #write(
     response: OutgoingResponse,
     body: BodyReader | null,
-    mode: Omit<ResponseMode, "date">,
+    mode: Required<Omit<ResponseMode, "date">>,
   ): Promise<void> {
     const { buffers, clock, date } = this.#options;
-    const { close, chunked, http10 } = mode;
+    const { close, chunked, http10, trailers } = mode;
     const line = date.bytes(clock.wall());
-    const headMode = { close, chunked, http10, date: line };
+    const headMode = { close, chunked, http10, trailers, date: line };
     const { out, end } = writeHeadInto(
       buffers,
       (out) => writeResponseHead(out, 0, response, headMode),

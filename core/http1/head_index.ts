@@ -10,6 +10,9 @@ const NO_WORDS = new Int32Array(0);
 
 /** Numbers per field in {@linkcode HeadIndex.ranges}. */
 export const STRIDE = 6;
+
+/** Fields for which there is room from the beginning: most heads have fewer, and each connection has an index. */
+const FIRST_FIELDS = 24;
 export const NAME_START = 0;
 export const NAME_END = 1;
 /** Without the whitespace around it. */
@@ -59,8 +62,8 @@ export const ASTERISK_FORM = 2;
 export class HeadIndex {
   /** Most fields that it can hold. */
   readonly capacity: number;
-  /** {@linkcode STRIDE} numbers for each field. */
-  readonly ranges: Int32Array;
+  /** {@linkcode STRIDE} numbers for each field, as far as there is room. */
+  ranges: Int32Array;
   /** Fields found so far. */
   count = 0;
   /** Changes whenever the bytes behind it may change: views of an older one are dead. */
@@ -119,10 +122,18 @@ export class HeadIndex {
   #bytes: Uint8Array | undefined;
   #words: Int32Array = NO_WORDS;
 
-  /** Makes room for so many fields. */
+  /** For so many fields. */
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.ranges = new Int32Array(capacity * STRIDE);
+    this.ranges = new Int32Array(Math.min(capacity, FIRST_FIELDS) * STRIDE);
+  }
+
+  /** Makes room for more fields, up to its capacity; the new {@linkcode ranges}. */
+  grow(): Int32Array {
+    const fields = this.ranges.length / STRIDE;
+    const more = new Int32Array(Math.min(this.capacity, 2 * fields) * STRIDE);
+    more.set(this.ranges);
+    return this.ranges = more;
   }
 
   /** Forgets the head, for another one; views of it are dead from here on. */
@@ -158,6 +169,13 @@ export class HeadIndex {
       this.#words = wordsOf(bytes);
     }
     return this.#words;
+  }
+
+  /** Holds no other buffer than the one in use. */
+  leave(bytes: Uint8Array): void {
+    if (bytes === this.#bytes) return;
+    this.#bytes = undefined;
+    this.#words = NO_WORDS;
   }
 
   /** Whether a byte of the head was seen. */
@@ -213,8 +231,8 @@ export class HeadIndex {
    */
   detach(): HeadIndex {
     const copy = new HeadIndex(this.count);
-    const { capacity, ranges } = copy;
-    ranges.set(this.ranges.subarray(0, ranges.length));
+    const { capacity } = copy;
+    const ranges = this.ranges.slice(0, this.count * STRIDE);
     Object.assign(copy, this, { capacity, ranges });
     const by = -this.origin;
     copy.#shift(by);
@@ -241,7 +259,7 @@ export class HeadIndex {
     this.reasonEnd += by;
     this.versionStart += by;
     // One more than complete ones: the one that is under way.
-    const fields = Math.min(this.count + 1, this.capacity);
+    const fields = Math.min(this.count + 1, this.ranges.length / STRIDE);
     for (let field = 0; field < fields; field++) {
       const record = field * STRIDE;
       for (let column = NAME_START; column <= VALUE_END; column++) {

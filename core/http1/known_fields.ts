@@ -13,6 +13,7 @@ export const CONTENT_LENGTH = 1;
 export const TRANSFER_ENCODING = 2;
 export const CONNECTION = 3;
 export const UPGRADE = 4;
+export const TE = 5;
 export const KEEP_ALIVE = 7;
 /** The last of those that never leave as they came. */
 export const LAST_HOP_BY_HOP = 11;

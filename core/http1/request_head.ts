@@ -6,6 +6,10 @@
 import type { RequestHead } from "../message/head.ts";
 import { ASTERISK_FORM, EMPTY_PATH, type HeadIndex } from "./head_index.ts";
 import { Http1Fields } from "./http1_fields.ts";
+import { TE } from "./known_fields.ts";
+
+/** `trailers` among what TE lists; it has no parameters (RFC 9110 §10.1.4). */
+const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|$)/i;
 
 /** A request's head over the bytes that it came in. */
 export class Http1RequestHead implements RequestHead {
@@ -13,6 +17,7 @@ export class Http1RequestHead implements RequestHead {
   readonly fields: Http1Fields;
   readonly bodyLength: number;
   readonly expectsContinue: boolean;
+  readonly takesTrailers: boolean;
   /** Whether the client wants another request on this connection. Never in HTTP/1.0: a proxy must not (RFC 9112 §9.3). */
   readonly keepAlive: boolean;
   readonly upgrade: string | undefined;
@@ -25,6 +30,8 @@ export class Http1RequestHead implements RequestHead {
     this.version = index.minor > 0 ? "1.1" : "1.0";
     this.bodyLength = index.chunked ? -1 : Math.max(index.contentLength, 0);
     this.expectsContinue = index.expectsContinue;
+    this.takesTrailers = index.minor > 0 && index.has(TE) &&
+      TRAILERS.test(this.fields.get("te")!);
     this.keepAlive = index.minor > 0 && !index.close;
     this.upgrade = index.upgradeEnd > 0
       ? this.fields.text(index.upgradeStart, index.upgradeEnd).toLowerCase()

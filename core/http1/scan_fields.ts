@@ -43,7 +43,7 @@ export function scanFields(
   maxFields: number,
   codes: HeadCodes,
 ): number {
-  const { ranges } = index;
+  let { ranges } = index;
   const words = index.wordsOf(bytes);
   let { phase, count } = index;
   let record = count * STRIDE;
@@ -58,6 +58,7 @@ export function scanFields(
       }
       if (TOKEN[byte] === 0) refuseLineStart(byte, codes);
       if (count >= maxFields) refuseSize(codes, maxFields, "fields");
+      if (record === ranges.length) ranges = index.grow();
       ranges[record + NAME_START] = at++;
       phase = IN_NAME;
     }

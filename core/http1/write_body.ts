@@ -10,6 +10,7 @@ import { type BodyReader, HEADROOM } from "../message/body.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Socket } from "../net/socket.ts";
 import { chunkPrefix, LAST_CHUNK } from "./write_chunk.ts";
+import { encodeTrailers } from "./write_trailers.ts";
 
 /** How a body is written. */
 export interface BodyWriteOptions {
@@ -38,7 +39,8 @@ export function writeMessage(
 ): Promise<void> {
   if (body === null) return socket.write(out.subarray(0, headEnd), out);
   const length = body.advance() ? body.end - body.start : 0;
-  const atOnce = body.last && headEnd + length + FRAMING <= out.length &&
+  const atOnce = body.last && !hasTrailers(body) &&
+    headEnd + length + FRAMING <= out.length &&
     isLength(options.length, length);
   if (!atOnce) return writePieces(socket, out, headEnd, body, options);
   const end = appendPiece(out, headEnd, body, options.chunked);
@@ -66,13 +68,16 @@ async function writePieces(
     while (!body.last) {
       if (!await body.next()) {
         checkLength(options.length, sent, true);
-        if (options.chunked) await socket.write(LAST_CHUNK);
+        if (options.chunked) await socket.write(lastChunk(body));
         return;
       }
       options.onPiece?.();
       sent += body.end - body.start;
       checkLength(options.length, sent, body.last);
       await writePiece(socket, out, body, options);
+    }
+    if (options.chunked && hasTrailers(body)) {
+      await socket.write(lastChunk(body));
     }
   } finally {
     options.buffers.give(out);
@@ -102,7 +107,7 @@ function appendPiece(
       end += length;
     }
   }
-  if (chunked && body.last) {
+  if (chunked && endsHere(body)) {
     out.set(LAST_CHUNK, end);
     end += LAST_CHUNK.length;
   }
@@ -125,25 +130,40 @@ async function writePiece(
     await socket.write(out.subarray(0, appendPiece(out, 0, body, true)));
     return;
   }
+  const ends = endsHere(body);
   if (body.headroom < HEADROOM) {
     const prefix = chunkPrefix(out, HEADROOM, length);
     await socket.write(out.subarray(prefix, HEADROOM));
     await socket.write(body.bytes.subarray(body.start, body.end));
-    await socket.write(body.last ? CRLF_LAST_CHUNK : CRLF);
+    await socket.write(ends ? CRLF_LAST_CHUNK : CRLF);
     return;
   }
   const start = chunkPrefix(body.bytes, body.start, length);
-  const tail = body.last ? 2 + LAST_CHUNK.length : 2;
+  const tail = ends ? 2 + LAST_CHUNK.length : 2;
   if (body.tailroom >= tail) {
     const { bytes, end } = body;
     bytes[end] = 13;
     bytes[end + 1] = 10;
-    if (body.last) bytes.set(LAST_CHUNK, end + 2);
+    if (ends) bytes.set(LAST_CHUNK, end + 2);
     await socket.write(bytes.subarray(start, end + tail));
     return;
   }
   await socket.write(body.bytes.subarray(start, body.end));
-  await socket.write(body.last ? CRLF_LAST_CHUNK : CRLF);
+  await socket.write(ends ? CRLF_LAST_CHUNK : CRLF);
+}
+
+/** Whether fields follow the body, known once its last piece is at hand. */
+function hasTrailers({ trailers }: BodyReader): boolean {
+  return trailers !== undefined && trailers.size > 0;
+}
+
+function lastChunk(body: BodyReader): Uint8Array {
+  return hasTrailers(body) ? encodeTrailers(body.trailers!) : LAST_CHUNK;
+}
+
+/** Whether nothing follows the piece at hand. */
+function endsHere(body: BodyReader): boolean {
+  return body.last && !hasTrailers(body);
 }
 
 const CRLF = new Uint8Array([13, 10]);

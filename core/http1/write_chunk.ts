@@ -7,7 +7,7 @@
 import { CR, LF } from "./chars.ts";
 import { encodeLatin1 } from "./text.ts";
 
-/** What ends a body in chunks: no trailers. */
+/** What ends a body in chunks without trailers. */
 export const LAST_CHUNK: Uint8Array = encodeLatin1("0\r\n\r\n");
 
 /**

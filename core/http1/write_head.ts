@@ -9,6 +9,7 @@ import type { OutgoingRequest, OutgoingResponse } from "../message/head.ts";
 import { CR, FIELD_VALUE, LF, SP, TARGET, TOKEN } from "./chars.ts";
 import { encodeLatin1, writeText } from "./text.ts";
 import { copyRange, encodePrepared, writeFields } from "./write_fields.ts";
+import { announcedTrailers } from "./write_trailers.ts";
 
 const VERSION_LINE_END = encodeLatin1(" HTTP/1.1\r\n");
 const VERSION = encodeLatin1("HTTP/1.1 ");
@@ -16,6 +17,8 @@ const CONTENT_LENGTH = encodeLatin1("content-length: ");
 const CHUNKED = encodeLatin1("transfer-encoding: chunked\r\n");
 const UPGRADE = encodeLatin1("connection: upgrade\r\nupgrade: ");
 const CLOSE = encodeLatin1("connection: close\r\n");
+const TRAILERS_WANTED = encodeLatin1("te: trailers\r\nconnection: te\r\n");
+const TRAILER = encodeLatin1("trailer: ");
 const NO_HOST = encodeLatin1("host: \r\n");
 
 /** More than a start line takes besides its texts. */
@@ -41,7 +44,10 @@ export function writeRequestHead(
   end = writeFields(out, end, fields);
   if (end < 0) return -1;
   const prepared = request.prepared?.http1(encodePrepared);
-  const more = (prepared?.length ?? 0) + (upgrade?.length ?? 0) + OWN_LINES;
+  const trailers = request.trailers === true;
+  const announced = trailers && bodyLength < 0 ? announcedTrailers(fields) : "";
+  const more = (prepared?.length ?? 0) + (upgrade?.length ?? 0) +
+    announced.length + OWN_LINES;
   if (end + more > out.length) return -1;
   // HTTP/1.1 must have one, even where an HTTP/1.0 client named none (RFC 9112 §3.2).
   if (!fields.has("host")) end = writeLine(out, end, NO_HOST);
@@ -51,6 +57,8 @@ export function writeRequestHead(
   } else if (bodyLength > 0 || expectsBody(method)) {
     end = writeLength(out, end, bodyLength);
   }
+  if (trailers) end = writeLine(out, end, TRAILERS_WANTED);
+  if (announced !== "") end = writeTrailer(out, end, announced);
   if (upgrade !== undefined) end = writeUpgrade(out, end, upgrade);
   return writeEmptyLine(out, end);
 }
@@ -63,6 +71,8 @@ export interface ResponseMode {
   readonly http10: boolean;
   /** A body of unknown length goes out in chunks; else the connection's end ends it. */
   readonly chunked: boolean;
+  /** Trailers that come behind the body are sent on: `Trailer` may announce them. Default false. */
+  readonly trailers?: boolean;
   /** The line to add to a final response without a Date, by {@linkcode DateLine}. */
   readonly date?: Uint8Array;
 }
@@ -92,13 +102,16 @@ export function writeResponseHead(
     ? fields.first("upgrade")
     : undefined;
   const { date } = mode;
-  const more = (upgrade?.length ?? 0) + (date?.length ?? 0) + OWN_LINES;
+  const announced = mode.trailers === true ? announcedTrailers(fields) : "";
+  const more = (upgrade?.length ?? 0) + (date?.length ?? 0) +
+    announced.length + OWN_LINES;
   if (end + more > out.length) return -1;
   if (status >= 200) {
     if (date !== undefined && !fields.has("date")) {
       end = writeLine(out, end, date);
     }
     end = writeFraming(out, end, response, mode);
+    if (announced !== "") end = writeTrailer(out, end, announced);
   }
   if (upgrade !== undefined) end = writeUpgrade(out, end, upgrade);
   return writeEmptyLine(out, end);
@@ -160,6 +173,14 @@ function writeUpgrade(out: Uint8Array, at: number, protocol: string): number {
   return writeEmptyLine(
     out,
     writeText(out, end, protocol, FIELD_VALUE, "a protocol"),
+  );
+}
+
+function writeTrailer(out: Uint8Array, at: number, names: string): number {
+  const end = writeLine(out, at, TRAILER);
+  return writeEmptyLine(
+    out,
+    writeText(out, end, names, FIELD_VALUE, "trailers' names"),
   );
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ListFields } from "./list_fields.ts";
 
 /** Free bytes that pieces have before them: room for a chunk's size line or an HTTP/2 frame header. */
 export const HEADROOM = 16;
@@ -23,6 +24,11 @@ export interface BodyReader {
   readonly tailroom: number;
   /** Whether the piece at hand is the last one, known without another read. */
   readonly last: boolean;
+  /**
+   * Fields that follow the body, complete once the last piece is at hand; left
+   * out where trailers are dropped.
+   */
+  readonly trailers?: ListFields | undefined;
   /**
    * Moves to a piece that is at hand already, without waiting; false where none
    * is. An empty body, or one at its end, is `last` with an empty piece: true.

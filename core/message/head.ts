@@ -16,6 +16,8 @@ export interface RequestHead {
   readonly bodyLength: number;
   /** The client waits for a 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** The client takes trailers, and so may send some (`TE: trailers`). */
+  readonly takesTrailers: boolean;
   /** The protocol that the client wants to switch to, lower-cased; undefined where it wants none. */
   readonly upgrade: string | undefined;
 }
@@ -38,6 +40,8 @@ export interface OutgoingRequest {
   readonly bodyLength: number;
   /** The protocol to ask for, undefined for none. */
   readonly upgrade: string | undefined;
+  /** Whether trailers are relayed, the request's and its response's. Default false. */
+  readonly trailers?: boolean;
   /** Lines to add behind `fields`. */
   readonly prepared: PreparedFields | undefined;
 }

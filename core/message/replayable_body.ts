@@ -4,6 +4,7 @@
  * @module
  */
 import { type BodyReader, HEADROOM, type RequestBody } from "./body.ts";
+import type { ListFields } from "./list_fields.ts";
 
 const NOTHING = new Uint8Array(HEADROOM);
 
@@ -62,6 +63,10 @@ export class ReplayableBody implements BodyReader {
 
   get tailroom(): number {
     return this.#current === undefined ? this.#source.tailroom : 0;
+  }
+
+  get trailers(): ListFields | undefined {
+    return this.#source.trailers;
   }
 
   get last(): boolean {

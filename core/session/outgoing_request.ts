@@ -35,6 +35,8 @@ export function outgoingRequest(
     fields,
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
+    // What is switched to has no trailers.
+    trailers: head.takesTrailers && head.upgrade === undefined,
     prepared: forwarded,
   };
 }
@@ -59,15 +61,22 @@ function hostField(attempt: Attempt, fields: Fields): string | undefined {
   }
 }
 
-/** X-Forwarded-* and Via of this hop; what a trusted peer or a handler has set stands. */
+/** Forwarded, X-Forwarded-* and Via of this hop; what a trusted peer or a handler has set stands. */
 function forwardedFields(
   transaction: Transaction,
   fields: Fields,
 ): PreparedFields {
-  return transaction.session.forwardedFields({
-    host: fields.has("x-forwarded-host") ? undefined : fields.first("host"),
-    scheme: fields.has("x-forwarded-proto") ? undefined : transaction.scheme,
-    version: transaction.head!.version,
+  const { origin, scheme, head, session } = transaction;
+  const host = fields.first("host");
+  return session.forwarding.of({
+    host,
+    version: head!.version,
+    chain: origin?.chain,
+    forwardedHost: fields.has("x-forwarded-host")
+      ? undefined
+      : origin?.host ?? host,
+    forwardedScheme: fields.has("x-forwarded-proto") ? undefined : scheme,
+    tellsForwarded: origin === undefined || origin.tellsForwarded,
   });
 }
 

@@ -39,7 +39,7 @@ export function serveHttp1(session: Session, socket: Socket): Served {
     if (session.plane.draining) connection.drain();
     current = new Transaction(session, exchange, ++session.transactions);
     return current.run();
-  });
+  }, () => current = undefined);
   const working = () => current?.state === STATES.closed ? undefined : current;
   return {
     done,

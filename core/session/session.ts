@@ -3,14 +3,12 @@
  *
  * @module
  */
-import { isIP } from "node:net";
 import { POINT, type PointName } from "../callback_points.ts";
 import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import type { Admit } from "../listener/listener.ts";
 import { introduce } from "../listener/proxy_header.ts";
-import { PreparedFields } from "../message/fields.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
 import { Socket } from "../net/socket.ts";
@@ -18,6 +16,7 @@ import type { SentVersion } from "../proxy_protocol/write.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
+import { ForwardingFields } from "./forwarding.ts";
 import {
   type AnyHandler,
   type BoundHandler,
@@ -33,13 +32,6 @@ import { makePreface } from "./preface.ts";
 import { type Served, serveHttp1 } from "./serve_http1.ts";
 import { serveTcp } from "./serve_tcp.ts";
 import { SessionView } from "./views.ts";
-
-/** What of a hop the forwarding fields say; undefined leaves a field to a trusted peer's own. */
-export interface ForwardedFacts {
-  readonly host: string | undefined;
-  readonly scheme: "http" | "https" | undefined;
-  readonly version: "1.0" | "1.1" | "2";
-}
 
 /** One accepted connection. */
 export class Session implements HandlerOwner {
@@ -77,7 +69,7 @@ export class Session implements HandlerOwner {
   #preface:
     | { version: SentVersion; client: string; preface: Preface }
     | undefined;
-  #forwarded: { facts: ForwardedFacts; fields: PreparedFields } | undefined;
+  #forwarding: ForwardingFields | undefined;
 
   constructor(
     plane: SessionHost,
@@ -196,27 +188,11 @@ export class Session implements HandlerOwner {
   }
 
   /** The forwarding fields of this hop: the same for every request of a client that says the same. */
-  forwardedFields(facts: ForwardedFacts): PreparedFields {
-    const known = this.#forwarded;
-    if (
-      known !== undefined && known.facts.host === facts.host &&
-      known.facts.scheme === facts.scheme &&
-      known.facts.version === facts.version
-    ) return known.fields;
-    const entries: [string, string][] = [];
-    const { address } = this.initiator.remote;
-    // A unix socket's client has no address.
-    if (isIP(address) !== 0) entries.push(["x-forwarded-for", address]);
-    if (facts.scheme !== undefined) {
-      entries.push(["x-forwarded-proto", facts.scheme]);
-    }
-    if (facts.host !== undefined) {
-      entries.push(["x-forwarded-host", facts.host]);
-    }
-    entries.push(["via", `${facts.version} ${this.env.instance}`]);
-    const fields = new PreparedFields(entries);
-    this.#forwarded = { facts, fields };
-    return fields;
+  get forwarding(): ForwardingFields {
+    return this.#forwarding ??= new ForwardingFields(
+      this.initiator,
+      this.env.instance,
+    );
   }
 
   /**

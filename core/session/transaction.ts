@@ -17,7 +17,12 @@ import type { Product, Rule } from "../route/product.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
-import { clientAddress, dropForged, isTrusted } from "./client_address.ts";
+import {
+  believedOrigin,
+  dropForged,
+  isTrusted,
+  type Origin,
+} from "./client_address.ts";
 import { deliver } from "./deliver.ts";
 import type { ClientExchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -60,6 +65,8 @@ export class Transaction implements HandlerOwner, RequestContext {
   bytesOut = 0;
   clientAddress = "";
   trusted = false;
+  /** What a trusted peer says of the way to it. */
+  origin: Origin | undefined;
   scheme: "http" | "https" = "http";
   product: Product | undefined;
   rule: Rule | undefined;
@@ -141,9 +148,10 @@ export class Transaction implements HandlerOwner, RequestContext {
     this.scheme = (tls ?? proxy?.tls) === undefined ? "http" : "https";
     this.clientAddress = remote.address;
     if (this.trusted) {
-      this.clientAddress = clientAddress(trust, remote.address, head.fields);
-      const said = head.fields.first("x-forwarded-proto");
-      if (said === "http" || said === "https") this.scheme = said;
+      const origin = believedOrigin(trust, remote.address, head.fields);
+      this.origin = origin;
+      this.clientAddress = origin.address;
+      if (origin.scheme !== undefined) this.scheme = origin.scheme;
     } else {
       dropForged(head.fields);
     }

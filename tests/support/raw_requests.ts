@@ -14,6 +14,8 @@ export interface RawRequest {
   readonly head: string;
   /** The body without its framing, as far as it came. */
   readonly body: string;
+  /** Lines behind a chunked body. */
+  readonly trailers: readonly string[];
   readonly complete: boolean;
   /** Where it ends in the text. */
   readonly end: number;
@@ -37,13 +39,24 @@ export function parseRequest(
   const bodyAt = headEnd + 4;
   const base = { method, target, head, problem };
   if (coding.length > 0) {
-    const { data, end, complete } = parseChunks(text, bodyAt);
-    return { ...base, body: data, end, complete };
+    const { data, trailers, end, complete } = parseChunks(text, bodyAt);
+    const unasked = trailers.length > 0 && fieldValues(head, "te").length === 0
+      ? "trailers that nobody asked for"
+      : undefined;
+    return {
+      ...base,
+      problem: problem ?? unasked,
+      body: data,
+      trailers,
+      end,
+      complete,
+    };
   }
   const end = bodyAt + Number(length[0] ?? 0);
   return {
     ...base,
     body: text.slice(bodyAt, end),
+    trailers: [],
     end: Math.min(end, text.length),
     complete: end <= text.length,
   };

@@ -13,6 +13,8 @@ export interface RawResponse {
   /** The body without its framing, as far as it came. */
   readonly body: string;
   readonly framing: "none" | "length" | "chunked" | "end";
+  /** Lines behind a chunked body. */
+  readonly trailers: readonly string[];
   /** Whether all of it came; one that lasts to the end of the connection never is by itself. */
   readonly complete: boolean;
 }
@@ -59,7 +61,7 @@ export function fieldValues(head: string, name: string): string[] {
   });
 }
 
-type Body = Pick<RawResponse, "body" | "framing" | "complete">;
+type Body = Pick<RawResponse, "body" | "framing" | "trailers" | "complete">;
 
 function parseBody(
   text: string,
@@ -71,32 +73,42 @@ function parseBody(
   const bodiless = status < 200 || status === 204 || status === 304 ||
     method === "HEAD";
   if (bodiless) {
-    return { parts: { body: "", framing: "none", complete: true }, end: at };
+    const none = { body: "", framing: "none", trailers: [] } as const;
+    return { parts: { ...none, complete: true }, end: at };
   }
   const coding = fieldValues(head, "transfer-encoding").join();
   if (coding.toLowerCase().includes("chunked")) {
-    const { data, end, complete } = parseChunks(text, at);
-    return { parts: { body: data, framing: "chunked", complete }, end };
+    const { data, end, trailers, complete } = parseChunks(text, at);
+    const parts = { body: data, framing: "chunked", trailers, complete };
+    return { parts: parts as Body, end };
   }
   const [length] = fieldValues(head, "content-length");
   if (length === undefined) {
-    const parts = { body: text.slice(at), framing: "end", complete: false };
+    const body = text.slice(at);
+    const parts = { body, framing: "end", trailers: [], complete: false };
     return { parts: parts as Body, end: text.length };
   }
   const end = at + Number(length);
   const parts = {
     body: text.slice(at, end),
     framing: "length",
+    trailers: [],
     complete: end <= text.length,
   };
   return { parts: parts as Body, end: Math.min(end, text.length) };
 }
 
+/** What a chunked body holds. */
+export interface Chunks {
+  readonly data: string;
+  /** Lines behind the last chunk. */
+  readonly trailers: readonly string[];
+  readonly end: number;
+  readonly complete: boolean;
+}
+
 /** The data of a chunked body that starts at `start`, and where it ends. */
-export function parseChunks(
-  text: string,
-  start: number,
-): { data: string; end: number; complete: boolean } {
+export function parseChunks(text: string, start: number): Chunks {
   let at = start;
   let data = "";
   for (;;) {
@@ -106,13 +118,16 @@ export function parseChunks(
     if (Number.isNaN(size)) break;
     const dataAt = lineEnd + 2;
     if (size === 0) {
-      // Headrace sends no trailers: a line here is seen as garbage behind.
-      const complete = text.startsWith("\r\n", dataAt);
-      return { data, end: complete ? dataAt + 2 : dataAt, complete };
+      // The last chunk's CRLF is the first half of what ends the section.
+      const sectionEnd = text.indexOf("\r\n\r\n", lineEnd);
+      if (sectionEnd < 0) break;
+      const trailers = text.slice(dataAt, sectionEnd).split("\r\n")
+        .filter((line) => line !== "");
+      return { data, trailers, end: sectionEnd + 4, complete: true };
     }
     data += text.slice(dataAt, dataAt + size);
     at = dataAt + size + 2;
     if (at > text.length) break;
   }
-  return { data, end: text.length, complete: false };
+  return { data, trailers: [], end: text.length, complete: false };
 }

@@ -37,6 +37,7 @@ function requestOf(facts: Facts = {}): Request {
     target: facts.target ?? "/",
     fields,
     bodyLength: facts.bodyLength ?? 0,
+    takesTrailers: false,
     expectsContinue: false,
     upgrade: undefined,
   };
