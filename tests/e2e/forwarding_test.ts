@@ -110,18 +110,23 @@ Deno.test("OPTIONS * of an absolute target reaches the backend as *", async () =
 const FORGED = "GET / HTTP/1.1\r\nHost: a.example\r\n" +
   "X-Forwarded-For: 192.0.2.7, 192.0.2.8\r\nX-Forwarded-For: 192.0.2.9\r\n" +
   "X-Forwarded-Proto: https\r\nX-Forwarded-Host: forged.example\r\n" +
+  "X-Forwarded-Port: 443\r\nForwarded: for=192.0.2.6;proto=https\r\n" +
   "Via: 1.0 fred, 1.1 proxy.example (comment)\r\n\r\n";
 
-Deno.test("a plain request gets X-Forwarded-For, -Proto, -Host and Via", async () => {
+Deno.test("a plain request gets X-Forwarded-For, -Proto, -Host, Forwarded and Via", async () => {
   const { headers } = await forwarded({}, GET);
 
+  assertEquals(
+    headers["forwarded"],
+    'for=127.0.0.1;host="Shop.example:81";proto=http',
+  );
   assertEquals(headers["x-forwarded-for"], "127.0.0.1");
   assertEquals(headers["x-forwarded-proto"], "http");
   assertEquals(headers["x-forwarded-host"], "Shop.example:81");
   assertMatch(headers["via"] ?? "", /^1\.1 headrace-[0-9a-z]+$/);
 });
 
-Deno.test("an untrusted client's forwarding fields: For and Via are added to, Proto and Host replaced", async () => {
+Deno.test("an untrusted client's forwarding fields: For and Via are added to, the others replaced", async () => {
   const { headers } = await forwarded({}, FORGED);
 
   assertEquals(
@@ -130,6 +135,8 @@ Deno.test("an untrusted client's forwarding fields: For and Via are added to, Pr
   );
   assertEquals(headers["x-forwarded-proto"], "http");
   assertEquals(headers["x-forwarded-host"], "a.example");
+  assertEquals(headers["x-forwarded-port"], undefined);
+  assertEquals(headers["forwarded"], "for=127.0.0.1;host=a.example;proto=http");
   assertMatch(
     headers["via"] ?? "",
     /^1\.0 fred, 1\.1 proxy\.example \(comment\), 1\.1 headrace-\w+$/,
@@ -146,6 +153,75 @@ Deno.test("a trusted peer's forwarding fields are kept, For is added to", async 
   );
   assertEquals(headers["x-forwarded-proto"], "https");
   assertEquals(headers["x-forwarded-host"], "forged.example");
+  assertEquals(headers["x-forwarded-port"], "443");
+  // It names another client than X-Forwarded-For: the peer has not written it.
+  assertEquals(headers["forwarded"], undefined);
+});
+
+Deno.test("a trusted peer's Forwarded is added to, and X-Forwarded-* made from it", async () => {
+  const { headers } = await forwarded(
+    {},
+    "GET / HTTP/1.1\r\nHost: inner\r\nForwarded: for=192.0.2.8\r\n" +
+      'forwarded: for="[2001:db8::9]:1";proto=https;host="shop.example:81"\r\n\r\n',
+    { listener: { trusted: ["127.0.0.1"] } },
+  );
+
+  assertEquals(
+    headers["forwarded"],
+    'for=192.0.2.8, for="[2001:db8::9]:1";proto=https;host="shop.example:81", ' +
+      "for=127.0.0.1;host=inner;proto=http",
+  );
+  assertEquals(headers["x-forwarded-for"], "192.0.2.8, 2001:db8::9, 127.0.0.1");
+  assertEquals(headers["x-forwarded-proto"], "https");
+  assertEquals(headers["x-forwarded-host"], "shop.example:81");
+});
+
+Deno.test("a trusted peer's Forwarded beside X-Forwarded-For stands where both agree", async () => {
+  const { headers } = await forwarded(
+    {},
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.9\r\n" +
+      "Forwarded: for=192.0.2.9;proto=https\r\n\r\n",
+    { listener: { trusted: ["127.0.0.1"] } },
+  );
+
+  assertEquals(
+    headers["forwarded"],
+    "for=192.0.2.9;proto=https, for=127.0.0.1;host=a;proto=http",
+  );
+  assertEquals(headers["x-forwarded-for"], "192.0.2.9, 127.0.0.1");
+  assertEquals(headers["x-forwarded-proto"], "https");
+});
+
+Deno.test("requests of one connection that come different ways are told apart", async () => {
+  await using backend = serveEcho();
+  await using proxy = await startProxyWith({
+    listener: { trusted: ["127.0.0.1"] },
+    backends: [backend.url],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  const chains = [];
+  for (
+    const fields of [
+      "",
+      "Forwarded: for=192.0.2.1\r\n",
+      "",
+      "X-Forwarded-For: 192.0.2.2\r\n",
+      "Forwarded: for=192.0.2.3\r\n",
+    ]
+  ) {
+    await client.send(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+    const { headers } = parseEcho((await client.response()).text);
+    chains.push([headers["x-forwarded-for"], headers["forwarded"]]);
+  }
+  const own = "for=127.0.0.1;host=a;proto=http";
+
+  assertEquals(chains, [
+    ["127.0.0.1", own],
+    ["192.0.2.1, 127.0.0.1", `for=192.0.2.1, ${own}`],
+    ["127.0.0.1", own],
+    ["192.0.2.2, 127.0.0.1", undefined],
+    ["192.0.2.3, 127.0.0.1", `for=192.0.2.3, ${own}`],
+  ]);
 });
 
 Deno.test("a trusted peer's missing forwarding fields are added", async () => {
@@ -182,6 +258,9 @@ Deno.test("rules see the client behind so many trusted hops", async (t) => {
     [{ trusted: ["127.0.0.1"], hops: 3 }, "7 secure"],
     [{ trusted: ["127.0.0.1"], hops: 9 }, "7 secure"],
   ];
+  const asForwarded = "GET / HTTP/1.1\r\nHost: a\r\n" +
+    "Forwarded: for=192.0.2.7;proto=https, for=192.0.2.8;proto=https, " +
+    "for=192.0.2.9;proto=https\r\n\r\n";
   for (const [listener, expected] of rows) {
     await t.step(JSON.stringify(listener), async () => {
       await using proxy = await startProxyWith({
@@ -189,8 +268,10 @@ Deno.test("rules see the client behind so many trusted hops", async (t) => {
         products: [clientProduct()],
       });
       using client = await HttpClient.connect(proxy.port());
-      await client.send(FORGED);
-      assertEquals((await client.response()).text, expected);
+      for (const request of [FORGED, asForwarded]) {
+        await client.send(request);
+        assertEquals((await client.response()).text, expected);
+      }
     });
   }
 });
@@ -209,6 +290,10 @@ Deno.test("two proxies chained: the backend sees both", async () => {
   const { headers } = parseEcho(text);
 
   assertEquals(headers["x-forwarded-for"], "127.0.0.1, 127.0.0.1");
+  assertEquals(
+    headers["forwarded"],
+    "for=127.0.0.1;host=a.example;proto=http, for=127.0.0.1;host=a.example;proto=http",
+  );
   assertEquals(headers["x-forwarded-host"], "a.example");
   const [first, second, ...others] = (headers["via"] ?? "").split(", ");
   assertEquals(others, []);
@@ -273,6 +358,8 @@ Deno.test("a client's IPv6 address is told without brackets, and can be trusted"
   const { headers } = parseEcho((await client.response()).text);
 
   assertMatch(headers["x-forwarded-for"] ?? "", /, 192\.0\.2\.9, ::1$/);
+  const { headers: own } = parseEcho((await client.get()).text);
+  assertMatch(own["forwarded"] ?? "", /^for="\[::1\]";host=/);
   assertEquals(headers["x-forwarded-proto"], "https");
 });
 
@@ -291,6 +378,7 @@ Deno.test("a client of a unix socket has no address to tell", async () => {
 
   assertEquals(first.headers["x-forwarded-for"], undefined);
   assertEquals(first.headers["x-forwarded-proto"], "http");
+  assertMatch(first.headers["forwarded"] ?? "", /^for=unknown;host=/);
   assertEquals(
     second.headers["x-forwarded-for"],
     "192.0.2.7, 192.0.2.8, 192.0.2.9",
