@@ -29,6 +29,8 @@ export interface BackendConnection {
   readonly upload: Promise<void> | null;
   /** Whether any byte of a response came. */
   readonly answered: boolean;
+  /** Whether nothing of the request was written, nor read of its body: it can be sent again, whatever it asks for. */
+  readonly untouched: boolean;
   /** After a 101: hands over the connection. */
   tunnel(): Socket;
   /** Ends this use: back to the pool where both messages are complete, else closed. */

@@ -96,6 +96,12 @@ export class Http1BackendConnection implements BackendConnection {
   #itsTurn = true;
   #interim = 0;
   #inUse = false;
+  /** The end or bytes came before a request was sent. */
+  #spoilt = false;
+  /** A request's body was begun to be read. */
+  #bodyBegun = false;
+  /** Bytes written before its use. */
+  #bytesOutBefore = 0;
 
   constructor(
     socket: Socket,
@@ -119,20 +125,23 @@ export class Http1BackendConnection implements BackendConnection {
     return this.#socket.closed;
   }
 
+  get untouched(): boolean {
+    return !this.#bodyBegun && this.#socket.bytesOut === this.#bytesOutBefore;
+  }
+
   send(request: OutgoingRequest, body: BodyReader | null): Promise<void> {
     const { buffers } = this.#options;
+    this.#checkUnspoilt();
     this.#method = request.method;
     this.#trailers = request.trailers === true;
     this.#interim = 0;
     this.#headTimeout = undefined;
-    this.answered = false;
-    this.uploadError = undefined;
-    this.upload = null;
     const { out, end } = writeHeadInto(
       buffers,
       (out) => writeRequestHead(out, 0, request),
       "head_overflow",
     );
+    this.#bodyBegun = body !== null;
     const written = writeMessage(this.#socket, out, end, body, {
       buffers,
       chunked: request.bodyLength < 0,
@@ -145,6 +154,17 @@ export class Http1BackendConnection implements BackendConnection {
     if (body === null) return written;
     this.upload = this.#watchUpload(written);
     return Promise.resolve();
+  }
+
+  /** A pooled connection may end, or get bytes that would be taken for the response, until it is used. */
+  #checkUnspoilt(): void {
+    this.#socket.onReadable = undefined;
+    this.#socket.onLost = undefined;
+    if (!this.#spoilt) return;
+    throw new ProxyError(
+      "backend_closed",
+      "The backend ended or used the pooled connection before a request was sent",
+    );
   }
 
   readHead(timeout: number): Promise<ResponseHead> {
@@ -265,11 +285,17 @@ export class Http1BackendConnection implements BackendConnection {
 
   /** Out of the pool, for another transaction. */
   reuse(): void {
-    this.#socket.onReadable = undefined;
-    this.#socket.onLost = undefined;
-    this.#socket.onClosed = undefined;
+    const socket = this.#socket;
+    socket.onReadable = this.#spoil;
+    socket.onLost = this.#spoil;
+    socket.onClosed = undefined;
+    socket.disarmRead();
     this.#beginUse();
   }
+
+  readonly #spoil = (): void => {
+    this.#spoilt = true;
+  };
 
   close(): void {
     // Given up within its use, its bytes may be on their way to the client.
@@ -280,6 +306,12 @@ export class Http1BackendConnection implements BackendConnection {
 
   #beginUse(): void {
     this.#inUse = true;
+    this.#spoilt = false;
+    this.#bodyBegun = false;
+    this.#bytesOutBefore = this.#socket.bytesOut;
+    this.answered = false;
+    this.uploadError = undefined;
+    this.upload = null;
     if (this.#pool !== undefined) this.#pool.active++;
   }
 

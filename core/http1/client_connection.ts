@@ -141,8 +141,9 @@ export class Http1ClientConnection implements ClientExchange {
         this.#keepAlive = await drainBody(socket, body, this.#options.clock);
       }
       if (!this.#keepAlive) {
-        // Only a client that has announced the end itself sends nothing more.
-        if (this.#head?.keepAlive !== false || unread) await linger(socket);
+        // A client that has announced the end itself should send nothing more.
+        const more = this.#head?.keepAlive !== false || unread;
+        if (more || socket.held > 0) await linger(socket);
         break;
       }
     }

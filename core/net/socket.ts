@@ -275,14 +275,17 @@ export class Socket implements Expiring {
    * pool, whatever happens. Rejects with a ProxyError.
    */
   async write(bytes: Uint8Array, pooled?: Uint8Array): Promise<void> {
-    const { buffers, deadlines, total } = this.#options;
+    const { buffers, deadlines } = this.#options;
     try {
       if (this.closed) throw this.#closedError();
       this.#writeDeadline = deadlines.after(this.#writeTimeout);
       let written = await this.#conn.write(bytes);
+      this.#wrote(written);
       while (written < bytes.length) {
         this.#writeDeadline = deadlines.after(this.#writeTimeout);
-        written += await this.#conn.write(bytes.subarray(written));
+        const more = await this.#conn.write(bytes.subarray(written));
+        this.#wrote(more);
+        written += more;
       }
     } catch (thrown) {
       throw this.#failureOf(thrown);
@@ -290,8 +293,11 @@ export class Socket implements Expiring {
       this.#writeDeadline = Infinity;
       if (pooled !== undefined) buffers.give(pooled);
     }
-    this.bytesOut += bytes.length;
-    total.out += bytes.length;
+  }
+
+  #wrote(count: number): void {
+    this.bytesOut += count;
+    this.#options.total.out += count;
   }
 
   /**

@@ -95,15 +95,18 @@ export class Tries {
     if (this.#transaction.gone !== undefined) return false;
     const { retries } = this.#cluster;
     const { method } = attempt.request;
-    if (this.#isStale(attempt, error) && this.#isRepeatable(attempt)) {
+    // Where nobody heard of the request, it may be sent whatever it wants.
+    const unheard = error.retry === "always" ||
+      (error.retry === "if-reused" && attempt.connection?.untouched === true);
+    if (
+      this.#isStale(attempt, error) && (unheard || this.#isRepeatable(attempt))
+    ) {
       this.#fresh = true;
       this.#backend = attempt.backend;
       this.#rewind();
       return true;
     }
     if (!retries.followsFailure(error)) return false;
-    // Where nobody heard of the request, it may be sent whatever it wants.
-    const unheard = error.retry === "always";
     if (!unheard && !this.#isRepeatable(attempt, retries.mayRepeat(method))) {
       return false;
     }

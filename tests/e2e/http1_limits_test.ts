@@ -130,6 +130,10 @@ const STILL_SENDING: Readonly<Record<string, [number, string]>> = {
   ],
   "a refused head": [400, "GET / HTTP/1.1\r\n\r\n"],
   "requests pipelined behind the last answer": [200, GET],
+  "requests pipelined behind its own announcement of the end": [
+    200,
+    `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n${GET}`,
+  ],
 };
 
 for (const [name, [status, sent]] of Object.entries(STILL_SENDING)) {
