@@ -1,13 +1,15 @@
 /** What a client gets when its backend fails: an answer as long as none has begun, a break that can be told from then on. */
 import { assert, assertEquals } from "../support/assert.ts";
+import { readAll } from "../support/byte_streams.ts";
 import { FakeClock } from "../support/clock.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, stalled } from "../support/eventually.ts";
 import { handlersPlugin } from "../support/inline_plugin.ts";
 import { startPlane } from "../support/plane.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { type RawReply, serveRaw } from "../support/raw_backend.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { fieldValues } from "../support/raw_responses.ts";
+import { serveTcpBackend } from "../support/tcp_backend.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -194,6 +196,39 @@ Deno.test("timeouts.read: a body that stalls is broken off, one that goes on slo
     "the backend connection's end",
     () => backend.connections[0]!.ended,
   );
+});
+
+Deno.test("504: a backend that takes no more of an upload for a minute, and both connections end", async () => {
+  const clock = new FakeClock();
+  const over = Promise.withResolvers<void>();
+  const got = Promise.withResolvers<Uint8Array>();
+  await using backend = serveTcpBackend(async (conn) => {
+    await over.promise;
+    got.resolve(await readAll(conn));
+  });
+  await using proxy = await startPlane({
+    backends: [`http://127.0.0.1:${backend.port}`],
+    cluster: { timeouts: { response: "1h" } },
+  }, clock);
+  using client = await RawClient.connect(proxy.port);
+  const size = 50 << 20;
+  await client.send(
+    `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`,
+  );
+  const sending = client.send(new Uint8Array(size));
+  await stalled(() => proxy.plane.env.backendBytes.out);
+  clock.advance(59_000);
+  assertEquals(client.received, "");
+  clock.advance(1_500);
+  const { status, head } = await client.response();
+  assertEquals(status, 504);
+  assertEquals(fieldValues(head, "connection"), ["close"]);
+  // The rest of the upload is dropped, but only for a while.
+  clock.advance(1_500);
+  await proxy.idle();
+  assertEquals(await sending, false);
+  over.resolve();
+  assert((await got.promise).length < size);
 });
 
 Deno.test("502: a backend that nobody listens for", async () => {

@@ -34,7 +34,7 @@ const WAYS = { request: sentOn, response: gotBack };
 const HOP_BY_HOP = [
   "Keep-Alive: timeout=5",
   "Proxy-Connection: keep-alive",
-  "TE: trailers",
+  "TE: gzip",
   "Trailer: X-T",
   "Upgrade: websocket",
   "HTTP2-Settings: AAAA",
@@ -96,6 +96,74 @@ for (const [way, pass] of Object.entries(WAYS)) {
     assertEquals(got, ["X-Z: 1", "x-a: \xe9\xff", "X-Z: 2", "X-Empty:"]);
   });
 }
+
+Deno.test("Connection takes nothing away that is added here", async () => {
+  await using backend = serveRaw([
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-ours, date\r\n" +
+    "X-Ours: theirs\r\n\r\nok",
+  ]);
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    plugins: [{
+      use: "builtin:headers",
+      options: {
+        request: { set: { "x-ours": "1" } },
+        response: { set: { "x-ours": "2" } },
+      },
+    }],
+  });
+  using client = await RawClient.connect(proxy.port());
+  await client.send(
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Ours: theirs\r\n" +
+      "Connection: x-ours, x-forwarded-for, forwarded, via, host\r\n\r\n",
+  );
+  const { head } = await client.response();
+  assertEquals(fieldValues(head, "x-ours"), ["2"]);
+  assertEquals(fieldValues(head, "date").length, 1);
+  const request = backend.requests[0]!.head;
+  assertEquals(fieldValues(request, "x-ours"), ["1"]);
+  assertEquals(fieldValues(request, "host"), ["a"]);
+  for (const name of ["x-forwarded-for", "forwarded", "via"]) {
+    assertEquals(fieldValues(request, name).length, 1, name);
+  }
+});
+
+Deno.test("a backend's Connection of more than 32 options is a broken response", async () => {
+  await using backend = serveRaw([
+    `HTTP/1.1 200 OK\r\nConnection: ${"a,".repeat(33)}\r\n\r\n`,
+  ]);
+  await using proxy = await startProxyWith({ backends: [backend.url] });
+  using client = await RawClient.connect(proxy.port());
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  assertEquals((await client.response()).status, 502);
+});
+
+Deno.test("Max-Forwards: an OPTIONS that may go no further is answered here, others count down", async () => {
+  await using backend = serveRaw();
+  await using proxy = await startProxyWith({ backends: [backend.url] });
+  using client = await RawClient.connect(proxy.port());
+  const hops = async (method: string, value: string) => {
+    const { length } = backend.requests;
+    await client.send(
+      `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: ${value}\r\n\r\n`,
+    );
+    const { status, head } = await client.response(method);
+    const request = backend.requests[length];
+    return request === undefined
+      ? [status, ...fieldValues(head, "allow")]
+      : [status, ...fieldValues(request.head, "max-forwards")];
+  };
+  assertEquals(await hops("OPTIONS", "0"), [
+    204,
+    "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",
+  ]);
+  assertEquals(await hops("OPTIONS", "00"), await hops("OPTIONS", "0"));
+  assertEquals(await hops("OPTIONS", "1"), [200, "0"]);
+  assertEquals(await hops("OPTIONS", "10"), [200, "9"]);
+  // It means something for OPTIONS only, and nothing where it is no number.
+  assertEquals(await hops("GET", "0"), [200, "0"]);
+  assertEquals(await hops("OPTIONS", "-1"), [200, "-1"]);
+});
 
 Deno.test("Date is added where a backend sent none, and kept where it did", async () => {
   const added = fieldValues(await gotBack(""), "date");

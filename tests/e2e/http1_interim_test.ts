@@ -1,5 +1,6 @@
 /** Interim responses, 100-continue end to end, and answers that come before the upload is over. */
 import { assert, assertEquals } from "../support/assert.ts";
+import { writeAll } from "../support/byte_streams.ts";
 import { FakeClock } from "../support/clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { handlersPlugin } from "../support/inline_plugin.ts";
@@ -10,6 +11,7 @@ import { RawClient } from "../support/raw_client.ts";
 import { fieldValues } from "../support/raw_responses.ts";
 import { ResettableConn } from "../support/resettable_conn.ts";
 import { latin1Bytes } from "../support/latin1.ts";
+import { serveTcpBackend } from "../support/tcp_backend.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -177,6 +179,34 @@ Deno.test("an early answer to a small upload is relayed, what is left of the bod
   assertEquals((await client.response()).status, 200);
   assertEquals(backend.connections.length, 2);
   assert(!backend.connections[1]!.received.includes("x".repeat(10)));
+});
+
+Deno.test("an early answer of a backend that closes on the rest of an upload is relayed whole", async (t) => {
+  const answer = `HTTP/1.1 413 No\r\nContent-Length: 20000\r\n\r\n${
+    "n".repeat(20_000)
+  }`;
+  await using backend = serveTcpBackend(async (conn) => {
+    // What is not read becomes a reset behind the answer.
+    await conn.read(new Uint8Array(100));
+    await writeAll(conn, latin1Bytes(answer));
+  });
+  await using proxy = await startProxyWith({
+    backends: [`http://127.0.0.1:${backend.port}`],
+  });
+  for (const size of [1_000, 60_000, 300_000, 5_000_000]) {
+    await t.step(`${size} bytes`, async () => {
+      using client = await RawClient.connect(proxy.port());
+      const sending = client.send(
+        `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n${
+          "x".repeat(size)
+        }`,
+      );
+      const { status, body } = await client.response();
+      assertEquals([status, body.length], [413, 20_000]);
+      await client.closed();
+      await sending;
+    });
+  }
 });
 
 Deno.test("an early answer whose body lasts does not stop the upload", async () => {

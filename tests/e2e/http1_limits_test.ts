@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { writeAll } from "../support/byte_streams.ts";
 import { FakeClock } from "../support/clock.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, stalled } from "../support/eventually.ts";
 import { handlersPlugin } from "../support/inline_plugin.ts";
 import { latin1Bytes } from "../support/latin1.ts";
 import { startPlane } from "../support/plane.ts";
@@ -85,12 +85,38 @@ const REFUSED: Readonly<Record<string, [number, string]>> = {
     `1f4\r\n${"b".repeat(500)}\r\n`.repeat(3) + "0\r\n\r\n",
   ],
   "no Host": [400, "GET / HTTP/1.1\r\n\r\n"],
+  "a folded field": [400, "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"],
+  "two lengths": [
+    400,
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+  ],
+  "more than 32 options of Connection": [
+    400,
+    `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${"a,".repeat(33)}\r\n\r\n`,
+  ],
+  "a chunk that is none": [
+    400,
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+  ],
+  "an unknown expectation": [
+    417,
+    "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\nx",
+  ],
   "an unknown coding": [
     501,
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
   ],
+  "a method of 33 bytes": [
+    501,
+    `${"A".repeat(33)} / HTTP/1.1\r\nHost: a\r\n\r\n`,
+  ],
   "another major version": [505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
   "CONNECT": [405, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"],
+  "TRACE": [405, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"],
+  "TRACE that may go no further": [
+    405,
+    "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n",
+  ],
 };
 
 for (const [name, [status, sent]] of Object.entries(REFUSED)) {
@@ -369,14 +395,3 @@ Deno.test("heads that handlers let grow are sent as long as a buffer holds them,
   assertEquals(fieldValues(head, "x-large"), [large]);
   assertEquals(fieldValues(backend.requests[0]!.head, "x-large"), [large]);
 });
-
-/** Waits until a number no longer grows: everybody waits for the client. */
-async function stalled(value: () => number): Promise<void> {
-  let before = 0;
-  let same = 0;
-  await eventually("a stalled response", () => {
-    same = value() === before && before > 0 ? same + 1 : 0;
-    before = value();
-    return same === 20;
-  });
-}

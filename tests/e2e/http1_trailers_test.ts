@@ -1,4 +1,5 @@
 /** Trailers: dropped, but for a client that takes them (RFC 9110 §6.5). */
+import { createServer, request } from "node:http";
 import { assert, assertEquals } from "../support/assert.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { serveRaw } from "../support/raw_backend.ts";
@@ -190,4 +191,47 @@ Deno.test("an upgrade asks for no trailers: what is switched to has none", async
   );
   assertEquals(fieldValues(request.head, "connection"), ["upgrade"]);
   assertEquals(fieldValues(request.head, "te"), []);
+});
+
+Deno.test("node:http on both sides: trailers of request and response arrive", async () => {
+  const seen = Promise.withResolvers<unknown>();
+  const server = createServer((incoming, outgoing) => {
+    incoming.resume().on("end", () => {
+      seen.resolve([incoming.headers["trailer"], incoming.trailers]);
+      outgoing.writeHead(200, { Trailer: "X-Sum" });
+      outgoing.write("hello");
+      outgoing.addTrailers({ "X-Sum": "5" });
+      outgoing.end();
+    });
+  });
+  await new Promise<void>((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve())
+  );
+  const { port } = server.address() as { port: number };
+  try {
+    await using proxy = await startProxyWith({
+      backends: [`http://127.0.0.1:${port}`],
+    });
+    const answer = await new Promise<unknown>((resolve, reject) => {
+      const outgoing = request({
+        port: proxy.port(),
+        method: "POST",
+        agent: false,
+        headers: { TE: "trailers", Connection: "close, TE", Trailer: "X-In" },
+      }, (incoming) => {
+        incoming.resume().on("end", () => {
+          resolve([incoming.headers["trailer"], incoming.trailers]);
+        });
+      });
+      outgoing.on("error", reject);
+      outgoing.write("hi");
+      outgoing.addTrailers({ "X-In": "2" });
+      outgoing.end();
+    });
+    assertEquals(await seen.promise, ["X-In", { "x-in": "2" }]);
+    assertEquals(answer, ["X-Sum", { "x-sum": "5" }]);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });

@@ -28,6 +28,17 @@ export async function eventually<T>(
   }
 }
 
+/** Waits until a number that has begun to grow no longer does: everybody waits for somebody. */
+export async function stalled(value: () => number): Promise<void> {
+  let before = 0;
+  let same = 0;
+  await eventually("a standstill", () => {
+    same = value() === before && before > 0 ? same + 1 : 0;
+    before = value();
+    return same === 20;
+  });
+}
+
 /** The promise's value. Rejects with what was waited for after a generous time. */
 export async function inTime<T>(
   what: string,
