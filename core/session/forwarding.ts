@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import type { Initiator } from "../listener/initiator.ts";
 import { formatForwarded, formatNode } from "../message/forwarded_field.ts";
 import { PreparedFields } from "../message/fields.ts";
@@ -46,10 +47,10 @@ export class ForwardingFields {
   }
 
   #entries(facts: ForwardedFacts): [string, string][] {
-    const { remote, internal, tls, proxy } = this.#initiator;
+    const { remote, tls, proxy } = this.#initiator;
     const { chain, forwardedHost, forwardedScheme } = facts;
     // A unix socket's client has no address.
-    const address = remote.port !== 0 || internal ? remote.address : "";
+    const address = isIP(remote.address) === 0 ? "" : remote.address;
     const entries: [string, string][] = [];
     const add = (name: string, value: string | undefined) => {
       if (value !== undefined && value !== "") entries.push([name, value]);
