@@ -62,7 +62,10 @@ export class ForwardingFields {
       const element = new Map([["for", formatNode(address)]]);
       // What came to this hop, whatever a peer says of the one before.
       if (facts.host !== undefined) element.set("host", facts.host);
-      element.set("proto", (tls ?? proxy?.tls) === undefined ? "http" : "https");
+      element.set(
+        "proto",
+        (tls ?? proxy?.tls) === undefined ? "http" : "https",
+      );
       add("forwarded", formatForwarded(element));
     }
     add("via", `${facts.version} ${this.#instance}`);
