@@ -299,6 +299,10 @@ Deno.test("the scheme is https where the header tells of the client's TLS", asyn
     const tlvs = [tlv(0x20, [flags, 0, 0, 0, 0, ...tlv(0x21, "TLSv1.3")])];
     const headers = await headersBehind(v2Header({ tlvs }));
     assertEquals(headers["x-forwarded-proto"], scheme);
+    assertEquals(
+      headers["forwarded"],
+      `for=${headers["x-forwarded-for"]};host=a;proto=${scheme}`,
+    );
   }
 });
 
