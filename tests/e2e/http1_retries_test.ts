@@ -55,7 +55,25 @@ Deno.test("on a pooled connection that ends without an answer, only what is safe
   }
 });
 
-Deno.test("an answer that began and broke off is not asked for again: 502", async (t) => {
+Deno.test("a body that is sent again has its trailers again", async () => {
+  await using backend = serveRaw([OK, { close: "" }, OK]);
+  await using proxy = await startProxyWith({ backends: [backend.url] });
+  using client = await RawClient.connect(proxy.port());
+  await client.send(GET);
+  await client.response();
+  await client.send(
+    "PUT / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n" +
+      "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: 1\r\n\r\n",
+  );
+  assertEquals((await client.response()).status, 200);
+  const sent = backend.requests.slice(1);
+  assertEquals(sent.map(({ body, trailers }) => [body, ...trailers]), [
+    ["hi", "X-T: 1"],
+    ["hi", "X-T: 1"],
+  ]);
+});
+
+Deno.test("an answer that began and broke off is not asked of its backend again: 502", async (t) => {
   const replies: Readonly<Record<string, string>> = {
     "a byte": "H",
     "half a head": "HTTP/1.1 200 OK\r\nContent-Le",
@@ -86,14 +104,33 @@ Deno.test("an answer that began and broke off is not asked for again: 502", asyn
   }
 });
 
-Deno.test("a new connection that ends without an answer is not tried again: the backend may have begun", async () => {
-  await using a = serveRaw([{ close: "" }]);
+Deno.test("a new connection that ends without an answer leads elsewhere only what is safe to repeat", async () => {
+  for (const method of ["GET", "POST"]) {
+    await using a = serveRaw([{ close: "" }]);
+    await using b = serveRaw();
+    await using proxy = await startProxyWith({ backends: [a.url, b.url] });
+    using client = await RawClient.connect(proxy.port());
+    await client.send(requestOf(method));
+    const { status } = await client.response();
+    assertEquals(
+      [status, a.requests.length, b.requests.length],
+      method === "GET" ? [200, 1, 1] : [502, 1, 0],
+    );
+  }
+});
+
+Deno.test("a response of which a byte is out is never asked for again", async () => {
+  await using a = serveRaw([{
+    close: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+  }]);
   await using b = serveRaw();
   await using proxy = await startProxyWith({ backends: [a.url, b.url] });
   using client = await RawClient.connect(proxy.port());
   await client.send(GET);
-  assertEquals((await client.response()).status, 502);
-  assertEquals([a.requests.length, b.requests.length], [1, 0]);
+  await client.end();
+  const [response, ...others] = client.parse();
+  assertEquals([response?.body, response?.complete], ["hello", false]);
+  assertEquals([others.length, b.requests.length], [0, 0]);
 });
 
 // ---------------------------------------------------------- nothing was written
