@@ -75,6 +75,7 @@ export const FAILURES = {
   response_too_large: { side: "backend", status: 502, retry: "never" },
   response_truncated: { side: "backend", status: 502, retry: "never" },
   // A WebSocket session's backend.
+  upgrade_refused: { side: "backend", status: 502, retry: "always" },
   backend_bad_frame: { side: "backend", status: 502, retry: "never" },
   backend_silent: { side: "backend", status: 504, retry: "never" },
   // Plugins.

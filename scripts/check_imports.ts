@@ -65,6 +65,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "proxy_protocol",
     "route",
     "snapshot",
+    "websocket",
   ],
   "data_plane": [
     "balance",

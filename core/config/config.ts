@@ -258,8 +258,8 @@ export interface ClusterConfig {
   readonly proxyProtocol: "none" | "v1" | "v2";
   /** A plugin's BackendDialer. Not supported yet. */
   readonly dialer: string | undefined;
-  /** Not supported yet. */
-  readonly websocket: WebSocketConfig | undefined;
+  /** What becomes of WebSocket upgrades. */
+  readonly websocket: WebSocketConfig;
 }
 
 /** A zone or group of a cluster's backends. */

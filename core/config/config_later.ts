@@ -76,26 +76,29 @@ export interface BackendTlsConfig {
 
 /** WebSocket sessions. */
 export interface WebSocketConfig {
-  /** Default `session`. */
+  /** `session` (default): messages, valves, failover. `tunnel`: bytes, for those who want only speed. */
   readonly mode: "session" | "tunnel";
-  /** Milliseconds. Default 20 s. */
+  /** Milliseconds of silence after which a peer is pinged. Default 20 s. */
   readonly pingInterval: number;
-  /** Milliseconds. Default 10 s. */
+  /** Milliseconds in which a pinged peer must let itself be heard. Default 10 s. */
   readonly pongTimeout: number;
   /** Milliseconds that a client is held without a backend. Default 10 s. */
   readonly hold: number;
-  /** Bytes. Default 16 MiB. */
+  /** Bytes of a message, either way. Default 16 MiB. */
   readonly maxMessage: number;
-  /** Bytes kept for a replay; `none` = at most once. Default 1 MiB. */
+  /** Bytes of a client's messages kept until a backend is known to have read them; `none` = each is sent at most once. Default 1 MiB. */
   readonly replay: number | "none";
-  /** Milliseconds. Default 10 s. */
+  /** Milliseconds that a backend that is left in order may take to finish. Default 10 s. */
   readonly drain: number;
-  /** Close codes that mean a failure. */
+  /** Close codes of a backend that mean that it failed. Default 1001, 1005, 1006, 1011 to 1013. */
   readonly abnormalCodes: readonly number[];
-  /** Allowed origins; undefined = all. */
+  /** Allowed origins of browsers' pages; undefined = all. */
   readonly origins: readonly string[] | undefined;
+  /** Fields of the request that backends don't get. Default none. */
   readonly blockHeaders: readonly string[];
+  /** Fields of a backend's 101 that clients get. Default Set-Cookie. */
   readonly passHeaders: readonly string[];
+  /** The field that marks a re-dial. Default X-Balancer-Reconnect. */
   readonly reconnectHeader: string;
 }
 

@@ -137,7 +137,7 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
     ),
   ),
   dialer: optional(name("A plugin's BackendDialer chooses and dials.")),
-  websocket: maybe(websocket),
+  websocket,
 }).transform(({ backends, subclusters, ...rest }) => ({
   ...rest,
   subclusters: subclusters ??

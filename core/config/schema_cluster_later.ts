@@ -28,6 +28,7 @@ import {
   list,
   listWithDefault,
   mapping,
+  mappingOfDefaults,
   maybe,
   optional,
   required,
@@ -109,41 +110,44 @@ export const tls: z.ZodType<BackendTlsConfig> = mapping("TLS to backends.", {
 });
 
 /** `clusters[].websocket` */
-export const websocket: z.ZodType<WebSocketConfig> = mapping("WebSocket.", {
-  mode: withDefault(
-    "session",
-    choice("Messages or bytes.", [
+export const websocket: z.ZodType<WebSocketConfig> = mappingOfDefaults(
+  "WebSocket.",
+  {
+    mode: withDefault(
       "session",
-      "tunnel",
-    ]),
-  ),
-  pingInterval: withDefault("20s", duration("Between two pings.")),
-  pongTimeout: withDefault("10s", duration("Until a pong must be there.")),
-  hold: withDefault("10s", duration("A client is held without a backend.")),
-  maxMessage: withDefault("16MiB", size("Bytes of one message.")),
-  replay: withDefault("1MiB", replay("Bytes kept for a replay, or none.")),
-  drain: withDefault("10s", duration("How long sessions may move away.")),
-  abnormalCodes: listWithDefault(
-    [1001, 1005, 1006, 1011, 1012, 1013],
-    "Close codes that mean a failure.",
-    required(integer("A close code.", { min: 1000, max: 4999 })),
-  ),
-  origins: maybe(list("Allowed origins.", required(text("An origin.")))),
-  blockHeaders: listWithDefault(
-    [],
-    "Fields of the request that backends don't get.",
-    required(token("A field's name.")),
-  ),
-  passHeaders: listWithDefault(
-    ["Set-Cookie"],
-    "Fields of the response that clients get.",
-    required(token("A field's name.")),
-  ),
-  reconnectHeader: withDefault(
-    "X-Balancer-Reconnect",
-    token("The field that marks a re-dial."),
-  ),
-});
+      choice("Messages or bytes.", [
+        "session",
+        "tunnel",
+      ]),
+    ),
+    pingInterval: withDefault("20s", duration("Between two pings.")),
+    pongTimeout: withDefault("10s", duration("Until a pong must be there.")),
+    hold: withDefault("10s", duration("A client is held without a backend.")),
+    maxMessage: withDefault("16MiB", size("Bytes of one message.")),
+    replay: withDefault("1MiB", replay("Bytes kept for a replay, or none.")),
+    drain: withDefault("10s", duration("How long sessions may move away.")),
+    abnormalCodes: listWithDefault(
+      [1001, 1005, 1006, 1011, 1012, 1013],
+      "Close codes that mean a failure.",
+      required(integer("A close code.", { min: 1000, max: 4999 })),
+    ),
+    origins: maybe(list("Allowed origins.", required(text("An origin.")))),
+    blockHeaders: listWithDefault(
+      [],
+      "Fields of the request that backends don't get.",
+      required(token("A field's name.")),
+    ),
+    passHeaders: listWithDefault(
+      ["Set-Cookie"],
+      "Fields of the response that clients get.",
+      required(token("A field's name.")),
+    ),
+    reconnectHeader: withDefault(
+      "X-Balancer-Reconnect",
+      token("The field that marks a re-dial."),
+    ),
+  },
+);
 
 function replay(description: string): Scalar<number | "none"> {
   const bytes = size(description);

@@ -36,7 +36,6 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "clusters[].requestBuffer" },
   { path: "clusters[].tls" },
   { path: "clusters[].dialer" },
-  { path: "clusters[].websocket" },
   { path: "cache" },
   { path: "admin.backendCluster" },
 ];

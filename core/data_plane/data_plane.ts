@@ -19,6 +19,7 @@ import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import { Session } from "../session/session.ts";
+import type { WebSocketSession } from "../session/websocket_session.ts";
 import type { Transaction } from "../session/transaction.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
@@ -64,6 +65,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly backends: BackendRegistry;
   readonly plugins: PlanePlugins;
   readonly sessions = new Set<Session>();
+  readonly websockets = new Map<string, WebSocketSession>();
   readonly listeners: BoundListeners;
   current: Snapshot;
   draining = false;
@@ -118,6 +120,11 @@ export class DataPlane implements PlaneControl, SessionHost {
       histogram: metrics.eventLoopLag.series(),
     });
     metrics.sessionsOpen.collect(() => this.sessions.size);
+    metrics.websocketBuffered.collect(() => {
+      let sum = 0;
+      for (const { proxy } of this.websockets.values()) sum += proxy.buffered;
+      return sum;
+    });
     for (const direction of ["in", "out"] as const) {
       metrics.bytes.collect(
         () => parts.env.clientBytes[direction],
@@ -176,6 +183,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     const swapped = this.listeners.commit(pending.listeners);
     this.#retireUnused();
     this.#drainOrphans();
+    for (const session of this.websockets.values()) this.#moveOrphan(session);
     old.release();
     await swapped;
   }
@@ -199,6 +207,9 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   backendChanged(event: BackendEvent): Promise<void> {
     this.plugins.backendChanged(event);
+    for (const session of this.websockets.values()) {
+      if (session.cluster === event.cluster) followBackend(session, event);
+    }
     return Promise.resolve();
   }
 
@@ -213,7 +224,10 @@ export class DataPlane implements PlaneControl, SessionHost {
     const { clock } = this.env;
     let cancel = clock.after(timeout, () => {
       this.#cut();
-      cancel = clock.after(CUT_GRACE, resolve);
+      cancel = clock.after(CUT_GRACE, () => {
+        this.#cutRest();
+        resolve();
+      });
     });
     await idle;
     cancel();
@@ -223,7 +237,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.draining = true;
     this.#ended = true;
     await this.listeners.close();
-    this.#cut();
+    this.#cutRest();
     this.#lag[Symbol.dispose]();
     if (this.#pending !== undefined) await this.discard(this.#pending.revision);
     const old = this.current;
@@ -251,6 +265,16 @@ export class DataPlane implements PlaneControl, SessionHost {
       this.#refusals.note(session, session.error);
     }
     if (this.sessions.size === 0) this.#idle?.();
+  }
+
+  websocketOpened(session: WebSocketSession): void {
+    this.websockets.set(session.id, session);
+    // It may have begun under a config that is gone.
+    this.#moveOrphan(session);
+  }
+
+  websocketEnded(session: WebSocketSession): void {
+    this.websockets.delete(session.id);
   }
 
   count(transaction: Transaction): void {
@@ -366,11 +390,43 @@ export class DataPlane implements PlaneControl, SessionHost {
     }
   }
 
-  /** Ends every session now. */
+  /** A WebSocket session whose backend is gone goes to another one. */
+  #moveOrphan(session: WebSocketSession): void {
+    const cluster = this.current.cluster(session.cluster);
+    if (cluster === undefined) return;
+    if (cluster.find(session.backendId) === undefined) {
+      session.proxy.move("drain", { must: true });
+    }
+  }
+
+  /** Ends every session now: WebSocket ones with a Close that their clients get, if they listen. */
   #cut(): void {
+    const reason = new ProxyError("shutting_down", "The proxy shuts down");
+    const told = new Set<Session>();
+    for (const { transaction, proxy } of this.websockets.values()) {
+      proxy.close(1001, "The proxy shuts down");
+      told.add(transaction.session);
+    }
+    for (const session of this.sessions) {
+      if (!told.has(session)) session.abort(reason);
+    }
+  }
+
+  /** Ends what did not end by itself. */
+  #cutRest(): void {
     const reason = new ProxyError("shutting_down", "The proxy shuts down");
     for (const session of this.sessions) session.abort(reason);
   }
+}
+
+/** A backend that is drained is left; one that may be back is tried by who waits for any. */
+function followBackend(
+  { backendId, proxy }: WebSocketSession,
+  { backend, kind, to }: BackendEvent,
+): void {
+  const leaves = kind === "admin" && (to === "drain" || to === "maintenance");
+  if (leaves && backend === backendId) proxy.move("drain", { must: false });
+  else proxy.retry();
 }
 
 function refusal(thrown: unknown): Error {

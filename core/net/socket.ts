@@ -73,7 +73,7 @@ export class Socket implements Expiring {
   #lent = false;
   /** What the last read says about the buffer's size: it was filled, or hardly used. */
   #fit: "tight" | "right" | "loose" = "right";
-  readonly #floor: BufferPool;
+  #floor: BufferPool;
 
   constructor(conn: ByteConn, options: SocketOptions) {
     this.#conn = conn;
@@ -258,6 +258,16 @@ export class Socket implements Expiring {
     if (pool.size <= this.bytes.length) return false;
     this.#moveTo(pool.take());
     return true;
+  }
+
+  /**
+   * It is about to be long-lived and mostly silent: its smallest buffer is the
+   * smallest there is, and no head lies in it any more.
+   */
+  settle(): void {
+    this.#floor = this.#options.buffers.small;
+    this.unpin();
+    this.shrink();
   }
 
   /** Back to the smallest buffer, where all is consumed: what an idle connection holds is its memory. */

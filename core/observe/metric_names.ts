@@ -134,6 +134,34 @@ export const PROXY_METRICS = {
     labels: ["cluster", "backend", "state"],
     merge: "sum",
   },
+  websocketSessionsOpen: {
+    type: "gauge",
+    name: "headrace_websocket_sessions_open",
+    help: "WebSocket sessions by the backend that they are on",
+    labels: ["cluster", "backend"],
+    merge: "sum",
+  },
+  websocketFailovers: {
+    type: "counter",
+    name: "headrace_websocket_failovers_total",
+    help: "WebSocket sessions that came to another backend, by reason",
+    labels: ["cluster", "reason"],
+  },
+  websocketReplayed: {
+    type: "counter",
+    name: "headrace_websocket_replayed_total",
+    help:
+      "Messages that were sent to a second backend, as the first one was not known to have read them",
+    labels: [],
+  },
+  websocketBuffered: {
+    type: "gauge",
+    name: "headrace_websocket_buffered_bytes",
+    help:
+      "Memory for messages of WebSocket sessions that wait or may be sent again",
+    labels: [],
+    merge: "sum",
+  },
   handlerErrors: {
     type: "counter",
     name: "headrace_handler_errors_total",
@@ -166,6 +194,13 @@ export const PROXY_METRICS = {
     help: "Time of handlers; sync ones are timed by sample",
     labels: ["plugin", "point"],
     buckets: HANDLER_SECONDS,
+  },
+  websocketGap: {
+    type: "histogram",
+    name: "headrace_websocket_failover_gap_seconds",
+    help: "How long WebSocket sessions were without a backend",
+    labels: [],
+    buckets: REQUEST_SECONDS,
   },
   eventLoopLag: {
     type: "histogram",

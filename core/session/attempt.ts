@@ -24,7 +24,10 @@ export class Attempt {
   addresses: SocketAddress[] = [];
   /** The response of the last head that came, while its fields can be read. */
   response: Response | undefined;
-  readonly reconnect = false;
+  /** A WebSocket session that lives is dialled anew. */
+  readonly reconnect: boolean;
+  /** The key of its WebSocket handshake. */
+  websocketKey = "";
   status = 0;
   error: ProxyError | undefined;
   /** It wants this backend and no other: a cookie or a handler says so. */
@@ -48,11 +51,13 @@ export class Attempt {
     backend: Backend,
     permit: Permit | undefined,
     request: Request,
+    reconnect: boolean,
   ) {
     this.number = number;
     this.cluster = cluster;
     this.backend = backend;
     this.request = request;
+    this.reconnect = reconnect;
     this.#permit = permit;
   }
 

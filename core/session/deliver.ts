@@ -11,6 +11,7 @@ import { stopUpload } from "./forward.ts";
 import { failureReply, type Reply, replyOf } from "./reply.ts";
 import type { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
+import { serveWebSocket } from "./serve_websocket.ts";
 import { STATES } from "./states.ts";
 
 /**
@@ -29,7 +30,9 @@ export async function deliver(
   if (reply === "close") return reply;
   const { attempt } = first;
   if (reply.response.status === 101) {
-    await tunnel(transaction, reply.response, attempt!);
+    await (transaction.websocket === undefined
+      ? tunnel(transaction, reply.response, attempt!)
+      : serveWebSocket(transaction, reply.response, attempt!));
     return "sent";
   }
   const before = exchange.bytesOut;

@@ -14,14 +14,25 @@ import { hasBody, Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import { Tries } from "./tries.ts";
 import { STATES } from "./states.ts";
+import {
+  checkHandshake,
+  openHandshake,
+  switchReply,
+} from "./websocket_handshake.ts";
+
+/** Asks backends until one answers. Throws or rejects with a ProxyError. */
+export function forward(transaction: Transaction): Promise<Outcome> {
+  openHandshake(transaction);
+  return ask(transaction, new Tries(transaction));
+}
 
 /**
- * Asks backends until one answers: an attempt and, after one that failed or that
- * a handler dropped, the next. Rejects with the last attempt's ProxyError.
+ * An attempt and, after one that failed or that a handler dropped, the next.
+ * Rejects with the last attempt's ProxyError.
  */
-export async function forward(
+export async function ask(
   transaction: Transaction,
-  tries: Tries = new Tries(transaction),
+  tries: Tries,
 ): Promise<Outcome> {
   transaction.move(STATES.forward);
   const attempt = tries.next();
@@ -61,15 +72,16 @@ export async function forward(
     }
 
     await connection.send(
-      outgoingRequest(transaction, attempt),
+      outgoingRequest(transaction, attempt, tries.again),
       tries.body,
     );
-    transaction.exchange.watch();
+    if (tries.again === undefined) transaction.exchange.watch();
     const timeout = responseTimeout(transaction, attempt);
     for (;;) {
       transaction.move(STATES.wait);
       attempt.response = undefined;
       const head = await connection.readHead(timeout);
+      checkHandshake(transaction, attempt, head, tries.again);
       const response = attempt.response = responseOf(transaction, head);
       attempt.status = head.status;
       const final = head.status >= 200 || head.status === 101;
@@ -83,9 +95,13 @@ export async function forward(
       }
       if (final) {
         if (tries.afterStatus(attempt)) break;
-        return backendReply(transaction, attempt, response);
+        return backendReply(
+          transaction,
+          attempt,
+          switchReply(transaction, response) ?? response,
+        );
       }
-      if (transaction.exchange.takesInterim) {
+      if (transaction.exchange.takesInterim && tries.again === undefined) {
         await transaction.exchange.sendInterim(response);
       }
     }
@@ -94,7 +110,7 @@ export async function forward(
     await stopUpload(transaction, attempt);
     if (!tries.afterFailure(attempt, error)) throw error;
   }
-  return await forward(transaction, tries);
+  return await ask(transaction, tries);
 }
 
 /** What the attempt's connection begins with: whom the backend is to take for the client. */

@@ -7,6 +7,7 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { PlaneEnv } from "./env.ts";
 import type { Session } from "./session.ts";
+import type { WebSocketSession } from "./websocket_session.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A data plane as its sessions see it. */
@@ -20,6 +21,10 @@ export interface SessionHost {
   opened(session: Session): void;
   /** It is over. */
   ended(session: Session): void;
+  /** A WebSocket session is there, to be listed and moved. */
+  websocketOpened(session: WebSocketSession): void;
+  /** It is over. */
+  websocketEnded(session: WebSocketSession): void;
   /** A transaction is over: counts it. */
   count(transaction: Transaction): void;
   /** A handler's `retry` of this backend's response could not be followed: counts it. */

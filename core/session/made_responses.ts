@@ -128,6 +128,10 @@ export function forFailure(
     ["cache-control", "no-store"],
   ]);
   if (status === 405) headers.add("allow", ALLOWED_METHODS);
+  // RFC 6455 §4.4: a client that speaks another version learns ours.
+  if (code === "websocket_handshake") {
+    headers.add("sec-websocket-version", "13");
+  }
   return fromParts({ status, headers, body }, request?.method, "proxy");
 }
 

@@ -11,11 +11,13 @@ import { backendHost, type BackendUrl } from "../config/backend_url.ts";
 import type { Attempt } from "./attempt.ts";
 import { hopsLeft } from "./max_forwards.ts";
 import type { Transaction } from "./transaction.ts";
+import type { Again } from "./tries.ts";
 
-/** The request of an attempt. Throws `loop_detected`. */
+/** The request of an attempt; of a WebSocket session that dials anew with `again`. Throws `loop_detected`. */
 export function outgoingRequest(
   transaction: Transaction,
   attempt: Attempt,
+  again?: Again,
 ): OutgoingRequest {
   const head = transaction.head!;
   const { request, backend: { url } } = attempt;
@@ -25,10 +27,15 @@ export function outgoingRequest(
   const forwarded = forwardedFields(transaction, original);
   const hops = hopsLeft(request.method, original);
   // What the backend gets of these must not show in the client's request.
-  const changes = host !== undefined || hops !== undefined;
+  const { websocket } = transaction;
+  const changes = host !== undefined || hops !== undefined ||
+    websocket !== undefined;
   const fields = changes ? original.copy() : original;
   if (host !== undefined) fields.put("host", host);
   if (hops !== undefined) fields.put("max-forwards", String(hops - 1));
+  if (websocket !== undefined) {
+    attempt.websocketKey = websocket.askBackend(fields, again);
+  }
   return {
     method: request.method,
     target: url.prefix === "" ? request.target : join(url, request.target),

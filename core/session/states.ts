@@ -86,7 +86,7 @@ export const TRANSACTION_STATES = [
   {
     state: "wait",
     point: "readResponseHeader",
-    next: ["wait", "respond", "forward"],
+    next: ["wait", "respond", "forward", "tunnel"],
     does: "sends the request and waits for a head; interim ones are passed on",
   },
   {
@@ -104,8 +104,9 @@ export const TRANSACTION_STATES = [
   {
     state: "tunnel",
     point: null,
-    next: ["finished"],
-    does: "relays bytes after a 101",
+    next: ["forward", "finished"],
+    does:
+      "relays bytes or messages after a 101; a WebSocket session dials anew from here",
   },
   {
     state: "finished",

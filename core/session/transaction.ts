@@ -16,6 +16,7 @@ import type { Timings } from "../plugin.ts";
 import type { Product, Rule } from "../route/product.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
+import type { Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
 import {
   believedOrigin,
@@ -59,6 +60,8 @@ export class Transaction implements HandlerOwner, RequestContext {
   head: RequestHead | undefined;
   request: Request | undefined;
   response: Response | undefined;
+  /** The opening handshake where it is to become a WebSocket session. */
+  websocket: Handshake | undefined;
   error: ProxyError | undefined;
   status = 0;
   bytesIn = 0;

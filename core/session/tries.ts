@@ -14,6 +14,9 @@ import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
 import type { Transaction } from "./transaction.ts";
 
+/** Attempts of one transaction that are remembered: the first and the latest. */
+const MAX_KEPT = 64;
+
 /** Methods that may be sent twice, whatever a config says (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set([
   "GET",
@@ -24,8 +27,18 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "TRACE",
 ]);
 
+/** A WebSocket session that looks for another backend. */
+export interface Again {
+  /** The id of the backend that is left and not to be asked; undefined where any will do. */
+  readonly leaving: string | undefined;
+  /** Messages that may come for the second time. */
+  readonly replayed: number;
+}
+
 /** The attempts of one transaction. */
 export class Tries {
+  /** Undefined but for a session that lives already. */
+  readonly again: Again | undefined;
   /** The request's body, kept to be sent again where that may come to it. */
   readonly body: BodyReader | null;
   /** A pooled connection was dead: the next one is new. */
@@ -40,12 +53,24 @@ export class Tries {
   #crossed = 0;
 
   /** Throws `blackholed`. */
-  constructor(transaction: Transaction) {
+  constructor(transaction: Transaction, again?: Again) {
+    const name = transaction.cluster!;
     this.#transaction = transaction;
-    this.#cluster = transaction.snapshot.cluster(transaction.cluster!)!;
+    this.again = again;
+    // A session outlives snapshots: a new backend is one of the current config's.
+    this.#cluster =
+      (again && transaction.session.plane.current.cluster(name)) ??
+        transaction.snapshot.cluster(name)!;
     this.#cluster.life.budget.request(transaction.begunAt);
     this.body = this.#keepBody();
+    this.#leave(again?.leaving);
     this.#backend = this.#stickyBackend() ?? this.#pick();
+  }
+
+  /** Excludes a backend that is left. */
+  #leave(id: string | undefined): void {
+    const backend = id === undefined ? undefined : this.#cluster.find(id);
+    if (backend !== undefined) this.#exclude(backend);
   }
 
   /** The next attempt; the first one throws `no_backend` where there is none. */
@@ -66,14 +91,17 @@ export class Tries {
     }
     const { attempts } = this.#transaction;
     const attempt = new Attempt(
-      attempts.length + 1,
+      (attempts.at(-1)?.number ?? 0) + 1,
       this.#cluster,
       backend,
       permit,
       this.#requestOfAttempt(),
+      this.again !== undefined,
     );
     attempt.pinned = this.#sticky;
     attempts.push(attempt);
+    // A session that lives for weeks must not keep every dial.
+    if (attempts.length > MAX_KEPT) attempts.splice(1, 1);
     return attempt;
   }
 
@@ -86,7 +114,7 @@ export class Tries {
       (free) => pinned ? free === backend : this.#cluster.mayServe(free, tried),
       queue,
     );
-    this.#transaction.exchange.watch();
+    if (this.again === undefined) this.#transaction.exchange.watch();
     return attempt.wait(waiting);
   }
 
@@ -105,6 +133,11 @@ export class Tries {
       this.#backend = attempt.backend;
       this.#rewind();
       return true;
+    }
+    // Each backend may be asked for a WebSocket once: nobody has begun to work.
+    if (this.#transaction.websocket !== undefined) {
+      return error.side === "backend" &&
+        this.#elsewhere(attempt, { budgeted: false });
     }
     if (!retries.followsFailure(error)) return false;
     if (!unheard && !this.#isRepeatable(attempt, retries.mayRepeat(method))) {
@@ -165,7 +198,8 @@ export class Tries {
     { budgeted }: { readonly budgeted: boolean },
   ): boolean {
     const { retries, life } = this.#cluster;
-    if (this.#retries >= retries.max) return false;
+    const websocket = this.#transaction.websocket !== undefined;
+    if (!websocket && this.#retries >= retries.max) return false;
     this.#exclude(attempt.backend);
     const next = this.#pick();
     if (next === undefined) return false;
@@ -186,7 +220,8 @@ export class Tries {
     this.#tried = {
       excluded,
       subcluster: this.#tried?.subcluster ?? backend.subcluster,
-      mayCross: this.#crossed < this.#cluster.retries.crossSubcluster,
+      mayCross: this.#transaction.websocket !== undefined ||
+        this.#crossed < this.#cluster.retries.crossSubcluster,
     };
   }
 
@@ -208,7 +243,9 @@ export class Tries {
     const id = cookie === undefined ? undefined : sticky.read(cookie);
     const backend = id === undefined ? undefined : this.#cluster.find(id);
     const now = this.#transaction.session.env.clock.wall();
-    if (backend?.health.serves(now) !== true) return undefined;
+    if (
+      backend?.health.serves(now) !== true || this.#tried?.excluded.has(backend)
+    ) return undefined;
     this.#sticky = true;
     return backend;
   }

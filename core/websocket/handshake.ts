@@ -136,7 +136,7 @@ export class Handshake {
   }
 
   /** The fields of the client's 101. */
-  answerClient(head: ResponseHead): ListFields {
+  answerClient(head: Pick<ResponseHead, "fields">): ListFields {
     const answer = new ListFields();
     for (const name of this.#rules.passHeaders) {
       for (const value of head.fields.getAll(name)) answer.add(name, value);

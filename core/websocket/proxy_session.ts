@@ -104,6 +104,9 @@ const UNSENT = 64 << 10;
 /** A fence follows so many bytes, whatever the time. */
 const FENCE_AFTER = 32 << 10;
 
+/** A fence follows the one before by so much, in milliseconds: what a crash may have sent twice is no older. */
+const FENCE_INTERVAL = 20;
+
 /** A session. */
 export class ProxySession implements Expiring {
   /** Each sweep looks after fences and silence. */
@@ -278,9 +281,13 @@ export class ProxySession implements Expiring {
     const full = this.#log.size >= this.#bound;
     let flushed: Promise<void> | undefined;
     if (up !== undefined) {
-      up.asked(this.#clock.now());
-      const due = full || up.unfenced >= FENCE_AFTER;
-      if (due && this.#settings.replay !== undefined) this.#fence(up);
+      const now = this.#clock.now();
+      up.asked(now);
+      if (
+        this.#settings.replay !== undefined &&
+        (full || up.unfenced >= FENCE_AFTER ||
+          now - up.lastFenceAt >= FENCE_INTERVAL)
+      ) this.#fence(up, now);
       flushed = up.link.flush();
     }
     if (!full) return flushed;
@@ -289,8 +296,9 @@ export class ProxySession implements Expiring {
     return flushed === undefined ? promise : flushed.then(() => promise);
   }
 
-  #fence(up: Upstream): void {
+  #fence(up: Upstream, now = this.#clock.now()): void {
     if (up.fence !== undefined) return;
+    up.lastFenceAt = now;
     up.putFence(this.#deadlines.now);
     up.link.flush();
   }

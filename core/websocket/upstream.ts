@@ -39,7 +39,9 @@ export class Upstream {
   fence: number | undefined;
   /** When the fence was sent, or something came last since. */
   fencedAt = 0;
-  /** Bytes sent since the last fence. */
+  /** When the last fence was put. */
+  lastFenceAt = -Infinity;
+  /** Bytes sent since then. */
   unfenced = 0;
   /** Milliseconds from a message to the next one that comes back, the longest of late. */
   answerTime = 0;

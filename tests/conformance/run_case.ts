@@ -35,7 +35,11 @@ export const WHOLE: Cut = (bytes) => [bytes];
 const LISTENER = {
   timeouts: { header: "2s", body: "3s", write: "3s", keepAlive: "2s" },
 };
-const CLUSTER = { timeouts: { connect: "1s", response: "2s", read: "2s" } };
+const CLUSTER = {
+  timeouts: { connect: "1s", response: "2s", read: "2s" },
+  // The cases' upgrades are tunnels: their backends answer keys and speak bytes of their own.
+  websocket: { mode: "tunnel" },
+};
 
 /** Runs it; what was not met, in words. */
 export async function runCase(

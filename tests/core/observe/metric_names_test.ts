@@ -19,11 +19,16 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "gauge headrace_backend_up{cluster,backend}",
     "counter headrace_backend_state_changes_total{cluster,backend,kind,to}",
     "gauge headrace_pool_connections{cluster,backend,state}",
+    "gauge headrace_websocket_sessions_open{cluster,backend}",
+    "counter headrace_websocket_failovers_total{cluster,reason}",
+    "counter headrace_websocket_replayed_total{}",
+    "gauge headrace_websocket_buffered_bytes{}",
     "counter headrace_handler_errors_total{plugin,point}",
     "counter headrace_reloads_total{result}",
     "histogram headrace_transaction_duration_seconds{product,cluster}",
     "histogram headrace_backend_response_seconds{cluster,backend}",
     "histogram headrace_handler_duration_seconds{plugin,point}",
+    "histogram headrace_websocket_failover_gap_seconds{}",
     "histogram headrace_event_loop_lag_seconds{}",
   ]);
 });

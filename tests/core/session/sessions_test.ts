@@ -289,6 +289,7 @@ Deno.test("Attempt ends the use of its backend and of its connection once", () =
     { leave: (permit: Permit) => health.end(permit) } as never,
     health.begin()!,
     {} as never,
+    false,
   );
   assertEquals(health.load, 1);
   attempt.use({

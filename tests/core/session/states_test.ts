@@ -91,10 +91,13 @@ Deno.test("nothing leads out of closed, and from finished only to closed", () =>
 
 Deno.test("a response never becomes another one once its head is due", () => {
   for (const late of ["deliver", "tunnel"] as const) {
-    for (const early of ["respond", "forward", "locate", "head"] as const) {
+    for (const early of ["respond", "locate", "head"] as const) {
       assert(!MOVES.get(late)!.has(early), `${late} to ${early}`);
     }
   }
+  // Only a WebSocket session that lives already looks for another backend.
+  assert(!MOVES.get("deliver")!.has("forward"));
+  assert(MOVES.get("tunnel")!.has("forward"));
 });
 
 Deno.test("mayMove allows what the rows say, and no leap", () => {

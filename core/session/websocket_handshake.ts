@@ -1,0 +1,67 @@
+/**
+ * The opening handshake of a WebSocket session as part of its transaction: a
+ * request like any other, with the same callback points.
+ *
+ * @module
+ */
+import { ProxyError } from "../errors.ts";
+import type { ResponseHead } from "../message/head.ts";
+import { asksForWebSocket, Handshake } from "../websocket/handshake.ts";
+import type { Attempt } from "./attempt.ts";
+import { Response } from "./response.ts";
+import type { Transaction } from "./transaction.ts";
+import type { Again } from "./tries.ts";
+
+/**
+ * Checks a client's handshake before any backend hears of it, where its cluster
+ * keeps sessions. Throws a ProxyError.
+ */
+export function openHandshake(transaction: Transaction): void {
+  const head = transaction.head!;
+  if (!asksForWebSocket(head)) return;
+  const { websocket } = transaction.snapshot.cluster(transaction.cluster!)!
+    .config;
+  if (websocket.mode !== "session") return;
+  transaction.websocket = new Handshake(transaction.request!, websocket);
+}
+
+/**
+ * Judges a backend's final response to a handshake: a 101 must fit, a 3xx or 4xx
+ * is this client's to have, and whatever else means that another backend is to
+ * be asked. Throws a ProxyError of the backend's side.
+ */
+export function checkHandshake(
+  { websocket }: Transaction,
+  attempt: Attempt,
+  head: ResponseHead,
+  again: Again | undefined,
+): void {
+  if (websocket === undefined) return;
+  const { status } = head;
+  if (status === 101) {
+    const key = attempt.websocketKey;
+    if (again === undefined) websocket.checkResponse(head, key);
+    else websocket.checkAgain(head, key);
+  } else if (status >= 500 || (status >= 200 && status < 300)) {
+    throw new ProxyError(
+      "upgrade_refused",
+      `The backend answered the WebSocket handshake with ${status}`,
+    );
+  }
+}
+
+/** The client's own 101 for the one that a backend gave; undefined for any other response. */
+export function switchReply(
+  { websocket }: Transaction,
+  response: Response,
+): Response | undefined {
+  if (websocket === undefined || response.status !== 101) return undefined;
+  return new Response({
+    status: 101,
+    reason: response.reason,
+    fields: websocket.answerClient(response),
+    from: "backend",
+    bodyLength: undefined,
+    method: "GET",
+  });
+}
