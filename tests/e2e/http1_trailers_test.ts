@@ -187,7 +187,7 @@ Deno.test("an upgrade asks for no trailers: what is switched to has none", async
   const { request } = await relayed(
     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n" +
-      "Connection: TE, upgrade\r\nUpgrade: websocket\r\n\r\n",
+      "Connection: TE, upgrade\r\nUpgrade: echo\r\n\r\n",
   );
   assertEquals(fieldValues(request.head, "connection"), ["upgrade"]);
   assertEquals(fieldValues(request.head, "te"), []);
