@@ -486,6 +486,33 @@ export interface Transaction {
   readonly signal: AbortSignal;
   /** Registers a handler for this transaction only, also at the point that is running. */
   on<P extends PointName>(point: P, handler: HandlerAt<P>): void;
+  /**
+   * Puts the request's body, where it has one, through a transform on its way to
+   * the backend; the first registered gets the client's bytes. Up to
+   * sendRequestHeader; what is registered at forward or later is for that
+   * attempt only. A stream can be used once: with a function that makes one the
+   * request can be sent again. Throws a `RangeError` where it is too late.
+   */
+  transformRequest(transform: BodyTransform, options?: TransformOptions): void;
+  /**
+   * Puts the response's body through a transform on its way to the client; the
+   * first registered gets the backend's bytes. Up to readResponse. Its strong
+   * ETag becomes a weak one, digests and Accept-Ranges go; a 206, and what says
+   * `no-transform`, stays as it is; of HEAD and 304 only the fields change.
+   * Throws a `RangeError` where it is too late.
+   */
+  transformResponse(transform: BodyTransform, options?: TransformOptions): void;
+}
+
+/** A transform of a body, or what makes one. */
+export type BodyTransform =
+  | TransformStream<Uint8Array, Uint8Array>
+  | (() => TransformStream<Uint8Array, Uint8Array>);
+
+/** Options of a transform. */
+export interface TransformOptions {
+  /** Bytes that come out; left out = unknown: the body is sent in chunks. One that turns out wrong ends the message as broken. */
+  readonly length?: number;
 }
 
 /** Moments of a transaction in milliseconds since its start. */

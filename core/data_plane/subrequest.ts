@@ -5,9 +5,9 @@
  * @module
  */
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
-import type { BodyReader } from "../message/body.ts";
 import { isFramingField } from "../message/field_rules.ts";
 import { ListFields } from "../message/list_fields.ts";
+import { streamOf } from "../message/body_stream.ts";
 import { StreamBody } from "../message/made_bodies.ts";
 import { createPipe } from "../net/pipe.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
@@ -143,31 +143,4 @@ async function exchange(
     }
     return new Response(streamOf(reader, end), init);
   }
-}
-
-/** A body as a web stream; `end` runs when it is over or given up. */
-function streamOf(
-  body: BodyReader,
-  end: () => void,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      try {
-        if (!body.advance() && !await body.next() && !body.last) return;
-        if (body.end > body.start) {
-          controller.enqueue(
-            new Uint8Array(body.bytes.subarray(body.start, body.end)),
-          );
-        }
-        if (body.last) {
-          end();
-          controller.close();
-        }
-      } catch (thrown) {
-        end();
-        controller.error(thrown);
-      }
-    },
-    cancel: end,
-  }, { highWaterMark: 0 });
 }

@@ -6,6 +6,7 @@
  */
 import { asProxyError } from "../errors.ts";
 import { relay } from "../net/relay.ts";
+import { TransformedBody } from "../message/transformed_body.ts";
 import type { Attempt } from "./attempt.ts";
 import { stopUpload } from "./forward.ts";
 import { failureReply, type Reply, replyOf } from "./reply.ts";
@@ -13,6 +14,7 @@ import type { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import { serveWebSocket } from "./serve_websocket.ts";
 import { STATES } from "./states.ts";
+import { transformReply } from "./transforms.ts";
 
 /**
  * Sends a reply; `"close"` where a handler wants nothing to be sent. Rejects
@@ -24,7 +26,8 @@ export async function deliver(
 ): Promise<"sent" | "close"> {
   const { exchange } = transaction;
   const reply = transaction.fires("readResponse") ||
-      transaction.fires("sendResponseHeader")
+      transaction.fires("sendResponseHeader") ||
+      transaction.responseTransforms !== undefined
     ? await askHandlers(transaction, first)
     : unasked(transaction, first);
   if (reply === "close") return reply;
@@ -125,6 +128,10 @@ async function askHandlers(
     }
     transaction.response = reply.response;
   }
+  if (transaction.responseTransforms !== undefined) {
+    reply = await transformed(transaction, reply);
+    transaction.response = reply.response;
+  }
   transaction.move(STATES.deliver);
   try {
     const fired = transaction.fire(
@@ -142,6 +149,20 @@ async function askHandlers(
     transaction.response = reply.response;
   }
   return reply;
+}
+
+/** The reply behind its transforms: sendResponseHeader waits for their first output. */
+async function transformed(
+  transaction: Transaction,
+  reply: Reply,
+): Promise<Reply> {
+  try {
+    const next = transformReply(transaction, reply);
+    if (next.body instanceof TransformedBody) await next.body.prime();
+    return next;
+  } catch (thrown) {
+    return replaceFailed(transaction, reply, thrown);
+  }
 }
 
 /** A handler's failure takes the place of the response that it was to see. */

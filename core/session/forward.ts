@@ -12,6 +12,7 @@ import { outgoingRequest } from "./outgoing_request.ts";
 import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
+import { transformBody } from "./transforms.ts";
 import { Tries } from "./tries.ts";
 import { STATES } from "./states.ts";
 import {
@@ -35,6 +36,7 @@ export async function ask(
   tries: Tries,
 ): Promise<Outcome> {
   transaction.move(STATES.forward);
+  tries.forgetTransforms();
   const attempt = tries.next();
   try {
     let verdict = fire(transaction, "forward", attempt);
@@ -71,10 +73,14 @@ export async function ask(
       return await answered(transaction, attempt, verdict);
     }
 
-    await connection.send(
-      outgoingRequest(transaction, attempt, tries.again),
-      tries.body,
-    );
+    const outgoing = outgoingRequest(transaction, attempt, tries.again);
+    const chain = transaction.requestTransforms;
+    if (chain === undefined || tries.body === null) {
+      await connection.send(outgoing, tries.body);
+    } else {
+      const { body, length } = transformBody(transaction, tries.body, chain);
+      await connection.send({ ...outgoing, bodyLength: length }, body);
+    }
     if (tries.again === undefined) transaction.exchange.watch();
     const timeout = responseTimeout(transaction, attempt);
     for (;;) {

@@ -173,3 +173,8 @@ function bitsOf(states: readonly TransactionState[]): number {
 export function mayMove(from: State, to: State): boolean {
   return (from.next & to.bit) !== 0;
 }
+
+/** The bits of the states before this one, in the table's order. */
+export function bitsBefore(name: TransactionState): number {
+  return STATES[name].bit - 1;
+}

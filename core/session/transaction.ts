@@ -12,7 +12,7 @@ import { asProxyError, ProxyError } from "../errors.ts";
 import type { RequestHead } from "../message/head.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { HostParts } from "../net/host_name.ts";
-import type { Timings } from "../plugin.ts";
+import type { BodyTransform, Timings, TransformOptions } from "../plugin.ts";
 import type { Product, Rule } from "../route/product.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
@@ -42,7 +42,8 @@ import { failureReply, type Outcome } from "./reply.ts";
 import { Request, type RequestContext } from "./request.ts";
 import type { Response } from "./response.ts";
 import type { Session } from "./session.ts";
-import { mayMove, type State, STATES } from "./states.ts";
+import { bitsBefore, mayMove, type State, STATES } from "./states.ts";
+import { type Registered, registered } from "./transforms.ts";
 import { TransactionView } from "./views.ts";
 
 /** A transaction. */
@@ -60,6 +61,9 @@ export class Transaction implements HandlerOwner, RequestContext {
   head: RequestHead | undefined;
   request: Request | undefined;
   response: Response | undefined;
+  /** Undefined while there is none. */
+  requestTransforms: Registered[] | undefined;
+  responseTransforms: Registered[] | undefined;
   /** The opening handshake where it is to become a WebSocket session. */
   websocket: Handshake | undefined;
   error: ProxyError | undefined;
@@ -383,6 +387,22 @@ export class Transaction implements HandlerOwner, RequestContext {
     });
   }
 
+  /** `transaction.transformRequest` and `transformResponse`. */
+  addTransform(
+    side: "request" | "response",
+    transform: BodyTransform,
+    options: TransformOptions | undefined,
+  ): void {
+    if ((this.state.bit & OPEN_FOR[side]) === 0) {
+      throw new RangeError(
+        `Cannot transform the ${side} in state ${this.state.name}: its head is out`,
+      );
+    }
+    const one = registered(transform, options, this.#running);
+    if (side === "request") (this.requestTransforms ??= []).push(one);
+    else (this.responseTransforms ??= []).push(one);
+  }
+
   /** `transaction.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
     const bound = this.session.bind(point, run, this.#running);
@@ -390,6 +410,12 @@ export class Transaction implements HandlerOwner, RequestContext {
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
 }
+
+/** The states in which a transform of each side may still be registered. */
+const OPEN_FOR = {
+  request: bitsBefore("wait"),
+  response: bitsBefore("deliver"),
+};
 
 /** What an exchange is aborted with where a verdict closes it. */
 const CLOSED = new ProxyError("client_closed", "A handler closed it");

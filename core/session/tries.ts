@@ -51,6 +51,8 @@ export class Tries {
   #tried: Tried & { readonly excluded: Set<Backend> } | undefined;
   #retries = 0;
   #crossed = 0;
+  /** Transforms that were there before the first attempt. */
+  readonly #ownTransforms: readonly (number | undefined)[];
 
   /** Throws `blackholed`. */
   constructor(transaction: Transaction, again?: Again) {
@@ -63,8 +65,24 @@ export class Tries {
         transaction.snapshot.cluster(name)!;
     this.#cluster.life.budget.request(transaction.begunAt);
     this.body = this.#keepBody();
+    this.#ownTransforms = [
+      transaction.requestTransforms?.length,
+      transaction.responseTransforms?.length,
+    ];
     this.#leave(again?.leaving);
     this.#backend = this.#stickyBackend() ?? this.#pick();
+  }
+
+  /** What an attempt's handlers registered is for that attempt: the next one's do so again. */
+  forgetTransforms(): void {
+    const transaction = this.#transaction;
+    const [request, response] = this.#ownTransforms;
+    transaction.requestTransforms = transaction.requestTransforms
+      ?.slice(0, request ?? 0);
+    transaction.responseTransforms = transaction.responseTransforms
+      ?.slice(0, response ?? 0);
+    if (request === undefined) transaction.requestTransforms = undefined;
+    if (response === undefined) transaction.responseTransforms = undefined;
   }
 
   /** Excludes a backend that is left. */
@@ -256,6 +274,12 @@ export class Tries {
     safe = IDEMPOTENT.has(request.method),
   ): boolean {
     const { body } = this;
+    // A stream has been read: only what makes a new one can do so again.
+    const once =
+      this.#transaction.requestTransforms?.some(({ transform }) =>
+        typeof transform !== "function"
+      ) === true;
+    if (once && body !== null) return false;
     return safe && (body === null ||
       (body instanceof ReplayableBody && body.replayable));
   }

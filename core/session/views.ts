@@ -7,6 +7,7 @@
 import type { PointName } from "../callback_points.ts";
 import type {
   Attempt as AttemptFacts,
+  BodyTransform,
   ConnectionFacts,
   Failure,
   HandlerAt,
@@ -18,6 +19,7 @@ import type {
   Timings,
   TlsFacts,
   Transaction as TransactionFacts,
+  TransformOptions,
 } from "../plugin.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AnyHandler } from "./handlers.ts";
@@ -139,6 +141,18 @@ export class TransactionView implements TransactionFacts {
   }
   on<P extends PointName>(point: P, handler: HandlerAt<P>): void {
     this.#transaction.addHandler(point, handler as AnyHandler);
+  }
+  transformRequest(
+    transform: BodyTransform,
+    options?: TransformOptions,
+  ): void {
+    this.#transaction.addTransform("request", transform, options);
+  }
+  transformResponse(
+    transform: BodyTransform,
+    options?: TransformOptions,
+  ): void {
+    this.#transaction.addTransform("response", transform, options);
   }
 }
 

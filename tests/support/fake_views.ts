@@ -157,6 +157,8 @@ export function fakeTransaction(facts: TransactionFacts = {}): Transaction {
     data: new Map(),
     signal: new AbortController().signal,
     on() {},
+    transformRequest() {},
+    transformResponse() {},
     ...rest,
   };
   const request = requestFacts === null

@@ -1,0 +1,239 @@
+/**
+ * A body behind a chain of transforms that plugins brought.
+ *
+ * Nothing that a transform does can put a connection out of step: what it throws
+ * is its failure, a length that it declared is held to, and one that stands
+ * still ends.
+ *
+ * @module
+ */
+import { type FailureCode, ProxyError } from "../errors.ts";
+import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { type BodyReader, HEADROOM } from "./body.ts";
+import { streamOf } from "./body_stream.ts";
+
+/** One transform of a chain. */
+export interface TransformStage {
+  readonly stream: TransformStream<Uint8Array, Uint8Array>;
+  /** Milliseconds that it may stand still while it has something to work on. */
+  readonly timeout: number;
+  /** Told once when it was the one that failed. */
+  readonly failed: (error: ProxyError) => void;
+}
+
+/** What a chain is made with. */
+export interface TransformedBodyOptions {
+  readonly stages: readonly TransformStage[];
+  /** Bytes that come out; undefined = nobody knows. */
+  readonly length: number | undefined;
+  readonly deadlines: Deadlines;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** What comes out of the last transform. */
+export class TransformedBody implements BodyReader, Expiring {
+  bytes: Uint8Array = EMPTY;
+  start = 0;
+  end = 0;
+  last = false;
+  readonly headroom = HEADROOM;
+  readonly tailroom = 0;
+  deadline = Infinity;
+  readonly #options: TransformedBodyOptions;
+  readonly #source: WatchedBody;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #timeout: number;
+  /** Failures by stage. */
+  readonly #failures: unknown[] = [];
+  #total = 0;
+  /** The first piece was read ahead. */
+  #primed = false;
+  #stalled: ((error: ProxyError) => void) | undefined;
+
+  constructor(source: BodyReader, options: TransformedBodyOptions) {
+    this.#options = options;
+    this.#source = new WatchedBody(source);
+    this.#timeout = Math.max(...options.stages.map(({ timeout }) => timeout));
+    let readable: ReadableStream<Uint8Array> = streamOf(
+      this.#source,
+      () => this.#source.finish(),
+    );
+    options.stages.forEach(({ stream }, i) => {
+      readable.pipeTo(stream.writable).catch((thrown) => {
+        this.#failures[i] = thrown;
+      });
+      readable = stream.readable;
+    });
+    this.#reader = readable.getReader();
+  }
+
+  /** Waits for the first piece, so that a chain that fails at once can still be answered for. Rejects with a ProxyError. */
+  async prime(): Promise<void> {
+    await this.next();
+    this.#primed = true;
+  }
+
+  advance(): boolean {
+    if (this.#primed) {
+      this.#primed = false;
+      return true;
+    }
+    if (!this.last) return false;
+    this.start = this.end = 0;
+    return true;
+  }
+
+  async next(): Promise<boolean> {
+    if (this.last) return false;
+    for (;;) {
+      const chunk = await this.#read();
+      if (chunk === undefined) {
+        this.last = true;
+        this.start = this.end = 0;
+        this.#checkLength(true);
+        return false;
+      }
+      if (chunk.length === 0) continue;
+      this.#total += chunk.length;
+      this.#checkLength(false);
+      this.bytes = new Uint8Array(HEADROOM + chunk.length);
+      this.bytes.set(chunk, HEADROOM);
+      this.start = HEADROOM;
+      this.end = this.bytes.length;
+      return true;
+    }
+  }
+
+  cancel(): void {
+    if (this.last) return;
+    this.last = true;
+    // A transform that fails while it is given up has told nobody anything new.
+    this.#reader.cancel().catch(() => {});
+    this.#source.finish();
+  }
+
+  /** The chain stands still; the source's own time limits see to the source. */
+  expire(): void {
+    const { deadlines } = this.#options;
+    if (this.#source.waiting) {
+      this.deadline = deadlines.after(this.#timeout);
+      return;
+    }
+    this.#stalled?.(
+      new ProxyError(
+        "handler_timeout",
+        `A transform stood still for ${this.#timeout} ms`,
+      ),
+    );
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
+    const { deadlines } = this.#options;
+    const stalled = new Promise<never>((_, reject) => this.#stalled = reject);
+    this.deadline = deadlines.after(this.#timeout);
+    deadlines.add(this);
+    try {
+      const { value } = await Promise.race([this.#reader.read(), stalled]);
+      if (value !== undefined && !(value instanceof Uint8Array)) {
+        throw new TypeError(
+          `A transform must give bytes: it gave ${typeof value}`,
+        );
+      }
+      return value;
+    } catch (thrown) {
+      throw this.#failed(thrown);
+    } finally {
+      this.#stalled = undefined;
+      deadlines.delete(this);
+    }
+  }
+
+  #checkLength(over: boolean): void {
+    const { length } = this.#options;
+    if (length === undefined) return;
+    if (over ? this.#total === length : this.#total <= length) return;
+    throw this.#failed(
+      new ProxyError(
+        "handler_error",
+        `A transform gave ${this.#total} bytes of ${length} declared`,
+      ),
+    );
+  }
+
+  /** Blames the stage that failed first; the source's failures are its own. */
+  #failed(thrown: unknown): ProxyError {
+    const error = thrown instanceof ProxyError
+      ? thrown
+      : asStageError(thrown, "handler_error");
+    if (error.side === "plugin") {
+      const { stages } = this.#options;
+      const first = this.#failures.findIndex((each) => each !== undefined);
+      const blamed = stages[first < 0 ? stages.length - 1 : first]!;
+      blamed.failed(error);
+    }
+    this.cancel();
+    return error;
+  }
+}
+
+function asStageError(thrown: unknown, code: FailureCode): ProxyError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new ProxyError(code, `A transform failed: ${message}`, {
+    cause: thrown,
+  });
+}
+
+/** A source that tells whether it is waited for, and is given up once. */
+class WatchedBody implements BodyReader {
+  waiting = false;
+  readonly #body: BodyReader;
+  #over = false;
+
+  constructor(body: BodyReader) {
+    this.#body = body;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#body.bytes;
+  }
+  get start(): number {
+    return this.#body.start;
+  }
+  get end(): number {
+    return this.#body.end;
+  }
+  get headroom(): number {
+    return this.#body.headroom;
+  }
+  get tailroom(): number {
+    return this.#body.tailroom;
+  }
+  get last(): boolean {
+    return this.#body.last;
+  }
+
+  advance(): boolean {
+    return this.#body.advance();
+  }
+
+  async next(): Promise<boolean> {
+    this.waiting = true;
+    try {
+      return await this.#body.next();
+    } finally {
+      this.waiting = false;
+    }
+  }
+
+  cancel(): void {
+    this.#body.cancel();
+  }
+
+  /** It was read whole, or nobody wants the rest. */
+  finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (!this.#body.last) this.#body.cancel();
+  }
+}
