@@ -6,6 +6,7 @@
  */
 import type { Plugin } from "../core/plugin.ts";
 import accessLog from "./access_log.ts";
+import compress from "./compress.ts";
 import headers from "./headers.ts";
 
 /**
@@ -21,5 +22,6 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   AnyPlugin
 >([
   ["access-log", accessLog],
+  ["compress", compress],
   ["headers", headers],
 ]);

@@ -1,0 +1,230 @@
+/**
+ * Compresses responses for clients that want it: zstd, br or gzip.
+ *
+ * ```yaml
+ * listeners:
+ *   - { name: web, address: "127.0.0.1:8080" }
+ * products:
+ *   - name: site
+ *     default: true
+ *     rules: [{ respond: { status: 200, body: "hello\n" } }]
+ * plugins:
+ *   - use: "builtin:compress"
+ *     options:
+ *       codings: [br, gzip]
+ *       minBytes: 1024
+ * ```
+ *
+ * Only what gains by it: types in `types`, bodies of at least `minBytes` or of
+ * unknown length, whole ones (no 206), not coded already, and not where either
+ * side says `no-transform`. `Vary: Accept-Encoding` is added to each response
+ * that could have been compressed, and a strong ETag becomes a weak one. Server-sent
+ * events are flushed piece by piece.
+ *
+ * A secret beside what an attacker can choose is betrayed by the length of the
+ * compressed whole (BREACH). So over https a response is left alone where the
+ * request has Cookie or Authorization and the response is not `public`, unless
+ * `credentialed` says otherwise.
+ *
+ * @module
+ */
+import zlib from "node:zlib";
+import { z } from "zod";
+import type {
+  HttpRequest,
+  HttpResponse,
+  Plugin,
+  PluginContext,
+} from "../core/plugin.ts";
+import { preferredCoding } from "./accept_encoding.ts";
+
+const CODINGS = ["zstd", "br", "gzip"] as const;
+
+type Coding = (typeof CODINGS)[number];
+
+/** What mostly is text. */
+const TYPES = [
+  "text/*",
+  "application/javascript",
+  "application/json",
+  "application/ld+json",
+  "application/manifest+json",
+  "application/rss+xml",
+  "application/atom+xml",
+  "application/xml",
+  "application/xhtml+xml",
+  "application/wasm",
+  "image/svg+xml",
+];
+
+const options = z.strictObject({
+  codings: z.array(z.enum(CODINGS)).min(1).default(["zstd", "br", "gzip"])
+    .describe(
+      "Codings in the order of preference where a client likes several as much.",
+    ),
+  minBytes: z.int().min(0).default(1024)
+    .describe("Shorter bodies of known length stay as they are."),
+  types: z.array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/)).default(TYPES)
+    .describe("Media types; `text/*` stands for all of a kind."),
+  level: z.strictObject({
+    gzip: z.int().min(1).max(9).default(5),
+    br: z.int().min(0).max(11).default(4),
+    zstd: z.int().min(1).max(19).default(3),
+  }).prefault({}).describe("How hard each coding tries."),
+  credentialed: z.boolean().default(false)
+    .describe("Also what https requests with Cookie or Authorization get."),
+}).prefault({});
+
+type Options = z.infer<typeof options>;
+
+/** A compressor of node:zlib with the calls that all of them have. */
+interface Compressor {
+  write(chunk: Uint8Array, done: (error?: Error | null) => void): unknown;
+  flush(done: () => void): void;
+  end(): unknown;
+  destroy(): unknown;
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export default {
+  name: "compress",
+  options,
+  setup({ options, metrics }: PluginContext<Options>) {
+    const responses = metrics.counter(
+      "compress_responses_total",
+      "Responses that were compressed, by coding",
+      ["coding"],
+    );
+    const matches = typeMatcher(options.types);
+    return {
+      handlers: {
+        readResponse: (request, response) => {
+          if (request === undefined || !matches(response)) return;
+          if (!isWhole(response) || forbidsTransform(request, response)) return;
+          addVary(response);
+          const coding = preferredCoding(
+            request.headers.get("accept-encoding"),
+            options.codings,
+          );
+          if (coding === undefined) return;
+          if (
+            response.length !== undefined && response.length < options.minBytes
+          ) {
+            return;
+          }
+          if (!options.credentialed && mayLeak(request, response)) return;
+          response.headers.set("content-encoding", coding);
+          const live = mediaType(response) === "text/event-stream";
+          request.transaction.transformResponse(() =>
+            compression(compressorOf(coding, options), live)
+          );
+          responses.add(1, coding);
+        },
+      },
+    };
+  },
+} satisfies Plugin<Options>;
+
+/** Whether the response has, or for HEAD and 304 would have, a whole body that is not coded yet. */
+function isWhole({ status, headers }: HttpResponse): boolean {
+  if (status < 200 || status === 204 || status === 206) return false;
+  const coding = headers.get("content-encoding");
+  return coding === null || coding.toLowerCase() === "identity";
+}
+
+function forbidsTransform(
+  request: HttpRequest,
+  response: HttpResponse,
+): boolean {
+  return [request, response].some(({ headers }) =>
+    directives(headers.get("cache-control")).includes("no-transform")
+  );
+}
+
+/** Whether a secret may lie beside what an attacker chose. */
+function mayLeak(request: HttpRequest, response: HttpResponse): boolean {
+  if (request.scheme !== "https") return false;
+  const { headers } = request;
+  if (!headers.has("cookie") && !headers.has("authorization")) return false;
+  const said = directives(response.headers.get("cache-control"));
+  return !said.includes("public");
+}
+
+function directives(field: string | null): string[] {
+  return (field ?? "").toLowerCase().split(",").map((each) => each.trim());
+}
+
+function addVary({ headers }: HttpResponse): void {
+  const vary = headers.getAll("vary").join(",").toLowerCase().split(",")
+    .map((name) => name.trim());
+  if (!vary.includes("accept-encoding") && !vary.includes("*")) {
+    headers.append("vary", "Accept-Encoding");
+  }
+}
+
+function mediaType({ headers }: HttpResponse): string {
+  return (headers.get("content-type") ?? "").split(";")[0]!.trim()
+    .toLowerCase();
+}
+
+function typeMatcher(
+  types: readonly string[],
+): (response: HttpResponse) => boolean {
+  const exact = new Set(types.map((type) => type.toLowerCase()));
+  return (response) => {
+    const type = mediaType(response);
+    return exact.has(type) || exact.has(`${type.split("/")[0]}/*`);
+  };
+}
+
+function compressorOf(coding: Coding, { level }: Options): Compressor {
+  const { constants } = zlib;
+  switch (coding) {
+    case "gzip":
+      return zlib.createGzip({ level: level.gzip }) as unknown as Compressor;
+    case "br":
+      return zlib.createBrotliCompress({
+        params: { [constants.BROTLI_PARAM_QUALITY]: level.br },
+      }) as unknown as Compressor;
+    case "zstd":
+      return zlib.createZstdCompress({
+        params: { [constants.ZSTD_c_compressionLevel]: level.zstd },
+      }) as unknown as Compressor;
+  }
+}
+
+/** A compressor as a stream; `live`: what comes goes at once. */
+function compression(
+  compressor: Compressor,
+  live: boolean,
+): TransformStream<Uint8Array, Uint8Array> {
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => {});
+  return new TransformStream<Uint8Array, Uint8Array>({
+    start(controller) {
+      compressor.on("data", (chunk) => controller.enqueue(chunk));
+      compressor.on("end", () => ended.resolve());
+      compressor.on("error", (error) => {
+        ended.reject(error);
+        controller.error(error);
+      });
+    },
+    transform: (chunk) =>
+      new Promise((resolve, reject) => {
+        compressor.write(chunk, (error) => {
+          if (error) reject(error);
+          else if (live) compressor.flush(() => resolve());
+          else resolve();
+        });
+      }),
+    flush() {
+      compressor.end();
+      return ended.promise;
+    },
+    cancel() {
+      compressor.destroy();
+    },
+  } as Transformer<Uint8Array, Uint8Array>);
+}
