@@ -567,14 +567,16 @@ export interface HttpRequest {
   readonly trusted: boolean;
   /** Known from foundProduct on. */
   readonly product: string | undefined;
-  /** Known from afterLocation on; may be set to another cluster of the config up to there: throws a `RangeError` for an unknown one. */
+  /** Known from afterLocation on; may be set to another cluster of the config up to there, and at requestBuffered: throws a `RangeError` for an unknown one. */
   cluster: string | undefined;
   /** Tags that plugins set and conditions read. */
   readonly tags: Map<string, readonly string[]>;
-  /** The body's facts: whether there is one, and its length where declared. */
+  /** The body: whether there is one, its length where it is known, and all of it where it is buffered. */
   readonly body: {
     readonly present: boolean;
     readonly length: number | undefined;
+    /** The whole body, from requestBuffered on where the cluster has `requestBuffer`; else a `TypeError`. */
+    readonly read: () => Promise<Uint8Array<ArrayBuffer>>;
   };
   /** The transaction's signal. */
   readonly signal: AbortSignal;

@@ -243,7 +243,7 @@ export interface ClusterConfig {
   readonly retries: RetriesConfig | undefined;
   readonly timeouts: ClusterTimeoutsConfig;
   readonly keepAlive: KeepAliveConfig;
-  /** Not supported yet. */
+  /** Request bodies are read whole before a backend is chosen; undefined = they flow. */
   readonly requestBuffer: RequestBufferConfig | undefined;
   /** Not supported yet. */
   readonly tls: BackendTlsConfig | undefined;

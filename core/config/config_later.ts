@@ -60,9 +60,9 @@ export interface RetriesConfig {
 
 /** Request bodies that are read whole before a backend is chosen. */
 export interface RequestBufferConfig {
-  /** Bytes in memory. */
+  /** Bytes of one body in memory. */
   readonly bytes: number;
-  /** Bytes on disk; undefined = none. */
+  /** Bytes of one body on disk beyond, in the system's folder for temporary files; undefined = none. A longer body gets 413. */
   readonly disk: number | undefined;
 }
 

@@ -33,7 +33,6 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "clusters[].backends[].url", ...TLS_URL },
   { path: "clusters[].subclusters[].backends[].url", ...TLS_URL },
   { path: "clusters[].dns", harmless: ["first"] },
-  { path: "clusters[].requestBuffer" },
   { path: "clusters[].tls" },
   { path: "clusters[].dialer" },
   { path: "cache" },

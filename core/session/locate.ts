@@ -5,6 +5,10 @@
  */
 import type { PointName } from "../callback_points.ts";
 import { ProxyError } from "../errors.ts";
+import type { RequestBody } from "../message/body.ts";
+import { bufferBody, type BufferLimits } from "../message/buffered_body.ts";
+import type { OutgoingResponse } from "../message/head.ts";
+import { ListFields } from "../message/list_fields.ts";
 import type { Lookup } from "../plugin.ts";
 import {
   ALLOWED_METHODS,
@@ -37,6 +41,7 @@ const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
     transaction.move(STATES.routed);
     return ask(transaction, "afterLocation");
   },
+  bufferRequest,
   (transaction) => {
     transaction.move(STATES.lookup);
     return ask(transaction, "cacheLookupComplete", SKIPPED);
@@ -87,6 +92,39 @@ function findProduct(transaction: Transaction): void {
   transaction.product = product;
   transaction.table = transaction.listener.handlersOf(product.name);
 }
+
+/** Reads the whole body where the cluster wants that. */
+function bufferRequest(transaction: Transaction): StepResult {
+  const { requestBuffer } = transaction.snapshot
+    .cluster(transaction.cluster!)!.config;
+  const { body } = transaction.exchange;
+  return requestBuffer === undefined || body === null
+    ? undefined
+    : readWhole(transaction, body, requestBuffer);
+}
+
+async function readWhole(
+  transaction: Transaction,
+  body: RequestBody,
+  limits: BufferLimits,
+): Promise<Outcome | undefined> {
+  const { exchange, head } = transaction;
+  // Nobody behind here is asked before the body is there (RFC 9110 §10.1.1).
+  if (head!.expectsContinue && exchange.takesInterim) {
+    await exchange.sendInterim(CONTINUE);
+  }
+  transaction.buffered = await bufferBody(body, limits);
+  transaction.move(STATES.buffer);
+  return await ask(transaction, "requestBuffered");
+}
+
+const CONTINUE: OutgoingResponse = Object.freeze({
+  status: 100,
+  reason: "Continue",
+  fields: new ListFields(),
+  bodyLength: undefined,
+  hasBody: false,
+});
 
 /** The last hop that the client allows is the one that answers (RFC 9110 §7.6.2). */
 function endHere({ head, request }: Transaction): Outcome | undefined {

@@ -28,11 +28,14 @@ export function outgoingRequest(
   const hops = hopsLeft(request.method, original);
   // What the backend gets of these must not show in the client's request.
   const { websocket } = transaction;
+  // The body is whole: who waits for it was told to go on.
+  const answered = transaction.buffered !== undefined && original.has("expect");
   const changes = host !== undefined || hops !== undefined ||
-    websocket !== undefined;
+    websocket !== undefined || answered;
   const fields = changes ? original.copy() : original;
   if (host !== undefined) fields.put("host", host);
   if (hops !== undefined) fields.put("max-forwards", String(hops - 1));
+  if (answered) fields.remove("expect");
   if (websocket !== undefined) {
     attempt.websocketKey = websocket.askBackend(fields, again);
   }
@@ -40,7 +43,7 @@ export function outgoingRequest(
     method: request.method,
     target: url.prefix === "" ? request.target : join(url, request.target),
     fields,
-    bodyLength: head.bodyLength,
+    bodyLength: transaction.buffered?.length ?? head.bodyLength,
     upgrade: head.upgrade,
     // What is switched to has no trailers.
     trailers: head.takesTrailers && head.upgrade === undefined,

@@ -7,6 +7,7 @@ import type { Fields } from "../message/fields.ts";
 import type { RequestHead } from "../message/head.ts";
 import { checkFieldName } from "../message/field_rules.ts";
 import type { HttpRequest, Session, Transaction } from "../plugin.ts";
+import type { BufferedBody } from "../message/buffered_body.ts";
 import type { HostParts } from "../net/host_name.ts";
 
 /** What a request asks of the transaction that it belongs to. */
@@ -16,6 +17,8 @@ export interface RequestContext {
   readonly scheme: "http" | "https";
   readonly clientAddress: string;
   readonly trusted: boolean;
+  /** The whole body, where it is buffered. */
+  readonly buffered: BufferedBody | undefined;
   readonly product: { readonly name: string } | undefined;
   cluster: string | undefined;
   /** A Host field in parts: the same for most requests of a connection. */
@@ -176,11 +179,21 @@ export class Request implements HttpRequest {
     return this.#tags ??= new Map();
   }
 
-  get body(): { present: boolean; length: number | undefined } {
+  get body(): HttpRequest["body"] {
     const { bodyLength } = this.#head;
+    const context = this.#context;
     return {
       present: bodyLength !== 0,
-      length: bodyLength < 0 ? undefined : bodyLength,
+      length: context.buffered?.length ??
+        (bodyLength < 0 ? undefined : bodyLength),
+      read: () => {
+        if (context.buffered === undefined) {
+          throw new TypeError(
+            "Cannot read the request's body: it is buffered from requestBuffered on, where its cluster has requestBuffer",
+          );
+        }
+        return context.buffered.read();
+      },
     };
   }
 

@@ -49,8 +49,14 @@ export const TRANSACTION_STATES = [
   {
     state: "routed",
     point: "afterLocation",
-    next: ["lookup"],
+    next: ["buffer", "lookup"],
     does: "the cluster is known",
+  },
+  {
+    state: "buffer",
+    point: "requestBuffered",
+    next: ["lookup"],
+    does: "has read the whole body, where the cluster wants that",
   },
   {
     state: "lookup",

@@ -9,6 +9,7 @@
  */
 import { POINT, type PointName } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
+import type { BufferedBody } from "../message/buffered_body.ts";
 import type { RequestHead } from "../message/head.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { HostParts } from "../net/host_name.ts";
@@ -61,6 +62,8 @@ export class Transaction implements HandlerOwner, RequestContext {
   head: RequestHead | undefined;
   request: Request | undefined;
   response: Response | undefined;
+  /** The request's whole body, where its cluster has it buffered. */
+  buffered: BufferedBody | undefined;
   /** Undefined while there is none. */
   requestTransforms: Registered[] | undefined;
   responseTransforms: Registered[] | undefined;
@@ -193,6 +196,7 @@ export class Transaction implements HandlerOwner, RequestContext {
   #close(verdict: Verdict | undefined): void {
     if (verdict?.kind === "finish") this.session.closeAfter();
     this.exchange.onGone = undefined;
+    this.buffered?.dispose();
     this.move(STATES.closed);
     const { error } = this;
     this.session.error = this.brokenOff || error?.side === "client"
@@ -323,9 +327,9 @@ export class Transaction implements HandlerOwner, RequestContext {
 
   /** Sets the cluster: routing does, and handlers up to afterLocation. Throws a `RangeError`. */
   set cluster(name: string | undefined) {
-    if (this.state !== STATES.product && this.state !== STATES.routed) {
+    if ((this.state.bit & ROUTING) === 0) {
       throw new RangeError(
-        `Cannot set the cluster in state ${this.state.name}: it can be set at foundProduct and afterLocation`,
+        `Cannot set the cluster in state ${this.state.name}: it can be set at foundProduct, afterLocation and requestBuffered`,
       );
     }
     if (name === undefined || this.snapshot.cluster(name) === undefined) {
@@ -410,6 +414,9 @@ export class Transaction implements HandlerOwner, RequestContext {
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
 }
+
+/** The states in which a cluster may be set. */
+const ROUTING = STATES.product.bit | STATES.routed.bit | STATES.buffer.bit;
 
 /** The states in which a transform of each side may still be registered. */
 const OPEN_FOR = {

@@ -9,6 +9,7 @@ import type { BackendConnection } from "../connect/backend_connection.ts";
 import type { Preface } from "../connect/preface.ts";
 import { ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
+import { BufferedBody } from "../message/buffered_body.ts";
 import { ReplayableBody } from "../message/replayable_body.ts";
 import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
@@ -281,11 +282,12 @@ export class Tries {
       ) === true;
     if (once && body !== null) return false;
     return safe && (body === null ||
-      (body instanceof ReplayableBody && body.replayable));
+      (isRewindable(body) && body.replayable));
   }
 
   #keepBody(): BodyReader | null {
-    const { exchange, head, request } = this.#transaction;
+    const { buffered, exchange, head, request } = this.#transaction;
+    if (buffered !== undefined) return buffered;
     const { body } = exchange;
     const { retries } = this.#cluster;
     if (
@@ -297,7 +299,7 @@ export class Tries {
   }
 
   #rewind(): void {
-    if (this.body instanceof ReplayableBody) this.body.rewind();
+    if (this.body !== null && isRewindable(this.body)) this.body.rewind();
   }
 
   /** Each attempt has its own copy, where handlers could change it. */
@@ -310,4 +312,10 @@ export class Tries {
       ? request.copy()
       : request;
   }
+}
+
+function isRewindable(
+  body: BodyReader,
+): body is ReplayableBody | BufferedBody {
+  return body instanceof ReplayableBody || body instanceof BufferedBody;
 }

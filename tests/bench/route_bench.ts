@@ -136,6 +136,7 @@ function requestOf(
       trusted: false,
       product: undefined,
       cluster: undefined,
+      buffered: undefined,
       // As a session does: the last Host field's parts are kept.
       splitHost: () => parts,
     },

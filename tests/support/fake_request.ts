@@ -55,7 +55,11 @@ export class FakeRequest implements HttpRequest {
   readonly trusted: boolean;
   readonly tags: Map<string, readonly string[]>;
   readonly product: string | undefined = undefined;
-  readonly body = { present: false, length: 0 };
+  readonly body = {
+    present: false,
+    length: 0,
+    read: () => Promise.resolve(new Uint8Array()),
+  };
   readonly signal = new AbortController().signal;
   method: string;
   path: string;

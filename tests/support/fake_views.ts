@@ -204,7 +204,11 @@ function makeRequest(
     product: "shop",
     cluster: "api",
     tags: new Map(),
-    body: { present: false, length: 0 },
+    body: {
+      present: false,
+      length: 0,
+      read: () => Promise.resolve(new Uint8Array()),
+    },
     signal: transaction.signal,
     ...rest,
   };

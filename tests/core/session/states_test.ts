@@ -19,7 +19,6 @@ import { assert, assertEquals } from "../../support/assert.ts";
 const STATELESS: readonly PointName[] = [
   "accept",
   "handshake",
-  "requestBuffered",
   "selectAlternate",
   "readCacheHeader",
   "finish",

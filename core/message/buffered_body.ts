@@ -1,0 +1,207 @@
+/**
+ * A request's body that was read whole before anybody works with it: in memory
+ * up to a bound, the rest in a file that has no name any more.
+ *
+ * @module
+ */
+import { ProxyError } from "../errors.ts";
+import { HEADROOM, type RequestBody } from "./body.ts";
+
+/** How much may be kept where. */
+export interface BufferLimits {
+  /** Bytes in memory. */
+  readonly bytes: number;
+  /** Bytes on disk beyond; undefined = none. */
+  readonly disk: number | undefined;
+}
+
+/** Bytes of the file that are read at a time. */
+const PIECE = 64 << 10;
+
+const EMPTY = new Uint8Array(HEADROOM);
+
+/**
+ * Reads a body whole. Rejects with a ProxyError: the body's own, `body_too_large`
+ * for one that exceeds both bounds, `buffer_failed` where the disk does not take it.
+ */
+export async function bufferBody(
+  source: RequestBody,
+  limits: BufferLimits,
+): Promise<BufferedBody> {
+  const buffered = new BufferedBody(limits);
+  try {
+    while (!source.last) {
+      if (!source.advance() && !await source.next()) continue;
+      const { bytes, start, end } = source;
+      await buffered.append(bytes.subarray(start, end));
+    }
+    return buffered;
+  } catch (thrown) {
+    buffered.dispose();
+    throw thrown;
+  }
+}
+
+/** A whole body; can be read again and again. */
+export class BufferedBody implements RequestBody {
+  /** Bytes of the whole. */
+  length = 0;
+  bytes: Uint8Array = EMPTY;
+  start = HEADROOM;
+  end = HEADROOM;
+  readonly headroom = HEADROOM;
+  readonly tailroom = 0;
+  readonly replayable = true;
+  readonly #limits: BufferLimits;
+  /** Pieces in memory, each behind its headroom. */
+  readonly #pieces: Uint8Array[] = [];
+  #inMemory = 0;
+  #file: Deno.FsFile | undefined;
+  #onDisk = 0;
+  /** How many pieces, then bytes of the file, were given. */
+  #given = 0;
+  #position = 0;
+
+  constructor(limits: BufferLimits) {
+    this.#limits = limits;
+  }
+
+  /** Adds a piece. Rejects with a ProxyError. */
+  async append(piece: Uint8Array): Promise<void> {
+    const { bytes, disk = 0 } = this.#limits;
+    this.length += piece.length;
+    const room = Math.min(bytes - this.#inMemory, piece.length);
+    if (room > 0) this.#keep(piece.subarray(0, room));
+    if (room === piece.length) return;
+    const rest = piece.subarray(room);
+    this.#onDisk += rest.length;
+    if (this.#onDisk > disk) {
+      throw new ProxyError(
+        "body_too_large",
+        `The body exceeds the ${bytes + disk} bytes that are buffered`,
+      );
+    }
+    await this.#write(rest);
+  }
+
+  #keep(piece: Uint8Array): void {
+    const copy = new Uint8Array(HEADROOM + piece.length);
+    copy.set(piece, HEADROOM);
+    this.#pieces.push(copy);
+    this.#inMemory += piece.length;
+  }
+
+  /** The whole, for who wants to look into it. */
+  async read(): Promise<Uint8Array<ArrayBuffer>> {
+    const whole = new Uint8Array(this.length);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      whole.set(piece.subarray(HEADROOM), at);
+      at += piece.length - HEADROOM;
+    }
+    if (this.#file !== undefined) {
+      await readFully(this.#file, 0, whole.subarray(at));
+      // Who sends it goes on where it was.
+      await this.#file.seek(this.#position, Deno.SeekMode.Start);
+    }
+    return whole;
+  }
+
+  get last(): boolean {
+    return this.#given === this.#pieces.length &&
+      this.#position === this.#onDisk;
+  }
+
+  advance(): boolean {
+    const piece = this.#pieces[this.#given];
+    if (piece !== undefined) {
+      this.#given++;
+      this.#show(piece);
+      return true;
+    }
+    if (!this.last) return false;
+    this.#show(EMPTY);
+    return true;
+  }
+
+  async next(): Promise<boolean> {
+    if (this.last) return false;
+    if (this.advance()) return true;
+    const size = Math.min(PIECE, this.#onDisk - this.#position);
+    const piece = new Uint8Array(HEADROOM + size);
+    await readFully(this.#file!, this.#position, piece.subarray(HEADROOM));
+    this.#position += size;
+    this.#show(piece);
+    return true;
+  }
+
+  cancel(): void {
+    // Nothing is on its way that could be spared.
+  }
+
+  resume(): void {
+    // Nothing was given up.
+  }
+
+  /** Starts over. */
+  rewind(): void {
+    this.#given = 0;
+    this.#position = 0;
+    this.#show(EMPTY);
+  }
+
+  /** Nobody wants it any more. */
+  dispose(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #show(piece: Uint8Array): void {
+    this.bytes = piece;
+    this.end = piece.length;
+  }
+
+  async #write(piece: Uint8Array): Promise<void> {
+    try {
+      this.#file ??= await openNameless();
+      let written = 0;
+      while (written < piece.length) {
+        written += await this.#file.write(piece.subarray(written));
+      }
+    } catch (thrown) {
+      throw new ProxyError(
+        "buffer_failed",
+        `Cannot buffer the body on disk: ${
+          thrown instanceof Error ? thrown.message : thrown
+        }`,
+        { cause: thrown },
+      );
+    }
+  }
+}
+
+/** A file without a name: it is gone with the process, whatever ends that. */
+async function openNameless(): Promise<Deno.FsFile> {
+  const path = await Deno.makeTempFile({ prefix: "headrace-body-" });
+  try {
+    return await Deno.open(path, { read: true, write: true });
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+async function readFully(
+  file: Deno.FsFile,
+  position: number,
+  into: Uint8Array,
+): Promise<void> {
+  await file.seek(position, Deno.SeekMode.Start);
+  let at = 0;
+  while (at < into.length) {
+    const count = await file.read(into.subarray(at));
+    if (count === null) {
+      throw new ProxyError("buffer_failed", "The buffered body is cut short");
+    }
+    at += count;
+  }
+}
