@@ -37,6 +37,11 @@ export const FAILURES = {
   headers_too_large: { side: "client", status: 431, retry: "never" },
   coding_not_implemented: { side: "client", status: 501, retry: "never" },
   version_not_supported: { side: "client", status: 505, retry: "never" },
+  // What it sent where TLS was to begin.
+  not_tls: { side: "client", status: 0, retry: "never" },
+  bad_client_hello: { side: "client", status: 0, retry: "never" },
+  tls_name_unknown: { side: "client", status: 0, retry: "never" },
+  tls_handshake_timeout: { side: "client", status: 0, retry: "never" },
   // The client left, or takes no bytes: nothing can be sent any more.
   client_closed: { side: "client", status: 499, retry: "never" },
   client_idle: { side: "client", status: 0, retry: "never" },
@@ -70,6 +75,16 @@ export const FAILURES = {
   connect_refused: { side: "backend", status: 502, retry: "always" },
   connect_failed: { side: "backend", status: 502, retry: "always" },
   connect_timeout: { side: "backend", status: 504, retry: "always" },
+  // TLS to backends: no byte of the request was sent.
+  backend_untrusted: { side: "backend", status: 502, retry: "always" },
+  backend_wrong_name: { side: "backend", status: 502, retry: "always" },
+  backend_refused_certificate: {
+    side: "backend",
+    status: 502,
+    retry: "always",
+  },
+  backend_handshake_failed: { side: "backend", status: 502, retry: "always" },
+  backend_handshake_timeout: { side: "backend", status: 504, retry: "always" },
   backend_closed: { side: "backend", status: 502, retry: "if-reused" },
   backend_timeout: { side: "backend", status: 504, retry: "never" },
   bad_response: { side: "backend", status: 502, retry: "never" },

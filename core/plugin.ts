@@ -357,7 +357,7 @@ export interface Session {
   readonly proxy: ProxyFacts | undefined;
   /** Whether a plugin's own request opened it, not a client. */
   readonly internal: boolean;
-  /** Facts of the TLS handshake; undefined without TLS. */
+  /** Facts of the TLS handshake; undefined without TLS. Of a tcp session that is routed by SNI only the name, from its ClientHello on. */
   readonly tls: TlsFacts | undefined;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;

@@ -12,7 +12,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   net: ["message", "text"],
   message: ["net"],
   conditions: ["net", "text"],
-  config: ["net", "text"],
+  tls: ["net"],
+  config: ["net", "text", "tls"],
   observe: ["net"],
   "proxy_protocol": ["net"],
   plugins: ["net", "text"],
@@ -25,6 +26,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net",
     "observe",
     "session",
+    "tls",
   ],
   websocket: ["message", "net"],
   health: [
@@ -34,6 +36,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "message",
     "net",
     "proxy_protocol",
+    "tls",
   ],
   balance: ["config", "connect", "health", "net"],
   route: ["conditions", "config", "net"],
@@ -65,6 +68,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "proxy_protocol",
     "route",
     "snapshot",
+    "tls",
     "websocket",
   ],
   "data_plane": [
@@ -117,7 +121,7 @@ const SEAMS: Readonly<Record<string, readonly string[]>> = {
   "http1 connect": ["connect/backend_connection.ts", "connect/pool.ts"],
   "connect session": ["session/env.ts"],
   // A check dials as traffic does.
-  "health connect": ["connect/dial.ts"],
+  "health connect": ["connect/dial.ts", "connect/tls_to.ts"],
 };
 
 const core = new URL("../core/", import.meta.url).pathname;

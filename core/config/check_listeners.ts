@@ -10,11 +10,13 @@ import {
 } from "../net/address.ts";
 import type { ListenAddress } from "../net/address.ts";
 import { parsedOr } from "./check_names.ts";
+import { parseHostPattern } from "./host_pattern.ts";
 import type { Finding, Path } from "./problem.ts";
 import { formatPath } from "./problem.ts";
 import { child, entries, has, root, textAt } from "./tree.ts";
 import type { Entry } from "./tree.ts";
 import { parseSize } from "./units.ts";
+import { ValueError } from "./value_error.ts";
 
 const DEFAULT_HEADER_BYTES = 16 * 1024;
 
@@ -24,6 +26,7 @@ export function listenerFindings(tree: unknown): Finding[] {
     ...protocolFindings(listener),
     ...limitFindings(listener),
     ...proxyProtocolFindings(listener),
+    ...sniFindings(listener),
   ]);
 }
 
@@ -77,10 +80,16 @@ function protocolFindings(listener: Entry): Finding[] {
   };
   if (protocol === "tcp") {
     refuse("products", "expected only with protocol: http");
+    if (has(listener, "tls")) {
+      refuse(
+        "sni",
+        "expected either tls or sni: sni goes by TLS not ended here",
+      );
+    }
     if (!has(listener, "cluster") && !has(listener, "sni")) {
       findings.push({
         path: [...listener.path, "cluster"],
-        message: "is required with protocol: tcp",
+        message: "is required with protocol: tcp, or sni",
       });
     }
   } else if (protocol === "http") {
@@ -114,6 +123,35 @@ function proxyProtocolFindings(listener: Entry): Finding[] {
       "expected none, or trusted beside it: the networks whose PROXY header is believed",
     )
     : [];
+}
+
+/** Keys of `sni` that are no hosts, or the same host as another. */
+function sniFindings(listener: Entry): Finding[] {
+  const sni = child(listener, "sni");
+  if (sni === undefined) return [];
+  const keys = Object.keys(sni.value);
+  if (keys.length === 0) {
+    return [{ path: sni.path, message: "expected at least one host name" }];
+  }
+  const spellings = new Map<string, string>();
+  return keys.flatMap((key): Finding[] => {
+    const place = { path: [...sni.path, key], at: "key" } as const;
+    try {
+      const host = parseHostPattern(key);
+      const other = spellings.get(host);
+      spellings.set(host, key);
+      if (other === undefined) return [];
+      return [{ ...place, message: `expected this host once, ${other} is it` }];
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      const { suggestion } = error;
+      return [{
+        ...place,
+        message: "expected a host name or *.domain",
+        suggestion,
+      }];
+    }
+  });
 }
 
 function limitFindings(listener: Entry): Finding[] {

@@ -34,8 +34,14 @@ export function productFindings(tree: unknown): Finding[] {
 export function clusterFindings(tree: unknown): Finding[] {
   const top = root(tree);
   const http = httpClusters(top);
+  const bytes = clustersOfBytes(top);
   return entries(top, "clusters").flatMap((cluster) => [
     ...formFindings(cluster),
+    ...tlsFindings(
+      cluster,
+      (name) =>
+        bytes.withTls.has(name) && !bytes.plain.has(name) && !http.has(name),
+    ),
     ...(http.has(textAt(cluster, "name")?.value ?? "")
       ? tcpBackends(cluster)
       : []),
@@ -145,6 +151,32 @@ function formFindings(cluster: Entry): Finding[] {
   }];
 }
 
+/** `tls` that nothing is dialled with. */
+function tlsFindings(
+  cluster: Entry,
+  getsOnlyTls: (name: string) => boolean,
+): Finding[] {
+  if (!has(cluster, "tls")) return [];
+  const refuse = (message: string): Finding[] => [
+    { path: [...cluster.path, "tls"], at: "key", message },
+  ];
+  if (getsOnlyTls(textAt(cluster, "name")?.value ?? "")) {
+    return refuse(
+      "expected nothing: this cluster gets the TLS of sni listeners' clients",
+    );
+  }
+  const schemes = backendsOf(cluster).map((backend) => {
+    const url = textAt(backend, "url");
+    return url && parsedOr(() => parseBackendUrl(url.value))?.scheme;
+  });
+  // Backends may come later where there are none, and broken ones are told.
+  const plain = schemes.length > 0 &&
+    schemes.every((scheme) => scheme === "http");
+  return plain
+    ? refuse("expected backends with https:// or tcp:// beside it")
+    : [];
+}
+
 function tcpBackends(cluster: Entry): Finding[] {
   return backendsOf(cluster)
     .flatMap((backend) => textAt(backend, "url") ?? [])
@@ -170,6 +202,26 @@ function httpClusters(top: Entry): ReadonlySet<string> {
     if (name !== undefined) named.push(name);
   }
   return new Set(named);
+}
+
+/** Names of the clusters that tcp listeners send bytes to: the client's own TLS, or whatever comes. */
+function clustersOfBytes(
+  top: Entry,
+): {
+  readonly withTls: ReadonlySet<string>;
+  readonly plain: ReadonlySet<string>;
+} {
+  const withTls = new Set<string>();
+  const plain = new Set<string>();
+  for (const listener of entries(top, "listeners")) {
+    const cluster = textAt(listener, "cluster")?.value;
+    const sni = child(listener, "sni");
+    if (cluster !== undefined) (sni ? withTls : plain).add(cluster);
+    for (const target of Object.values(sni?.value ?? {})) {
+      if (typeof target === "string") withTls.add(target);
+    }
+  }
+  return { withTls, plain };
 }
 
 function isTrue(value: unknown): boolean {

@@ -16,7 +16,6 @@ import type {
   PassiveHealthConfig,
 } from "./config_health.ts";
 import type {
-  BackendTlsConfig,
   CacheConfig,
   HashConfig,
   ListenerTlsConfig,
@@ -86,9 +85,12 @@ export interface ListenerConfig {
   readonly tls: ListenerTlsConfig | undefined;
   readonly limits: LimitsConfig;
   readonly timeouts: ListenerTimeoutsConfig;
-  /** Where a `tcp` listener's bytes go; always undefined for `http`. */
+  /** Where a `tcp` listener's bytes go, those of no name in `sni`; always undefined for `http`. */
   readonly cluster: string | undefined;
-  /** Clusters by SNI name, `tcp` only. Not supported yet. */
+  /**
+   * `tcp` only: clusters by the name that a TLS client asks for, without ending
+   * its TLS. Lower case, ASCII; `*.domain` stands for its subdomains.
+   */
   readonly sni: Readonly<Record<string, string>> | undefined;
   /** Names of the products that an `http` listener serves; undefined = all. */
   readonly products: readonly string[] | undefined;
@@ -122,7 +124,7 @@ export interface LimitsConfig {
 
 /** How long a listener waits for a client, in milliseconds. */
 export interface ListenerTimeoutsConfig {
-  /** The whole PROXY header, and then the whole TLS handshake. Default 10 s. */
+  /** The whole PROXY header, and then the whole TLS handshake or, with `sni`, the ClientHello. Default 10 s. */
   readonly handshake: number;
   /** A request's whole head, since its first byte; on a new connection also the wait for that. Default 10 s. */
   readonly header: number;
@@ -245,7 +247,7 @@ export interface ClusterConfig {
   readonly keepAlive: KeepAliveConfig;
   /** Request bodies are read whole before a backend is chosen; undefined = they flow. */
   readonly requestBuffer: RequestBufferConfig | undefined;
-  /** Not supported yet. */
+  /** How `https` and, where it is given, `tcp` backends are dialled; undefined = by the well-known authorities. */
   readonly tls: BackendTlsConfig | undefined;
   /**
    * The PROXY header that each new connection to a backend begins with, before
@@ -285,9 +287,29 @@ export interface BackendConfig {
   readonly backup: boolean;
 }
 
+/** TLS towards backends. */
+export interface BackendTlsConfig {
+  /** Authorities to trust, and no others; undefined = the well-known ones. */
+  readonly ca: PemFile | undefined;
+  /** The name or IP address that is asked for and verified; undefined = the URL's host. */
+  readonly serverName: string | undefined;
+  /** The certificate that Headrace shows; undefined = none. Never without `key`. */
+  readonly cert: PemFile | undefined;
+  /** Its key, not encrypted. */
+  readonly key: PemFile | undefined;
+}
+
+/** A PEM file that the config names. */
+export interface PemFile {
+  /** As the config has it. */
+  readonly path: string;
+  /** What it held when the config was loaded. */
+  readonly pem: string;
+}
+
 /** How long a backend may take, in milliseconds. */
 export interface ClusterTimeoutsConfig {
-  /** To a connection. Default 2 s. */
+  /** To a connection, and then again to the end of its TLS handshake. Default 2 s. */
   readonly connect: number;
   /** To the response's head. Default 60 s. */
   readonly response: number;

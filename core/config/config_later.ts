@@ -66,14 +66,6 @@ export interface RequestBufferConfig {
   readonly disk: number | undefined;
 }
 
-/** TLS towards backends. */
-export interface BackendTlsConfig {
-  readonly ca: string | undefined;
-  readonly serverName: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-}
-
 /** WebSocket sessions. */
 export interface WebSocketConfig {
   /** `session` (default): messages, valves, failover. `tunnel`: bytes, for those who want only speed. */

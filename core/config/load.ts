@@ -26,6 +26,7 @@ import { formatPath } from "./problem.ts";
 import { quotingHintForCondition } from "./quoting.ts";
 import { reportFindings, reportSyntax, sortByPlace } from "./report.ts";
 import { applySchema } from "./schema_findings.ts";
+import { readTlsFiles, withTlsFiles } from "./tls_files.ts";
 import {
   looksSuspicious,
   octalFindings,
@@ -41,12 +42,12 @@ import { YamlSource } from "./yaml_source.ts";
 
 /** A config file and what it may draw on. */
 export interface ConfigSource {
-  /** Its path: for messages, and what `${file:…}` is relative to. */
+  /** Its path: for messages, and what the files that it names are relative to. */
   readonly path: string;
   readonly text: string;
   /** The environment variable, undefined where it is not set. */
   readonly env: (name: string) => string | undefined;
-  /** Reads the file of a `${file:…}`, by default with `Deno.readTextFile`. */
+  /** Reads a file that the config names, by default with `Deno.readTextFile`. */
   readonly readFile?: (path: string) => Promise<string>;
 }
 
@@ -70,10 +71,7 @@ export async function loadConfig(
   if (parsed.fatal) return { config: undefined, problems: parsed.problems };
   const expanded = await expand(parsed.tree, {
     env: source.env,
-    readFile: (path) =>
-      (source.readFile ?? Deno.readTextFile)(
-        resolvePath(path, source.path),
-      ),
+    readFile: (path) => readFile(source, path),
   });
   const { config, findings } = await check(source, expanded, options);
   if (config !== undefined && parsed.problems.length === 0) {
@@ -139,6 +137,7 @@ async function check(
   options: LoadOptions,
 ): Promise<Checked> {
   const tree = expanded.value;
+  const files = await readTlsFiles(tree, (path) => readFile(file, path));
   // Where one of these is, whatever else is said of the value is its shadow.
   const basic = [
     ...expanded.findings,
@@ -158,6 +157,7 @@ async function check(
     ...productFindings(tree),
     ...clusterFindings(tree),
     ...healthFindings(tree),
+    ...files.findings,
     ...pluginFindings(tree),
     ...await conditions(file, tree, options),
   ];
@@ -170,7 +170,10 @@ async function check(
   if (config === undefined || findings.length > 0) {
     return { config: undefined, findings };
   }
-  return { config: withProduct(config), findings: [] };
+  return {
+    config: withProduct(withTlsFiles(config, files)),
+    findings: [],
+  };
 }
 
 async function conditions(
@@ -219,6 +222,12 @@ function withProduct(config: Config): Config {
       }],
     }],
   };
+}
+
+function readFile(source: ConfigSource, path: string): Promise<string> {
+  return (source.readFile ?? Deno.readTextFile)(
+    resolvePath(path, source.path),
+  );
 }
 
 /** Relative to the config file's folder. */

@@ -12,6 +12,7 @@ import type { ListenAddress } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseBackendUrl } from "./backend_url.ts";
 import type { BackendUrl } from "./backend_url.ts";
+import type { PemFile } from "./config.ts";
 import { parseHostPattern } from "./host_pattern.ts";
 import { nearest } from "../text/suggest.ts";
 import {
@@ -300,6 +301,12 @@ export function backendUrl(description: string): Scalar<BackendUrl> {
     parse: (value) =>
       parseBackendUrl(readText(value, "a URL such as http://10.0.0.1:9001")),
   };
+}
+
+/** The path of a PEM file; what it holds is read once the whole config is there. */
+export function pemFile(description: string): Scalar<PemFile> {
+  const path = text(description);
+  return { ...path, parse: (value) => ({ path: path.parse(value), pem: "" }) };
 }
 
 /** An IP network; stays text. */

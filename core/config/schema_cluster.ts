@@ -3,9 +3,15 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import type { z } from "zod";
 import { defaultBackendId } from "./backend_url.ts";
-import type { BackendConfig, ClusterConfig } from "./config.ts";
+import type {
+  BackendConfig,
+  BackendTlsConfig,
+  ClusterConfig,
+} from "./config.ts";
+import { parseHostPattern } from "./host_pattern.ts";
 import {
   backendUrl,
   boolean,
@@ -14,15 +20,17 @@ import {
   hostField,
   integer,
   name,
+  pemFile,
   percentage,
+  text,
 } from "./scalars.ts";
+import type { Scalar } from "./scalars.ts";
 import {
   hash,
   queue,
   requestBuffer,
   retries,
   sticky,
-  tls,
   websocket,
 } from "./schema_cluster_later.ts";
 import { breaker, health, passiveHealth } from "./schema_health.ts";
@@ -36,6 +44,7 @@ import {
   required,
   withDefault,
 } from "./schema_parts.ts";
+import { ValueError } from "./value_error.ts";
 import { MAX_WEIGHT } from "./units.ts";
 
 const backend: z.ZodType<BackendConfig> = mapping("A backend.", {
@@ -71,6 +80,24 @@ const subcluster = mapping("A zone or group of backends.", {
   ),
   backends: listWithDefault([], "Its backends; may be empty.", backend),
 });
+
+const tls: z.ZodType<BackendTlsConfig> = mapping(
+  "TLS to https backends, and to tcp ones where it is given.",
+  {
+    ca: optional(
+      pemFile(
+        "The PEM file of the authorities to trust, and no others; left out = the well-known ones.",
+      ),
+    ),
+    serverName: optional(
+      serverName(
+        "The name that is asked for and verified; left out = the URL's host.",
+      ),
+    ),
+    cert: optional(pemFile("The PEM file of the certificate to show.")),
+    key: optional(pemFile("The PEM file of its key, not encrypted.")),
+  },
+);
 
 /** One of `clusters`. */
 export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
@@ -113,7 +140,12 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   ),
   retries: maybe(retries),
   timeouts: mappingOfDefaults("How long a backend may take.", {
-    connect: withDefault("2s", duration("To a connection.")),
+    connect: withDefault(
+      "2s",
+      duration(
+        "To a connection, and then again to the end of its TLS handshake.",
+      ),
+    ),
     response: withDefault("60s", duration("To the response's head.")),
     read: withDefault(
       "60s",
@@ -143,3 +175,21 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   subclusters: subclusters ??
     [{ name: "default", weight: 1, backends: backends ?? [] }],
 }));
+
+function serverName(description: string): Scalar<string> {
+  const name = text(description);
+  return {
+    ...name,
+    parse(value) {
+      const written = name.parse(value);
+      if (isIP(written) !== 0) return written;
+      try {
+        if (!written.startsWith("*")) return parseHostPattern(written);
+      } catch (error) {
+        if (!(error instanceof ValueError)) throw error;
+        // Refused below, in words that fit this key.
+      }
+      throw new ValueError("Expected a host name or an IP address");
+    },
+  };
+}

@@ -6,7 +6,6 @@
  */
 import type { z } from "zod";
 import type {
-  BackendTlsConfig,
   HashConfig,
   QueueConfig,
   RequestBufferConfig,
@@ -100,14 +99,6 @@ export const requestBuffer: z.ZodType<RequestBufferConfig> = mapping(
     disk: optional(size("Bytes on disk.")),
   },
 );
-
-/** `clusters[].tls` */
-export const tls: z.ZodType<BackendTlsConfig> = mapping("TLS to backends.", {
-  ca: optional(text("The PEM file of the authorities.")),
-  serverName: optional(text("The name that is asked for and verified.")),
-  cert: optional(text("The client certificate's PEM file.")),
-  key: optional(text("The client key's PEM file.")),
-});
 
 /** `clusters[].websocket` */
 export const websocket: z.ZodType<WebSocketConfig> = mappingOfDefaults(

@@ -24,7 +24,7 @@ import {
   mappingOfDefaults,
   maybe,
   optional,
-  record,
+  recordByHost,
   required,
   withDefault,
 } from "./schema_parts.ts";
@@ -116,7 +116,9 @@ const timeouts = mappingOfDefaults(
   {
     handshake: withDefault(
       "10s",
-      duration("The whole PROXY header, and then the whole TLS handshake."),
+      duration(
+        "The whole PROXY header, and then the whole TLS handshake or, with sni, the ClientHello.",
+      ),
     ),
     header: withDefault(
       "10s",
@@ -178,8 +180,8 @@ export const listenerSchema: z.ZodType<ListenerConfig> = mapping(
     limits,
     timeouts,
     cluster: optional(name("tcp only: where the bytes go.")),
-    sni: maybe(record(
-      "tcp only: clusters by SNI name, without ending TLS.",
+    sni: maybe(recordByHost(
+      "tcp only: clusters by the name that a TLS client asks for (db.example.com or *.example.com), without ending TLS.",
       required(name("The cluster.")),
     )),
     products: maybe(list(

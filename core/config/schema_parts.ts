@@ -5,6 +5,8 @@
  * @module
  */
 import { z } from "zod";
+import { parsedOr } from "./check_names.ts";
+import { parseHostPattern } from "./host_pattern.ts";
 import type { JsonSchema, Scalar } from "./scalars.ts";
 import { ValueError } from "./value_error.ts";
 
@@ -76,12 +78,19 @@ export function listWithDefault<T>(
   );
 }
 
-/** A mapping with free keys. */
-export function record<T>(
+/** A mapping by host or `*.domain`, which come out in their normal form; keys that are neither are the relations' to refuse. */
+export function recordByHost<T>(
   description: string,
   value: z.ZodType<T>,
 ): z.ZodType<Record<string, T>> {
-  return z.record(z.string(), value).meta({ description });
+  return z.record(z.string(), value).meta({ description }).transform((record) =>
+    Object.fromEntries(
+      Object.entries(record).map(([key, item]) => [
+        parsedOr(() => parseHostPattern(key)) ?? key,
+        item,
+      ]),
+    )
+  );
 }
 
 /** Anything; not looked into. */

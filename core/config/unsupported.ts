@@ -14,26 +14,12 @@ interface UnsupportedKey {
   readonly path: string;
   /** Values that ask for nothing; the first is the one to name. */
   readonly harmless?: readonly unknown[];
-  /** Only texts that match ask for what is not there. */
-  readonly harmful?: RegExp;
-  /** Instead of the usual message. */
-  readonly message?: string;
 }
-
-/** Until backends are dialled with TLS. */
-const TLS_URL = {
-  harmful: /^(https|wss):/i,
-  message: "https and wss are not supported yet",
-} as const;
 
 /** The table. */
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "listeners[].tls" },
-  { path: "listeners[].sni" },
-  { path: "clusters[].backends[].url", ...TLS_URL },
-  { path: "clusters[].subclusters[].backends[].url", ...TLS_URL },
   { path: "clusters[].dns", harmless: ["first"] },
-  { path: "clusters[].tls" },
   { path: "clusters[].dialer" },
   { path: "cache" },
   { path: "admin.backendCluster" },
@@ -53,14 +39,10 @@ export function unsupportedFindings(tree: unknown): Finding[] {
 }
 
 function asksForIt(key: UnsupportedKey, value: unknown): boolean {
-  if (key.harmful !== undefined) {
-    return typeof value === "string" && key.harmful.test(value);
-  }
   return value !== undefined && !(key.harmless ?? []).includes(value);
 }
 
-function describe({ harmless, message }: UnsupportedKey): string {
-  if (message !== undefined) return message;
+function describe({ harmless }: UnsupportedKey): string {
   return harmless === undefined
     ? "not supported yet"
     : `not supported yet, only ${harmless[0]} is`;

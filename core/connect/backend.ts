@@ -5,6 +5,7 @@
  * @module
  */
 import type { BackendUrl } from "../config/backend_url.ts";
+import type { BackendTlsConfig } from "../config/config.ts";
 import type {
   BackendHealth,
   HealthSettings,
@@ -16,10 +17,13 @@ import { Socket } from "../net/socket.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
 import type { BalanceMember, SocketAddress } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
+import type { BackendTls } from "../tls/backend_tls.ts";
+import { transferFailureCode } from "../tls/tls_failure.ts";
 import type { BackendConnection } from "./backend_connection.ts";
 import { dial } from "./dial.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { Preface } from "./preface.ts";
+import { tlsTo } from "./tls_to.ts";
 
 /** What a reload may change of a backend that stays. */
 export interface BackendSettings {
@@ -29,6 +33,8 @@ export interface BackendSettings {
   readonly maxIdle: number;
   /** Milliseconds that an idle connection is kept. */
   readonly idleTimeout: number;
+  /** The cluster's `tls`. */
+  readonly tls: BackendTlsConfig | undefined;
   readonly health: Omit<HealthSettings, "weight">;
 }
 
@@ -57,6 +63,14 @@ export interface AttemptCounts {
   readonly retryRefused: CounterSeries;
 }
 
+/** A new connection for bytes. */
+export interface BackendSocket {
+  readonly socket: Socket;
+  readonly remote: SocketAddress;
+  /** Whether it is worth keeping: the next one is not going to be cheaper. */
+  readonly lasting: boolean;
+}
+
 /** What a backend needs besides what a config says of it. */
 export interface BackendParts {
   readonly health: BackendHealth;
@@ -73,6 +87,9 @@ const RESPONSE_LIMITS = Object.freeze({
 
 /** A backend that takes no bytes for so long is given up, in milliseconds. */
 const WRITE_TIMEOUT = 60_000;
+
+/** A generation that no pool has. */
+const NEVER_KEPT = -1;
 
 /** How long an address that failed is tried last, in milliseconds. */
 const SLOW_FOR = 30_000;
@@ -98,6 +115,7 @@ export class Backend implements BackendIdentity, BalanceMember {
   /** Until when an address counts as slow, by {@linkcode Deadlines.now}. */
   readonly #slow = new Map<string, number>();
   #settings: BackendSettings;
+  #tls: BackendTls | undefined;
   #share: BackendShare;
 
   constructor(
@@ -113,6 +131,7 @@ export class Backend implements BackendIdentity, BalanceMember {
     this.url = identity.url;
     this.#env = env;
     this.#settings = settings;
+    this.#tls = tlsTo(identity.url, settings.tls);
     this.#share = share;
     this.weight = share.weight;
     this.health = parts.health;
@@ -128,8 +147,13 @@ export class Backend implements BackendIdentity, BalanceMember {
     this.responseTime = env.metrics.backendResponse.series(...labels);
   }
 
-  /** Takes what a reload changed; idle connections stay, as many as may. */
+  /** Takes what a reload changed; idle connections stay, as many as may, unless their TLS is another one now. */
   update(settings: BackendSettings, share: BackendShare): void {
+    const tls = tlsTo(this.url, settings.tls);
+    if (tls?.key !== this.#tls?.key) {
+      this.#tls = tls;
+      this.pool.renew();
+    }
     this.#settings = settings;
     this.#share = share;
     this.health.update({ ...settings.health, weight: share.weight });
@@ -218,7 +242,11 @@ export class Backend implements BackendIdentity, BalanceMember {
     addresses: readonly SocketAddress[],
     preface?: Preface,
   ): Promise<BackendConnection> {
-    const { socket, remote } = await this.connectSocket(addresses, preface);
+    const { generation } = this.pool;
+    const { socket, remote, lasting } = await this.connectSocket(
+      addresses,
+      preface,
+    );
     return new Http1BackendConnection(socket, remote, {
       buffers: this.#env.buffers,
       deadlines: this.#env.deadlines,
@@ -226,28 +254,32 @@ export class Backend implements BackendIdentity, BalanceMember {
       writeTimeout: WRITE_TIMEOUT,
       idleTimeout: this.#settings.idleTimeout,
       key: preface?.key,
+      generation: lasting ? generation : NEVER_KEPT,
     }, this.pool);
   }
 
-  /** A new connection for bytes. Rejects with a ProxyError. */
+  /** A new connection for bytes, with TLS where the backend is to have it and they don't bring their own. Rejects with a ProxyError. */
   async connectSocket(
     addresses: readonly SocketAddress[],
     preface?: Preface,
-  ): Promise<{ socket: Socket; remote: SocketAddress }> {
-    const { conn, remote } = await dial(addresses, {
+    { carriesTls = false }: { readonly carriesTls?: boolean } = {},
+  ): Promise<BackendSocket> {
+    const { conn, remote, lasting } = await dial(addresses, {
       timeout: this.#settings.connectTimeout,
       deadlines: this.#env.deadlines,
       preface: preface?.bytes,
+      tls: carriesTls ? undefined : this.#tls,
       slow: this.#noteSlow,
     });
     const socket = new Socket(conn, {
       buffers: this.#env.buffers,
       deadlines: this.#env.deadlines,
       closedCode: "backend_closed",
+      failureCode: transferFailureCode,
       total: this.#env.backendBytes,
       buffer: "medium",
     });
-    return { socket, remote };
+    return { socket, remote, lasting };
   }
 
   /** It is in no snapshot any more: idle connections close, those at work when they are done. */

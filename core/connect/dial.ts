@@ -1,25 +1,33 @@
 /**
- * Connects to one of a backend's addresses.
+ * Connects to one of a backend's addresses: connect, preface, TLS.
  *
  * @module
  */
-import { ProxyError } from "../errors.ts";
+import { type FailureCode, ProxyError } from "../errors.ts";
 import { formatHost } from "../net/address.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import type { SocketAddress } from "../plugin.ts";
+import type {
+  BackendTls,
+  ConnectionGuard,
+  Secured,
+} from "../tls/backend_tls.ts";
+import { handshakeFailureCode } from "../tls/tls_failure.ts";
 import { race, type Won } from "./race.ts";
 import { type PrefaceBytes, writePreface } from "./preface.ts";
 
 /** Options of a dial. */
 export interface DialOptions {
-  /** Milliseconds for each address. */
+  /** Milliseconds for each address, and for each of the steps to it. */
   readonly timeout: number;
   readonly deadlines: Deadlines;
   /** Gives it up when it fires. */
   readonly signal?: AbortSignal;
   /** Written first. */
   readonly preface?: PrefaceBytes | undefined;
+  /** Left out for plain bytes. */
+  readonly tls?: BackendTls | undefined;
   /** Told of addresses that failed or were overtaken by others. */
   readonly slow?: ((address: SocketAddress) => void) | undefined;
 }
@@ -28,6 +36,8 @@ export interface DialOptions {
 export interface Dialled {
   readonly conn: ByteConn;
   readonly remote: SocketAddress;
+  /** Whether it is worth keeping: the next one is not going to be cheaper. */
+  readonly lasting: boolean;
 }
 
 /** The first address that takes the connection. Rejects with the last address's ProxyError. */
@@ -40,7 +50,7 @@ export async function dial(
   while (left.length > 0) {
     const { connection: conn, remote } = await first(left, options);
     try {
-      return { conn: await begin(conn, remote, options), remote };
+      return { ...await begin(conn, remote, options), remote };
     } catch (thrown) {
       failure = connectError(remote, thrown);
       left = left.filter((address) => address !== remote);
@@ -92,7 +102,19 @@ async function begin(
   conn: Deno.Conn,
   remote: SocketAddress,
   options: DialOptions,
-): Promise<ByteConn> {
+): Promise<Omit<Dialled, "remote">> {
+  const { tls } = options;
+  const prefaced = await sendPreface(conn, remote, options);
+  return tls === undefined
+    ? { conn: prefaced, lasting: true }
+    : await secure(tls, prefaced, remote, options);
+}
+
+async function sendPreface(
+  conn: Deno.Conn,
+  remote: SocketAddress,
+  options: DialOptions,
+): Promise<Deno.Conn> {
   const { preface } = options;
   if (preface === undefined) return conn;
   try {
@@ -107,10 +129,75 @@ async function begin(
   }
 }
 
-/** Does one step of a dial within the time limit. */
+/** Starts TLS, on another connection to the same address where this one won't do. Rejects with a ProxyError. */
+async function secure(
+  tls: BackendTls,
+  conn: Deno.Conn,
+  remote: SocketAddress,
+  options: DialOptions,
+): Promise<Secured> {
+  const guard = new Guard(conn);
+  const reopen = async () =>
+    await sendPreface(await connect(remote, [], options), remote, options);
+  const { signal } = options;
+  try {
+    return await limited(options, async (late) => {
+      const over = signal === undefined
+        ? late
+        : AbortSignal.any([late, signal]);
+      over.addEventListener("abort", () => guard.end());
+      return await tls.secure(conn, reopen, guard);
+    }, "backend_handshake_timeout");
+  } catch (thrown) {
+    guard.drop();
+    if (thrown instanceof ProxyError) throw thrown;
+    throw new ProxyError(
+      handshakeFailureCode(thrown),
+      `No TLS with ${placeOf(remote)}: ${reasonOf(thrown)}`,
+      { cause: thrown },
+    );
+  } finally {
+    // What is in use now is no business of a signal that fires later.
+    guard.release();
+  }
+}
+
+/** Closes what a handshake is done on: the only way to end a read that it waits for. */
+class Guard implements ConnectionGuard {
+  #conn: ByteConn | undefined;
+  #ended = false;
+
+  constructor(conn: ByteConn) {
+    this.#conn = conn;
+  }
+
+  watch(conn: ByteConn): void {
+    this.#conn = conn;
+    if (this.#ended) this.drop();
+  }
+
+  drop(): void {
+    this.#conn?.close();
+    this.#conn = undefined;
+  }
+
+  /** Time is over: closes what it watches, now and later. */
+  end(): void {
+    this.#ended = true;
+    this.drop();
+  }
+
+  /** Watches no longer. */
+  release(): void {
+    this.#conn = undefined;
+  }
+}
+
+/** Does one step of a dial within the time limit; a longer one is called `code`. */
 async function limited<T>(
   options: Pick<DialOptions, "timeout" | "deadlines">,
   step: (late: AbortSignal) => Promise<T>,
+  code: FailureCode = "connect_timeout",
 ): Promise<T> {
   const limit = new ConnectDeadline(options);
   options.deadlines.add(limit);
@@ -119,8 +206,10 @@ async function limited<T>(
   } catch (thrown) {
     throw limit.passed
       ? new ProxyError(
-        "connect_timeout",
-        `No connection within ${options.timeout} ms`,
+        code,
+        code === "connect_timeout"
+          ? `No connection within ${options.timeout} ms`
+          : `No TLS handshake within ${options.timeout} ms`,
       )
       : thrown;
   } finally {
@@ -172,16 +261,21 @@ function isPath(remote: SocketAddress): boolean {
 
 function connectError(remote: SocketAddress, thrown: unknown): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
-  const where = isPath(remote)
-    ? remote.address
-    : `${formatHost(remote.address)}:${remote.port}`;
   const refused = thrown instanceof Deno.errors.ConnectionRefused ||
     thrown instanceof Deno.errors.NotFound;
   return new ProxyError(
     refused ? "connect_refused" : "connect_failed",
-    `Cannot connect to ${where}: ${
-      thrown instanceof Error ? thrown.message : thrown
-    }`,
+    `Cannot connect to ${placeOf(remote)}: ${reasonOf(thrown)}`,
     { cause: thrown },
   );
+}
+
+function placeOf(remote: SocketAddress): string {
+  return isPath(remote)
+    ? remote.address
+    : `${formatHost(remote.address)}:${remote.port}`;
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -10,6 +10,8 @@ export interface Pooled {
   readonly facts: { readonly remote: SocketAddress };
   /** The key of its preface, undefined where it has none. */
   readonly key: string | undefined;
+  /** The pool's generation when its dial began. */
+  readonly generation: number;
   readonly closed: boolean;
   close(): void;
 }
@@ -19,6 +21,8 @@ export class ConnectionPool<C extends Pooled> {
   readonly #idle: C[] = [];
   /** Connections that carry a transaction now. */
   active = 0;
+  /** Grows with `renew`: connections of earlier ones are not taken back. */
+  generation = 0;
   #maxIdle: number;
   #closed = false;
 
@@ -55,6 +59,7 @@ export class ConnectionPool<C extends Pooled> {
   /** Keeps a connection for the next transaction; false where there is no room. */
   put(connection: C): boolean {
     if (this.#closed || this.#maxIdle === 0) return false;
+    if (connection.generation !== this.generation) return false;
     if (this.#idle.length >= this.#maxIdle) {
       const coldest = this.#idle[0]!;
       if (coldest.key === connection.key) return false;
@@ -75,14 +80,23 @@ export class ConnectionPool<C extends Pooled> {
   /** Changes how many may wait; the coldest of those that are too many close. */
   resize(maxIdle: number): void {
     this.#maxIdle = maxIdle;
-    const surplus = Math.max(0, this.#idle.length - maxIdle);
-    for (const connection of this.#idle.splice(0, surplus)) connection.close();
+    this.#closeColdest(Math.max(0, this.#idle.length - maxIdle));
+  }
+
+  /** The way to the backend is another one now: closes what waits, and what was dialled before as it comes back. */
+  renew(): void {
+    this.generation++;
+    this.#closeColdest(this.#idle.length);
   }
 
   /** Closes what waits, and what comes back later. */
   close(): void {
     this.#closed = true;
     this.resize(0);
+  }
+
+  #closeColdest(count: number): void {
+    for (const connection of this.#idle.splice(0, count)) connection.close();
   }
 }
 

@@ -10,6 +10,7 @@ import type { ClusterConfig } from "../config/config.ts";
 import type { HealthConfig } from "../config/config_health.ts";
 import { formatStatusRanges, inStatusRanges } from "../config/units.ts";
 import { dial } from "../connect/dial.ts";
+import { tlsTo } from "../connect/tls_to.ts";
 import { ProxyError } from "../errors.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import type { OutgoingRequest, ResponseHead } from "../message/head.ts";
@@ -21,14 +22,26 @@ import { isLiteral, type Resolver } from "../net/resolver.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
 import type { SocketAddress } from "../plugin.ts";
 import { ownHeader } from "../proxy_protocol/write.ts";
+import type { BackendTls } from "../tls/backend_tls.ts";
+import { transferFailureCode } from "../tls/tls_failure.ts";
 import { VERSION } from "../version.ts";
 import type { RunCheck } from "./checker.ts";
 
-/** Where a check goes; plain data. */
+/** Where a check goes. */
 export interface ProbeTarget {
   readonly url: BackendUrl;
+  /** Undefined for plain bytes. */
+  readonly tls?: BackendTls | undefined;
   /** The PROXY header that its connections begin with. */
   readonly proxyProtocol: ClusterConfig["proxyProtocol"];
+}
+
+/** Where checks of a backend go: the same way as its traffic. */
+export function probeTarget(
+  url: BackendUrl,
+  { proxyProtocol, tls }: ClusterConfig,
+): ProbeTarget {
+  return { url, proxyProtocol, tls: tlsTo(url, tls) };
 }
 
 /** What checks need of their process. */
@@ -93,12 +106,13 @@ class Probe {
     const { deadlines, buffers } = this.#surroundings;
     const { type, timeout } = this.#config;
     const addresses = await unlessAborted(signal, this.#resolve());
-    const { proxyProtocol } = this.#target;
+    const { proxyProtocol, tls } = this.#target;
     const { conn, remote } = await dial(addresses, {
       // One that is dead leaves time for the others, as traffic goes there, too.
       timeout: timeout / Math.max(1, addresses.length),
       deadlines,
       signal,
+      tls,
       preface: proxyProtocol === "none"
         ? undefined
         : (ends) => ownHeader(proxyProtocol, ends),
@@ -111,6 +125,7 @@ class Probe {
       buffers,
       deadlines,
       closedCode: "backend_closed",
+      failureCode: transferFailureCode,
       total: this.#bytes,
       buffer: "medium",
     });

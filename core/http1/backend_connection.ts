@@ -46,6 +46,8 @@ export interface Http1BackendOptions {
   readonly idleTimeout: number;
   /** The key of its preface; left out where it has none. */
   readonly key?: string | undefined;
+  /** Its pool's generation when its dial began; left out where it has no pool. */
+  readonly generation?: number;
 }
 
 /** Interim responses before a final one: more are an attack on whoever relays them. */
@@ -57,6 +59,7 @@ const GIVEN_UP = new ProxyError("backend_closed", "The exchange was given up");
 export class Http1BackendConnection implements BackendConnection {
   readonly facts: ConnectionFacts & { reused: boolean };
   readonly key: string | undefined;
+  readonly generation: number;
   uploadError: ProxyError | undefined;
   upload: Promise<void> | null = null;
   answered = false;
@@ -111,6 +114,7 @@ export class Http1BackendConnection implements BackendConnection {
   ) {
     this.facts = { remote, reused: false };
     this.key = options.key;
+    this.generation = options.generation ?? 0;
     this.#socket = socket;
     this.#options = options;
     this.#pool = pool;

@@ -22,6 +22,8 @@ export interface SocketOptions {
   readonly deadlines: Deadlines;
   /** What an end that the peer caused is called. */
   readonly closedCode: "client_closed" | "backend_closed";
+  /** What a failed read or write is called, where that is more than the end that `closedCode` names. */
+  readonly failureCode?: (thrown: unknown) => FailureCode | undefined;
   /** The sum over sockets of this side. */
   readonly total: ByteCounter;
   /** The buffer that it reads into while little comes; a stream gets larger ones. */
@@ -370,8 +372,11 @@ export class Socket implements Expiring {
   #failureOf(thrown: unknown): ProxyError {
     if (thrown instanceof ProxyError) return thrown;
     if (this.#failure !== undefined) return this.#failure;
+    const { closedCode, failureCode } = this.#options;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    return new ProxyError(this.#options.closedCode, reason, { cause: thrown });
+    return new ProxyError(failureCode?.(thrown) ?? closedCode, reason, {
+      cause: thrown,
+    });
   }
 
   #rewind(): void {

@@ -13,15 +13,26 @@ import { relay } from "../net/relay.ts";
 import type { Socket } from "../net/socket.ts";
 import type { Served } from "./serve_http1.ts";
 import type { Session } from "./session.ts";
+import { clusterOf, factsOf, readClientHello } from "./sni.ts";
 
-/** Relays to a backend of the listener's cluster until both directions have ended. */
+/** Relays to a backend of the client's or the listener's cluster until both directions have ended. */
 export function serveTcp(session: Session, client: Socket): Served {
-  let state = "connect";
+  const { sni, cluster, timeouts } = session.listenerRuntime;
+  const carriesTls = sni !== undefined;
+  let state = carriesTls ? "handshake" : "connect";
+  const bySni = async () => {
+    const hello = await readClientHello(client, timeouts.handshake);
+    session.tls = factsOf(hello);
+    state = "connect";
+    return await clusterOf(hello, session.listenerRuntime, client);
+  };
   const run = async () => {
-    const backend = await connect(session, client);
+    const name = carriesTls ? await bySni() : cluster!;
+    const target = { cluster: name, carriesTls };
+    const backend = await connect(session, client, target);
     state = "tunnel";
     const failure = await relay(client, backend, {
-      idle: session.listenerRuntime.timeouts.tunnel,
+      idle: timeouts.tunnel,
       idleCode: "client_idle",
     });
     if (failure !== undefined) throw failure;
@@ -37,9 +48,19 @@ export function serveTcp(session: Session, client: Socket): Served {
   };
 }
 
+/** Where a session's bytes go. */
+interface Target {
+  readonly cluster: string;
+  /** They are TLS already. */
+  readonly carriesTls: boolean;
+}
+
 /** A connection to the first backend that takes one. Rejects with a ProxyError. */
-async function connect(session: Session, client: Socket): Promise<Socket> {
-  const name = session.listenerRuntime.cluster!;
+async function connect(
+  session: Session,
+  client: Socket,
+  { cluster: name, carriesTls }: Target,
+): Promise<Socket> {
   const cluster = session.plane.current.cluster(name) ??
     session.listenerRuntime.snapshot.cluster(name)!;
   const { retries } = cluster;
@@ -84,7 +105,7 @@ async function connect(session: Session, client: Socket): Promise<Socket> {
     excluded.add(backend);
     attempt++;
     try {
-      return await connectTo(session, slot, preface);
+      return await connectTo(session, slot, { preface, carriesTls });
     } catch (thrown) {
       failure = asProxyError(thrown);
       if (!retries.followsFailure(failure)) break;
@@ -122,12 +143,17 @@ async function waitForSlot(
 async function connectTo(
   session: Session,
   { backend, permit }: TcpSlot,
-  preface: Preface | undefined,
+  { preface, carriesTls }: {
+    readonly preface: Preface | undefined;
+    readonly carriesTls: boolean;
+  },
 ): Promise<Socket> {
   const { health } = backend;
   try {
     const addresses = await backend.resolve();
-    const { socket } = await backend.connectSocket(addresses, preface);
+    const { socket } = await backend.connectSocket(addresses, preface, {
+      carriesTls,
+    });
     health.succeeded(permit);
     backend.attempts.ok.add(1);
     session.backend = backend.id;

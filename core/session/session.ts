@@ -13,6 +13,7 @@ import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
 import { Socket } from "../net/socket.ts";
 import type { SentVersion } from "../proxy_protocol/write.ts";
+import type { TlsFacts } from "../plugin.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
@@ -52,6 +53,8 @@ export class Session implements HandlerOwner {
   finished = false;
   /** The backend of a TCP session. */
   backend: string | undefined;
+  /** Facts of TLS: of our own, or as far as one that goes on to the backend tells. */
+  tls: TlsFacts | undefined;
 
   readonly #snapshot: Snapshot;
   #id: string | undefined;
@@ -79,6 +82,7 @@ export class Session implements HandlerOwner {
     this.plane = plane;
     this.env = plane.env;
     this.initiator = initiator;
+    this.tls = initiator.tls;
     this.listenerRuntime = listener;
     this.#snapshot = plane.current.retain();
     this.startedAt = plane.env.clock.wall();

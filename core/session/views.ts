@@ -57,7 +57,7 @@ export class SessionView implements SessionFacts {
     return this.#session.initiator.internal;
   }
   get tls(): TlsFacts | undefined {
-    return this.#session.initiator.tls;
+    return this.#session.tls;
   }
   get startedAt(): number {
     return this.#session.startedAt;

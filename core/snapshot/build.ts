@@ -30,6 +30,7 @@ import { CidrSet } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import { guardProductScope } from "../plugins/guard.ts";
+import { HostTable } from "../route/host_table.ts";
 import { Product } from "../route/product.ts";
 import { type ProductEntry, ProductIndex } from "../route/product_index.ts";
 import { HandlerTables, type PluginUse } from "./handler_tables.ts";
@@ -193,6 +194,7 @@ function buildCluster(
     maxIdle: config.keepAlive.maxIdle,
     idleTimeout: config.keepAlive.idle,
     health: { passiveHealth, breaker, slowStart },
+    tls: config.tls,
   };
   const members = config.subclusters.map((subcluster): ClusterMember[] =>
     subcluster.backends.map(({ id, url, ...share }) => ({
@@ -247,11 +249,18 @@ function buildListener(
       hops: config.hops,
     },
     cluster: config.cluster,
+    sni: config.sni === undefined ? undefined : buildSni(config.sni),
     products: new ProductIndex(served),
     handlers: global,
     handlersOf: (product) => byProduct.get(product) ?? global,
     snapshot,
   };
+}
+
+function buildSni(sni: Readonly<Record<string, string>>): HostTable<string> {
+  const table = new HostTable<string>();
+  for (const [host, cluster] of Object.entries(sni)) table.set(host, cluster);
+  return table;
 }
 
 /** What `make` returns; what it throws becomes a problem. */

@@ -10,6 +10,7 @@ import type {
   ClientTimeouts,
   RequestLimits,
 } from "../http1/client_connection.ts";
+import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
 import type { TrustPolicy } from "../session/client_address.ts";
 import type { HandlerTable } from "../session/handlers.ts";
@@ -20,10 +21,15 @@ export interface ListenerRuntime {
   readonly protocol: "http" | "tcp";
   readonly config: ListenerConfig;
   readonly limits: RequestLimits;
-  readonly timeouts: ClientTimeouts & { readonly tunnel: number };
+  readonly timeouts: ClientTimeouts & {
+    readonly handshake: number;
+    readonly tunnel: number;
+  };
   readonly trust: TrustPolicy;
-  /** Where a tcp listener's bytes go. */
+  /** Where a tcp listener's bytes go, with `sni` those of other names. */
   readonly cluster: string | undefined;
+  /** Names of clusters by the server name that a TLS client asks for. */
+  readonly sni: HostTable<string> | undefined;
   readonly products: ProductIndex;
   /** Handlers before a product is known. */
   readonly handlers: HandlerTable;

@@ -9,7 +9,7 @@ import type { BackendConfig, ClusterConfig, Config } from "../config/config.ts";
 import { BackendHealth } from "../health/backend_health.ts";
 import { type AdminState, BackendRow, makeRow } from "../health/backend_row.ts";
 import { type Checked, Checker, type CheckResult } from "../health/checker.ts";
-import { createProbe, type ProbeTarget } from "../health/probe.ts";
+import { createProbe, type ProbeTarget, probeTarget } from "../health/probe.ts";
 import { backendKey, Epoch, type SharedRows } from "../health/shared_health.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
@@ -114,10 +114,10 @@ export class Backends {
     this.#checker.update(all.flatMap((one): Checked<ProbeTarget>[] => {
       const { key, cluster, config: { url } } = one;
       const { health } = known.get(key)!;
-      const { health: config, proxyProtocol } = cluster;
+      const { health: config } = cluster;
       return config === undefined
         ? []
-        : [{ key, health, target: { url, proxyProtocol }, config }];
+        : [{ key, health, target: probeTarget(url, cluster), config }];
     }));
   }
 

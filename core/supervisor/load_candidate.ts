@@ -7,6 +7,7 @@ import { checkCondition } from "../conditions/check.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import { tlsWarnings } from "../config/tls_files.ts";
 import { type Candidate, RefusedError } from "../data_plane/control.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
@@ -44,7 +45,9 @@ export async function loadCandidate(
   return { config, artifacts: await resolveAll(config, options) };
 }
 
-async function readConfig({ source, env }: LoadOptions): Promise<Config> {
+async function readConfig(
+  { source, env, log }: LoadOptions,
+): Promise<Config> {
   let text: string;
   try {
     text = await source.read();
@@ -59,6 +62,9 @@ async function readConfig({ source, env }: LoadOptions): Promise<Config> {
   }, { checkCondition });
   if (loaded.config === undefined) {
     throw new RefusedError(loaded.problems.map(formatProblem));
+  }
+  for (const warning of tlsWarnings(loaded.config)) {
+    log.warn(`${source.path}: ${warning}`);
   }
   return loaded.config;
 }

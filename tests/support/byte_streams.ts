@@ -69,7 +69,8 @@ export function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-function join(pieces: readonly Uint8Array[]): Uint8Array {
+/** One after another. */
+export function join(pieces: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(
     pieces.reduce((sum, { length }) => sum + length, 0),
   );

@@ -5,6 +5,7 @@
  * @module
  */
 import { writeAll } from "./byte_streams.ts";
+import type { Identity } from "./certificates.ts";
 import { latin1Bytes, latin1Text } from "./latin1.ts";
 import { parseRequest, type RawRequest } from "./raw_requests.ts";
 import { serveTcpBackend } from "./tcp_backend.ts";
@@ -57,6 +58,8 @@ export interface RawBackend extends AsyncDisposable {
 export interface RawBackendOptions {
   /** How what is sent is cut: one write a piece. */
   readonly pieces?: (bytes: Uint8Array) => readonly Uint8Array[];
+  /** Who it is in TLS; without it speaks plain HTTP. */
+  readonly identity?: Identity;
 }
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -71,16 +74,16 @@ export function serveRaw(
   let answered = 0;
   const nextReply = () => replies[Math.min(answered++, replies.length - 1)]!;
   const backend = serveTcpBackend(async (conn) => {
-    (conn as Deno.TcpConn).setNoDelay(true);
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
     const connection = new Connection(conn, options);
     connections.push(connection);
     await connection.play(nextReply);
-  });
+  }, options.identity === undefined ? {} : { identity: options.identity });
   const stopped = script === "down"
     ? backend[Symbol.asyncDispose]()
     : undefined;
   return {
-    url: `http://127.0.0.1:${backend.port}`,
+    url: `${options.identity ? "https" : "http"}://127.0.0.1:${backend.port}`,
     port: backend.port,
     connections,
     get requests() {

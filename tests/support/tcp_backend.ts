@@ -1,8 +1,10 @@
 /**
- * A TCP backend whose every connection a test handles.
+ * A TCP backend, with or without TLS, whose every connection a test handles.
  *
  * @module
  */
+import { formatHost } from "../../core/net/address.ts";
+import type { Identity } from "./certificates.ts";
 
 /** A listening backend. */
 export interface TcpBackend extends AsyncDisposable {
@@ -15,17 +17,23 @@ export interface TcpBackend extends AsyncDisposable {
 
 /** Where it listens: a free port of 127.0.0.1 unless said otherwise. */
 export type TcpBackendAddress =
-  | { readonly hostname: string }
+  | {
+    readonly hostname?: string;
+    /** Who it is in TLS; without it speaks plain TCP. */
+    readonly identity?: Identity;
+    /** Protocols that its TLS agrees to. */
+    readonly alpn?: string[];
+  }
   | { readonly path: string };
+
+const LOOPBACK = "127.0.0.1";
 
 /** Takes connections and hands each to `handle`, which closes it; failures of a peer that left are its own. */
 export function serveTcpBackend(
   handle: (conn: Deno.Conn) => Promise<void>,
-  address: TcpBackendAddress = { hostname: "127.0.0.1" },
+  address: TcpBackendAddress = {},
 ): TcpBackend {
-  const listener: Deno.Listener = "path" in address
-    ? Deno.listen({ transport: "unix", path: address.path })
-    : Deno.listen({ ...address, port: 0 });
+  const listener = listen(address);
   const open = new Set<Deno.Conn>();
   const handled = new Set<Promise<void>>();
   let accepted = 0;
@@ -56,11 +64,7 @@ export function serveTcpBackend(
     port,
     url: "path" in address
       ? `unix:${address.path}`
-      : `tcp://${
-        address.hostname.includes(":")
-          ? `[${address.hostname}]`
-          : address.hostname
-      }:${port}`,
+      : `tcp://${formatHost(address.hostname ?? LOOPBACK)}:${port}`,
     get accepted() {
       return accepted;
     },
@@ -71,6 +75,16 @@ export function serveTcpBackend(
       await Promise.all(handled);
     },
   };
+}
+
+function listen(address: TcpBackendAddress): Deno.Listener {
+  if ("path" in address) {
+    return Deno.listen({ transport: "unix", path: address.path });
+  }
+  const { hostname = LOOPBACK, identity, alpn = [] } = address;
+  return identity === undefined
+    ? Deno.listen({ hostname, port: 0 })
+    : Deno.listenTls({ hostname, port: 0, ...identity, alpnProtocols: alpn });
 }
 
 /** Sends back what comes, up to the peer's end. */
@@ -92,6 +106,9 @@ export function isBroken(thrown: unknown): boolean {
     thrown instanceof Deno.errors.BrokenPipe ||
     thrown instanceof Deno.errors.Interrupted ||
     thrown instanceof Deno.errors.BadResource ||
+    // TLS: an end without its end, an alert, garbage.
+    thrown instanceof Deno.errors.UnexpectedEof ||
+    thrown instanceof Deno.errors.InvalidData ||
     thrown instanceof Deno.errors.NotConnected;
 }
 

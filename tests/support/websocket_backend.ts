@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Identity } from "./certificates.ts";
 
 /** One connection of a backend. */
 export interface BackendSocket {
@@ -35,6 +36,8 @@ export function serveWebSocket(
     readonly headers?: Record<string, string>;
     /** What a message is answered with; null for nothing. */
     readonly answer?: (message: string) => string | null;
+    /** Who it is in TLS; without it speaks plain TCP. */
+    readonly identity?: Identity;
   } = {},
 ): WebSocketBackend {
   const connections: BackendSocket[] = [];
@@ -44,6 +47,7 @@ export function serveWebSocket(
     port: options.port ?? 0,
     hostname: "127.0.0.1",
     signal: controller.signal,
+    ...options.identity,
     onListen: () => {},
   }, (request) => {
     if (backend.refuse !== undefined) return backend.refuse(request);
@@ -68,7 +72,7 @@ export function serveWebSocket(
     return response;
   });
   const backend: WebSocketBackend = {
-    url: `http://127.0.0.1:${server.addr.port}`,
+    url: `${options.identity ? "wss" : "http"}://127.0.0.1:${server.addr.port}`,
     port: server.addr.port,
     connections,
     refuse: undefined,

@@ -26,6 +26,7 @@ const SETTINGS: BackendSettings = {
   maxIdle: 1,
   idleTimeout: 1_000,
   health: { ...NO_HEALTH, slowStart: 10_000 },
+  tls: undefined,
 };
 
 /** What a test's cluster is made of. */

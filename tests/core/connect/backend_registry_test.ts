@@ -23,6 +23,7 @@ const SETTINGS: BackendSettings = {
   maxIdle: 1,
   idleTimeout: 1_000,
   health: NO_HEALTH,
+  tls: undefined,
 };
 
 const SHARE: BackendShare = {

@@ -14,12 +14,14 @@ const B: SocketAddress = { address: "10.0.0.2", port: 80 };
 class Connection implements Pooled {
   readonly facts: { readonly remote: SocketAddress };
   readonly key: string | undefined;
+  readonly generation: number;
   closed = false;
   readonly #pool: ConnectionPool<Connection>;
 
   constructor(pool: ConnectionPool<Connection>, remote = A, key?: string) {
     this.facts = { remote };
     this.key = key;
+    this.generation = pool.generation;
     this.#pool = pool;
   }
 
@@ -124,6 +126,19 @@ Deno.test("ConnectionPool.resize closes the coldest that are too many", () => {
   pool.resize(2);
   assert(pool.put(new Connection(pool)));
   assert(!pool.put(new Connection(pool)));
+});
+
+Deno.test("ConnectionPool.renew closes what waits, and takes back only what was dialled since", () => {
+  const { pool, connections } = filled(2, 4);
+  const busy = pool.take([A])!;
+  const dialledBefore = new Connection(pool);
+  pool.renew();
+
+  assertEquals([connections[0]!.closed, busy.closed], [true, false]);
+  assert(!pool.put(busy));
+  assert(!pool.put(dialledBefore));
+  assertEquals(pool.idle, 0);
+  assert(pool.put(new Connection(pool)));
 });
 
 Deno.test("ConnectionPool.close closes what waits, and takes nothing more", () => {

@@ -5,7 +5,12 @@
  */
 import { parseBackendUrl } from "../../../core/config/backend_url.ts";
 import type { HealthConfig } from "../../../core/config/config_health.ts";
-import { createProbe, type ProbeTarget } from "../../../core/health/probe.ts";
+import type { ClusterConfig } from "../../../core/config/config.ts";
+import {
+  createProbe,
+  type ProbeTarget,
+  probeTarget,
+} from "../../../core/health/probe.ts";
 import { Buffers } from "../../../core/net/buffer_pool.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import { Resolver } from "../../../core/net/resolver.ts";
@@ -18,6 +23,7 @@ import {
   assertStringIncludes,
 } from "../../support/assert.ts";
 import { readAll } from "../../support/byte_streams.ts";
+import { makeAuthority } from "../../support/certificates.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually, inTime } from "../../support/eventually.ts";
 import { serveBehindHeader } from "../../support/header_backend.ts";
@@ -62,9 +68,10 @@ class Bench {
     url: string,
     config: Partial<HealthConfig> = {},
     proxyProtocol: ProbeTarget["proxyProtocol"] = "none",
+    tls?: ProbeTarget["tls"],
   ): Promise<string | undefined> {
     const result = await this.#run(
-      { url: parseBackendUrl(url), proxyProtocol },
+      { url: parseBackendUrl(url), proxyProtocol, tls },
       { ...CONFIG, ...config },
       this.stop.signal,
     );
@@ -396,4 +403,28 @@ Deno.test("probe: one that is given up ends at once, wherever it is", async () =
     bench.stop.abort();
     assert(await check !== undefined);
   }
+});
+
+Deno.test("probe: a check goes by TLS where traffic does, and by what the cluster trusts", async () => {
+  const [authority, stranger] = await Promise.all([
+    makeAuthority(),
+    makeAuthority("Stranger"),
+  ]);
+  const identity = await authority.issue({ ips: ["127.0.0.1"] });
+  await using backend = serveRaw(null, { identity });
+  const cluster = (pem: string) =>
+    ({
+      proxyProtocol: "none",
+      tls: { ca: { path: "ca.crt", pem } },
+    }) as ClusterConfig;
+  const bench = new Bench();
+  const check = (type: "http" | "tcp", pem: string) => {
+    const { tls } = probeTarget(parseBackendUrl(backend.url), cluster(pem));
+    return bench.check(backend.url, { type }, "none", tls);
+  };
+  for (const type of ["http", "tcp"] as const) {
+    assertEquals(await check(type, authority.cert), undefined);
+    assertMatch(await check(type, stranger.cert) ?? "", /^No TLS with 127/);
+  }
+  assertEquals(backend.requests.length, 1);
 });
