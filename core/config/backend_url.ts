@@ -5,6 +5,8 @@
  */
 import { isIP } from "node:net";
 import { formatHost, isHost, parseUnixPath } from "../net/address.ts";
+import { isLiteral } from "../net/resolver.ts";
+import type { SocketAddress } from "../plugin.ts";
 import { ValueError } from "./value_error.ts";
 
 /** A backend's address in parts. */
@@ -17,6 +19,8 @@ export interface BackendUrl {
   readonly port: number;
   /** The path of a unix socket. */
   readonly path: string | undefined;
+  /** The one IP address of the name that is dialled; left out = whatever the name resolves to. */
+  readonly address?: string;
   /** What is put before every request's path: empty, or `/…` without a slash at the end. */
   readonly prefix: string;
   /** The whole in its normal form. */
@@ -82,6 +86,22 @@ export function defaultBackendId(url: BackendUrl): string {
   return url.path === undefined
     ? `${formatHost(url.hostname)}:${url.port}`
     : `unix:${url.path}`;
+}
+
+/**
+ * The id of a backend that is one address of another one's name: `a@10.0.0.1`,
+ * `a@[2001:db8::1]`.
+ */
+export function addressBackendId(id: string, address: string): string {
+  return `${id}@${formatHost(address)}`;
+}
+
+/** Where it is dialled without asking for a name: undefined where there is one to be resolved. */
+export function fixedAddress(url: BackendUrl): SocketAddress | undefined {
+  const { path, hostname, port } = url;
+  if (path !== undefined) return { address: path, port: 0 };
+  const address = url.address ?? (isLiteral(hostname) ? hostname : undefined);
+  return address === undefined ? undefined : { address, port };
 }
 
 /** What a request's Host field says of it. */

@@ -36,7 +36,10 @@ export function duplicateFindings(tree: unknown): Finding[] {
     ...duplicates(textsOf(clusters, "name"), "this name"),
     ...duplicates(textsOf(entries(top, "plugins"), "name"), "this name"),
     ...duplicates(productHosts(top), "this host"),
-    ...duplicates(backendIds(clusters), "this backend's id"),
+    ...duplicates(
+      clusters.flatMap(backendsOf).flatMap((one) => backendId(one) ?? []),
+      "this backend's id",
+    ),
     ...subclusters,
   ];
 }
@@ -107,14 +110,13 @@ function productHosts(top: Entry): TextEntry[] {
     }));
 }
 
-function backendIds(clusters: readonly Entry[]): TextEntry[] {
-  return clusters.flatMap(backendsOf).flatMap((backend) => {
-    const url = textAt(backend, "url");
-    const derived = url &&
-      parsedOr(() => defaultBackendId(parseBackendUrl(url.value)));
-    return textAt(backend, "id") ??
-      (derived === undefined ? [] : { path: backend.path, value: derived });
-  });
+/** A backend's id, the file's or its address. */
+export function backendId(backend: Entry): TextEntry | undefined {
+  const given = textAt(backend, "id");
+  if (given !== undefined) return given;
+  const url = textAt(backend, "url");
+  const parsed = url && parsedOr(() => parseBackendUrl(url.value));
+  return parsed && { path: backend.path, value: defaultBackendId(parsed) };
 }
 
 function names(top: Entry, key: string): ReadonlySet<string> {

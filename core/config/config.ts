@@ -224,7 +224,22 @@ export interface ClusterConfig {
   readonly subclusters: readonly SubclusterConfig[];
   /** Weight of requests answered 503 on purpose. Default 0. */
   readonly blackhole: number;
-  /** Default `first`, the only one supported yet. */
+  /**
+   * What a host name of `backends` stands for; IP addresses and unix sockets
+   * stand for themselves.
+   *
+   * - `first` (default): one backend. Each connect races the addresses.
+   * - `all`: a backend `ID@ADDRESS` for each of its addresses, IPv6 in brackets,
+   *   in the order of their text; each has the weight, `maxConnections` and
+   *   `backup` of the one in the file, and a health, counts and a pool of its
+   *   own. Host and TLS still say the name.
+   *
+   * With `all` the name is resolved before the config comes into use (at most
+   * 5 s are waited for it) and again when its TTL is over, between 1 s and 5 min;
+   * 5 s where nobody tells one. Backends whose address comes or goes come and go
+   * without a reload, as in one, at most every 5 s. While the name can't be
+   * resolved its last addresses stay; where there are none yet it has no backend.
+   */
   readonly dns: "first" | "all";
   /** Where requests wait for a slot of a backend with `maxConnections`; undefined = 1,000 for 5 s. */
   readonly queue: QueueConfig | undefined;

@@ -10,6 +10,7 @@ import {
 } from "./check_listeners.ts";
 import { conditionFindings } from "./check_conditions.ts";
 import type { CheckCondition } from "./check_conditions.ts";
+import { addressIdFindings } from "./check_dns.ts";
 import { healthFindings } from "./check_health.ts";
 import {
   danglingFindings,
@@ -151,6 +152,7 @@ async function check(
     ...duplicateFindings(tree),
     ...danglingFindings(tree),
     ...idleHashFindings(tree),
+    ...addressIdFindings(tree),
     ...listenerFindings(tree),
     ...addressFindings(tree),
     ...adminFindings(tree),

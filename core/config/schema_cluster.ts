@@ -125,10 +125,10 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
   ),
   dns: withDefault(
     "first",
-    choice("Whether every address is a backend with its own health.", [
-      "first",
-      "all",
-    ]),
+    choice(
+      "A host name stands for one backend (first), or each of its addresses is a backend with its own health (all).",
+      ["first", "all"],
+    ),
   ),
   queue: maybe(queue),
   health: maybe(health),

@@ -12,14 +12,11 @@ import type { Finding, Path } from "./problem.ts";
 interface UnsupportedKey {
   /** Its path; `[]` stands for each item of a list. */
   readonly path: string;
-  /** Values that ask for nothing; the first is the one to name. */
-  readonly harmless?: readonly unknown[];
 }
 
 /** The table. */
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "listeners[].tls" },
-  { path: "clusters[].dns", harmless: ["first"] },
   { path: "clusters[].dialer" },
   { path: "cache" },
   { path: "admin.backendCluster" },
@@ -29,23 +26,13 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
 export function unsupportedFindings(tree: unknown): Finding[] {
   return UNSUPPORTED_KEYS.flatMap((key) =>
     find(tree, key.path)
-      .filter(({ value }) => asksForIt(key, value))
+      .filter(({ value }) => value !== undefined)
       .map(({ path }): Finding => ({
         path,
         at: "key",
-        message: describe(key),
+        message: "not supported yet",
       }))
   );
-}
-
-function asksForIt(key: UnsupportedKey, value: unknown): boolean {
-  return value !== undefined && !(key.harmless ?? []).includes(value);
-}
-
-function describe({ harmless }: UnsupportedKey): string {
-  return harmless === undefined
-    ? "not supported yet"
-    : `not supported yet, only ${harmless[0]} is`;
 }
 
 interface Found {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { BackendUrl } from "../config/backend_url.ts";
+import { type BackendUrl, fixedAddress } from "../config/backend_url.ts";
 import type { BackendTlsConfig } from "../config/config.ts";
 import type {
   BackendHealth,
@@ -12,7 +12,6 @@ import type {
   Permit,
 } from "../health/backend_health.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
-import { isLiteral } from "../net/resolver.ts";
 import { Socket } from "../net/socket.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
 import type { BalanceMember, SocketAddress } from "../plugin.ts";
@@ -110,7 +109,7 @@ export class Backend implements BackendIdentity, BalanceMember {
   /** So few of its cluster are well that it serves whatever its health says. */
   panics = false;
   readonly #env: PlaneEnv;
-  readonly #literal: SocketAddress[] | undefined;
+  readonly #fixed: SocketAddress | undefined;
   readonly #slotFreed: (backend: Backend) => void;
   /** Until when an address counts as slow, by {@linkcode Deadlines.now}. */
   readonly #slow = new Map<string, number>();
@@ -137,7 +136,7 @@ export class Backend implements BackendIdentity, BalanceMember {
     this.health = parts.health;
     this.#slotFreed = parts.slotFreed;
     this.pool = new ConnectionPool(settings.maxIdle);
-    this.#literal = literalAddress(identity.url);
+    this.#fixed = fixedAddress(identity.url);
     const labels = [this.cluster, this.id] as const;
     this.attempts = {
       ok: env.metrics.attempts.series(...labels, "ok"),
@@ -195,7 +194,7 @@ export class Backend implements BackendIdentity, BalanceMember {
 
   /** Its addresses, without a promise where they are known; the array is the caller's. */
   resolve(): SocketAddress[] | Promise<SocketAddress[]> {
-    if (this.#literal !== undefined) return [...this.#literal];
+    if (this.#fixed !== undefined) return [this.#fixed];
     const { hostname, port } = this.url;
     const found = this.#env.resolver.resolve(hostname);
     const withPort = (addresses: readonly string[]) =>
@@ -282,18 +281,19 @@ export class Backend implements BackendIdentity, BalanceMember {
     return { socket, remote, lasting };
   }
 
-  /** It is in no snapshot any more: idle connections close, those at work when they are done. */
-  retire(): void {
+  /**
+   * It is in no snapshot any more: idle connections close, those at work when
+   * they are done. Its metrics go, unless it is `replaced`: another one of its id
+   * counts on.
+   */
+  retire(replaced: boolean): void {
     this.pool.close();
+    if (replaced) return;
     const { metrics } = this.#env;
+    metrics.attempts.deleteAll(this.cluster, this.id);
+    metrics.backendResponse.delete(this.cluster, this.id);
     metrics.backendUp.delete(this.cluster, this.id);
     metrics.poolConnections.delete(this.cluster, this.id, "active");
     metrics.poolConnections.delete(this.cluster, this.id, "idle");
   }
-}
-
-function literalAddress(url: BackendUrl): SocketAddress[] | undefined {
-  if (url.path !== undefined) return [{ address: url.path, port: 0 }];
-  if (!isLiteral(url.hostname)) return undefined;
-  return [{ address: url.hostname, port: url.port }];
 }

@@ -71,15 +71,19 @@ export class BackendRegistry {
 
   /** Retires every backend that is not in `kept`. */
   retireOthers(kept: ReadonlySet<Backend>): void {
-    for (const [key, backend] of this.#backends) {
-      if (kept.has(backend)) continue;
-      this.#backends.delete(key);
-      backend.retire();
-    }
+    const gone = this.list().filter((backend) => !kept.has(backend));
+    for (const backend of gone) this.#backends.delete(backendKey(backend));
+    const living = new Set(this.list().map(labelsOf));
+    for (const backend of gone) backend.retire(living.has(labelsOf(backend)));
   }
 
   /** Every living backend. */
   list(): Backend[] {
     return [...this.#backends.values()];
   }
+}
+
+/** What its metrics are found by. */
+function labelsOf({ cluster, id }: Backend): string {
+  return JSON.stringify([cluster, id]);
 }

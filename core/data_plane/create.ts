@@ -7,7 +7,7 @@ import { DateLine } from "../http1/http_date.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { Deadlines } from "../net/deadlines.ts";
-import { Resolver } from "../net/resolver.ts";
+import { type LookUp, Resolver } from "../net/resolver.ts";
 import { IdSource } from "../observe/ids.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { createProxyMetrics } from "../observe/metric_names.ts";
@@ -24,11 +24,13 @@ export interface CreateOptions {
   readonly builtins: ReadonlyMap<string, Plugin>;
   /** Tells the supervisor of a change of a backend's state, which then tells all planes; left out = the plane tells only itself. */
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
+  /** Looks up backends' names; the system. */
+  readonly lookUp?: LookUp | undefined;
 }
 
 /** A data plane without a config yet. */
 export function createDataPlane(options: CreateOptions): DataPlane {
-  const { settings, clock, log, builtins, onBackendEvent } = options;
+  const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
   const registry = new MetricRegistry();
   return new DataPlane({
     onBackendEvent,
@@ -41,7 +43,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       clock,
       deadlines: new Deadlines(clock),
       buffers: new Buffers(),
-      resolver: new Resolver(clock),
+      resolver: new Resolver(clock, lookUp),
       ids: new IdSource({ worker: settings.worker }),
       log,
       metrics: createProxyMetrics(registry),

@@ -5,7 +5,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { backendHost, type BackendUrl } from "../config/backend_url.ts";
+import {
+  backendHost,
+  type BackendUrl,
+  fixedAddress,
+} from "../config/backend_url.ts";
 import type { ClusterConfig } from "../config/config.ts";
 import type { HealthConfig } from "../config/config_health.ts";
 import { formatStatusRanges, inStatusRanges } from "../config/units.ts";
@@ -18,7 +22,7 @@ import { ListFields } from "../message/list_fields.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines } from "../net/deadlines.ts";
-import { isLiteral, type Resolver } from "../net/resolver.ts";
+import type { Resolver } from "../net/resolver.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
 import type { SocketAddress } from "../plugin.ts";
 import { ownHeader } from "../proxy_protocol/write.ts";
@@ -151,11 +155,11 @@ class Probe {
   }
 
   async #resolve(): Promise<SocketAddress[]> {
-    const { hostname, port, path } = this.#target.url;
-    if (path !== undefined) return [{ address: path, port: 0 }];
-    const addresses = isLiteral(hostname)
-      ? [hostname]
-      : await this.#surroundings.resolver.resolve(hostname);
+    const { url } = this.#target;
+    const fixed = fixedAddress(url);
+    if (fixed !== undefined) return [fixed];
+    const { hostname, port } = url;
+    const addresses = await this.#surroundings.resolver.resolve(hostname);
     return addresses.map((address) => ({ address, port }));
   }
 

@@ -27,12 +27,23 @@ const KEEP = 5_000;
 const MIN_KEEP = 1_000;
 const MAX_KEEP = 300_000;
 
+/** A TTL is waited for so many milliseconds once the addresses are known. */
+const TTL_PATIENCE = 1_000;
+
 /** Nobody waits for the new answer where the old one ended so few milliseconds ago (RFC 8767's idea). */
 const MAX_STALE = 30_000;
 
-interface Entry {
+/** An answer, and how long it holds. */
+export interface FreshAddresses {
+  /** In the order to try them; at least one. */
   readonly addresses: readonly string[];
+  /** When to ask again, by the clock's `now`. */
   readonly until: number;
+}
+
+interface Entry extends FreshAddresses {
+  /** It is kept for want of a newer answer. */
+  readonly outdated: boolean;
 }
 
 /** Resolves backends' names. */
@@ -40,63 +51,79 @@ export class Resolver {
   readonly #clock: Clock;
   readonly #lookUp: LookUp;
   readonly #entries = new Map<string, Entry>();
-  readonly #pending = new Map<string, Promise<readonly string[]>>();
+  readonly #pending = new Map<string, Promise<FreshAddresses>>();
 
-  constructor(clock: Clock, lookUp: LookUp = systemLookUp) {
+  constructor(clock: Clock, lookUp: LookUp = systemLookUp(clock)) {
     this.#clock = clock;
     this.#lookUp = lookUp;
   }
 
   /**
    * The addresses of a host name, an IP address as it is. Without a promise
-   * where they are known. Rejects with `name_not_resolved`.
+   * where they are known. Addresses that served before beat none: they serve on
+   * where the name can't be resolved any more. Rejects with `name_not_resolved`.
    */
   resolve(hostname: string): readonly string[] | Promise<readonly string[]> {
     const known = this.#entries.get(hostname);
     const now = this.#clock.now();
     if (known !== undefined && known.until > now) return known.addresses;
-    const asked = this.#pending.get(hostname) ?? this.#ask(hostname);
+    const asked = this.#ask(hostname).then(
+      ({ addresses }) => addresses,
+      (error) => {
+        const old = this.#entries.get(hostname);
+        if (old === undefined) throw error;
+        return old.addresses;
+      },
+    );
     return known !== undefined && known.until + MAX_STALE > now
       ? known.addresses
       : asked;
   }
 
-  #ask(hostname: string): Promise<readonly string[]> {
-    const asked = (async () => {
-      try {
-        const { addresses, ttl } = await this.#lookUp(hostname);
-        if (addresses.length === 0) throw new Error("no address");
-        const keep = ttl === undefined
-          ? KEEP
-          : Math.min(Math.max(ttl, MIN_KEEP), MAX_KEEP);
-        this.#entries.set(hostname, {
-          addresses,
-          until: this.#clock.now() + keep,
-        });
-        return addresses;
-      } catch (thrown) {
-        // An address that served before beats none: until it is asked for again.
-        const stale = this.#entries.get(hostname);
-        if (stale !== undefined) {
-          this.#entries.set(hostname, {
-            addresses: stale.addresses,
-            until: this.#clock.now() + KEEP,
-          });
-          return stale.addresses;
-        }
-        throw new ProxyError(
-          "name_not_resolved",
-          `Cannot resolve ${hostname}: ${
-            thrown instanceof Error ? thrown.message : thrown
-          }`,
-          { cause: thrown },
-        );
-      } finally {
-        this.#pending.delete(hostname);
-      }
-    })();
+  /** As `resolve`, but never with an answer that has run out: rejects where a newer one can't be had. */
+  async resolveFresh(hostname: string): Promise<FreshAddresses> {
+    const known = this.#entries.get(hostname);
+    return known?.outdated === false && known.until > this.#clock.now()
+      ? known
+      : await this.#ask(hostname);
+  }
+
+  /** One question for all who ask meanwhile. */
+  #ask(hostname: string): Promise<FreshAddresses> {
+    const pending = this.#pending.get(hostname);
+    if (pending !== undefined) return pending;
+    const asked = this.#question(hostname).finally(() =>
+      this.#pending.delete(hostname)
+    );
     this.#pending.set(hostname, asked);
     return asked;
+  }
+
+  async #question(hostname: string): Promise<FreshAddresses> {
+    try {
+      const { addresses, ttl } = await this.#lookUp(hostname);
+      if (addresses.length === 0) throw new Error("no address");
+      const keep = ttl === undefined
+        ? KEEP
+        : Math.min(Math.max(ttl, MIN_KEEP), MAX_KEEP);
+      const until = this.#clock.now() + keep;
+      const entry = { addresses, until, outdated: false };
+      this.#entries.set(hostname, entry);
+      return entry;
+    } catch (thrown) {
+      const old = this.#entries.get(hostname);
+      if (old !== undefined) {
+        const until = this.#clock.now() + KEEP;
+        this.#entries.set(hostname, { ...old, until, outdated: true });
+      }
+      throw new ProxyError(
+        "name_not_resolved",
+        `Cannot resolve ${hostname}: ${
+          thrown instanceof Error ? thrown.message : thrown
+        }`,
+        { cause: thrown },
+      );
+    }
   }
 }
 
@@ -106,15 +133,39 @@ export function isLiteral(hostname: string): boolean {
 }
 
 /** The system knows the addresses and their order, DNS how long they hold. */
-async function systemLookUp(hostname: string): Promise<Resolution> {
-  const [found, ttl] = await Promise.all([
-    lookup(hostname, { all: true }),
-    ttlOf(hostname),
-  ]);
-  return { addresses: found.map((entry) => entry.address), ttl };
+function systemLookUp(clock: Clock): LookUp {
+  return lookUpWith(
+    async (hostname) =>
+      (await lookup(hostname, { all: true })).map(({ address }) => address),
+    ttlOf,
+    clock,
+  );
 }
 
-/** The shortest TTL of the name's records, in milliseconds; undefined where DNS has none. */
+/**
+ * A lookup of addresses by one source and of their TTL by another, which is
+ * waited for only a little: where no DNS server can be reached, that is a matter
+ * of many seconds, and names of the hosts file are known all the same.
+ */
+export function lookUpWith(
+  addressesOf: (hostname: string) => Promise<readonly string[]>,
+  ttlOf: (hostname: string) => Promise<number | undefined>,
+  clock: Clock,
+): LookUp {
+  return async (hostname) => {
+    const asked = ttlOf(hostname);
+    const addresses = await addressesOf(hostname);
+    const late = Promise.withResolvers<undefined>();
+    const cancel = clock.after(TTL_PATIENCE, () => late.resolve(undefined));
+    try {
+      return { addresses, ttl: await Promise.race([asked, late.promise]) };
+    } finally {
+      cancel();
+    }
+  };
+}
+
+/** The shortest TTL of the name's records, in milliseconds; undefined where DNS has none. Never rejects. */
 async function ttlOf(hostname: string): Promise<number | undefined> {
   const answers = await Promise.allSettled([
     resolve4(hostname, { ttl: true }),

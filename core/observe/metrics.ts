@@ -130,6 +130,11 @@ export class CounterFamily<
     return this.#table.delete(values);
   }
 
+  /** Forgets all series whose first labels have these values; handles that are held count on unseen. */
+  deleteAll(...first: readonly string[]): void {
+    this.#table.deleteAll(first);
+  }
+
   /** Its state now. */
   read(): ScalarData {
     const { name, help, labels } = this.#options;

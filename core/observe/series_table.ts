@@ -64,6 +64,15 @@ export class SeriesTable<S> {
     return this.#entries.delete(keyOf(values));
   }
 
+  /** Forgets all entries whose first labels have these values. */
+  deleteAll(first: readonly string[]): void {
+    for (const [key, { labels }] of this.#entries) {
+      if (first.every((value, i) => labels[i] === value)) {
+        this.#entries.delete(key);
+      }
+    }
+  }
+
   /** All entries. */
   values(): IterableIterator<Entry<S>> {
     return this.#entries.values();

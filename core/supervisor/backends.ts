@@ -14,7 +14,7 @@ import { backendKey, Epoch, type SharedRows } from "../health/shared_health.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { Deadlines } from "../net/deadlines.ts";
-import { Resolver } from "../net/resolver.ts";
+import type { Resolver } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { BackendEvent } from "../plugin.ts";
@@ -26,6 +26,7 @@ export interface BackendsOptions {
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly metrics: ProxyMetrics;
+  readonly resolver: Resolver;
   /** Tells all planes of a change. */
   readonly tellPlanes: (event: BackendEvent) => void;
 }
@@ -64,11 +65,13 @@ export class Backends {
   #known: ReadonlyMap<string, Known> = new Map();
   /** Keys by id: ids are unique in the file. */
   #keys: ReadonlyMap<string, string> = new Map();
+  /** Clusters by their backends' ids. */
+  #clusters: ReadonlyMap<string, string> = new Map();
   /** A config was in use before: what is new now is new to clients, too. */
   #serving = false;
 
   constructor(options: BackendsOptions) {
-    const { clock } = options;
+    const { clock, resolver } = options;
     this.#options = options;
     this.#checker = new Checker({
       clock,
@@ -76,7 +79,7 @@ export class Backends {
         clock,
         deadlines: new Deadlines(clock),
         buffers: new Buffers(),
-        resolver: new Resolver(clock),
+        resolver,
       }),
     });
   }
@@ -110,6 +113,7 @@ export class Backends {
     }
     this.#known = known;
     this.#keys = new Map(all.map(({ key, config: { id } }) => [id, key]));
+    this.#forgetOthers(all);
     this.#serving = true;
     this.#checker.update(all.flatMap((one): Checked<ProbeTarget>[] => {
       const { key, cluster, config: { url } } = one;
@@ -133,8 +137,11 @@ export class Backends {
     const { cluster, backend, kind, from, to, cause } = event;
     const fields = { cluster, backend, kind, from, to, cause };
     log[levelOf(event)]("The state of a backend changed", fields);
-    metrics.backendStateChanges
-      .series(cluster, backend, kind, kind === "weight" ? "set" : to).add();
+    // What was begun at one that is gone may still fail there: its counts stay gone.
+    if (this.#clusters.get(backend) === cluster) {
+      metrics.backendStateChanges
+        .series(cluster, backend, kind, kind === "weight" ? "set" : to).add();
+    }
     tellPlanes(event);
   }
 
@@ -185,6 +192,20 @@ export class Backends {
     }, settingsOf(cluster, config));
     if (this.#serving) health.startSlowly();
     return { config, buffer, row, health };
+  }
+
+  /** The counts of backends that are gone go: addresses of a name may come and go for ever. */
+  #forgetOthers(all: readonly Configured[]): void {
+    const clusters = new Map(
+      all.map(({ cluster, config: { id } }) => [id, cluster.name]),
+    );
+    const { backendStateChanges } = this.#options.metrics;
+    for (const [id, cluster] of this.#clusters) {
+      if (clusters.get(id) !== cluster) {
+        backendStateChanges.deleteAll(cluster, id);
+      }
+    }
+    this.#clusters = clusters;
   }
 
   #find(id: string): readonly [key: string, known: Known] | undefined {

@@ -13,11 +13,13 @@ import {
 } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
 import type { Clock } from "../net/clock.ts";
+import type { LookUp } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
+import type { Names } from "./names.ts";
 import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
 
 /** What the planes are made of. */
@@ -34,6 +36,10 @@ export interface PlanesOptions {
   readonly heartbeat: Heartbeat;
   /** What the planes share of backends; hears of what changes there. */
   readonly backends: Backends;
+  /** Makes backends of names' addresses. */
+  readonly names: Names;
+  /** Looks up backends' names for the plane in the main thread; undefined = the system. */
+  readonly lookUp: LookUp | undefined;
 }
 
 /** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
@@ -62,6 +68,8 @@ export class Planes {
   /** Cookies of one worker are read by the others. */
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   #current: Candidate | undefined;
+  /** What the current one was made of, its names as the file has them. */
+  #loaded: LoadedConfig | undefined;
   #revision = 0;
   #closed = false;
   /** Changes and restarts come one after another. */
@@ -93,6 +101,15 @@ export class Planes {
     return this.#enqueue(async () => {
       this.#checkOpen();
       await this.#swap(await load());
+    });
+  }
+
+  /** As `change`, with the config in use, where its names have other addresses now. */
+  renew(): Promise<void> {
+    return this.#enqueue(async () => {
+      const loaded = this.#loaded;
+      if (this.#closed || loaded === undefined) return;
+      if (this.#options.names.changed) await this.#swap(loaded);
     });
   }
 
@@ -155,8 +172,10 @@ export class Planes {
 
   async #swap(loaded: LoadedConfig): Promise<void> {
     const revision = ++this.#revision;
-    const { backends } = this.#options;
-    const rows = backends.rowsFor(loaded.config);
+    const { backends, names } = this.#options;
+    const expansion = await names.expand(loaded.config);
+    const { config } = expansion;
+    const rows = backends.rowsFor(config);
     // A worker that is being restarted gets what is current by then.
     const controls = this.#slots.flatMap(({ control }) => control ?? []);
     const prepared: PlaneControl[] = [];
@@ -164,7 +183,7 @@ export class Planes {
       const ports = { ...this.#current?.ports };
       const candidate = await prepareAll(
         controls,
-        { ...loaded, revision, ports, rows },
+        { ...loaded, config, revision, ports, rows },
         prepared,
       );
       this.#checkOpen();
@@ -174,7 +193,9 @@ export class Planes {
         ),
       );
       this.#current = candidate;
-      backends.commit(candidate.config, rows);
+      this.#loaded = loaded;
+      backends.commit(config, rows);
+      names.commit(expansion);
     } catch (thrown) {
       await Promise.all(
         prepared.map((control) =>
@@ -200,13 +221,14 @@ export class Planes {
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();
     if (workers === 1) {
-      const { builtins } = this.#options;
+      const { builtins, lookUp } = this.#options;
       return createDataPlane({
         settings,
         clock,
         builtins,
         log,
         onBackendEvent,
+        lookUp,
       });
     }
     slot.plane = new WorkerPlane({

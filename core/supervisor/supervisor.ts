@@ -7,6 +7,7 @@
 import type { Candidate } from "../data_plane/control.ts";
 import { RefusedError } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
+import { type LookUp, Resolver } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
   createProxyMetrics,
@@ -21,6 +22,7 @@ import {
   loadCandidate,
   type LoadedConfig,
 } from "./load_candidate.ts";
+import { Names } from "./names.ts";
 import { Planes } from "./planes.ts";
 import { mergeReports, type ProxyReport } from "./proxy_report.ts";
 
@@ -34,6 +36,8 @@ export interface SupervisorOptions {
   readonly log: CoreLog;
   /** Signs of life of workers; every second, lost after ten. */
   readonly heartbeat?: Heartbeat;
+  /** Looks up backends' names, where this thread does: workers ask the system. The system. */
+  readonly lookUp?: LookUp | undefined;
 }
 
 /** The state of the whole process. */
@@ -53,6 +57,7 @@ export class Supervisor {
   readonly #metrics: ProxyMetrics;
   #planes: Planes | undefined;
   #backends: Backends | undefined;
+  #names: Names | undefined;
   #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
   /** Resolves when it has drained or was cut: nothing is left to wait for. */
@@ -75,14 +80,22 @@ export class Supervisor {
   /** Begins to serve a loaded config. Rejects with a {@linkcode RefusedError}. */
   async start(loaded: LoadedConfig): Promise<void> {
     const { workers, log: logConfig } = loaded.config;
-    const { builtins, clock, log, heartbeat } = this.#options;
+    const { builtins, clock, log, heartbeat, lookUp } = this.#options;
+    const resolver = new Resolver(clock, lookUp);
     const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
     this.#backends = new Backends({
       workers: count,
       clock,
       log,
       metrics: this.#metrics,
+      resolver,
       tellPlanes: (event) => void this.#planes!.backendChanged(event),
+    });
+    this.#names = new Names({
+      clock,
+      log,
+      resolver,
+      renew: () => this.#planes!.renew(),
     });
     const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#planes = new Planes({
@@ -94,6 +107,8 @@ export class Supervisor {
       log,
       heartbeat: heartbeat ?? DEFAULT_HEARTBEAT,
       backends: this.#backends,
+      names: this.#names,
+      lookUp,
     });
     this.#started = loaded.config;
     try {
@@ -174,7 +189,8 @@ export class Supervisor {
     if (this.state === "draining" || this.state === "stopped") return;
     const { timeout } = this.config.drain;
     this.state = "draining";
-    // Checks go on: what is open still needs backends.
+    // Checks go on: what is open still needs backends. Which ones there are stays.
+    this.#names!.stop();
     await this.#planes!.drain(timeout);
     this.#finish();
   }
@@ -188,6 +204,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.state = "stopped";
     this.#backends?.stop();
+    this.#names?.stop();
     await this.#planes?.stop();
   }
 }

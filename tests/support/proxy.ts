@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { systemClock } from "../../core/net/clock.ts";
+import { type Clock, systemClock } from "../../core/net/clock.ts";
+import type { LookUp } from "../../core/net/resolver.ts";
 import { type CoreLog, createLog } from "../../core/observe/log.ts";
 import { RefusedError } from "../../core/data_plane/control.ts";
 import { loadCandidate } from "../../core/supervisor/load_candidate.ts";
@@ -33,6 +34,10 @@ export interface ProxyOptions {
   readonly cacheDir?: string;
   /** Of workers. */
   readonly heartbeat?: Heartbeat;
+  /** Of the test's thread; the machine's. */
+  readonly clock?: Clock;
+  /** Looks up names for the test's thread; the system. */
+  readonly lookUp?: LookUp;
 }
 
 /** Starts it with a config's text; listeners at port 0 of 127.0.0.1 get free ports. Rejects with a RefusedError. */
@@ -59,9 +64,10 @@ export async function startProxy(
     env: () => undefined,
     builtins,
     cacheDir,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log,
     ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),
+    lookUp: options.lookUp,
   };
   const supervisor = new Supervisor(supervisorOptions);
   const cleanUp = async () => {

@@ -1,5 +1,8 @@
 import {
+  addressBackendId,
+  backendHost,
   defaultBackendId,
+  fixedAddress,
   parseBackendUrl,
 } from "../../../core/config/backend_url.ts";
 import { assertEquals, assertThrows } from "../../support/assert.ts";
@@ -95,4 +98,23 @@ Deno.test("defaultBackendId is the address", () => {
   assertEquals(id("http://10.0.0.1:9001/v1"), "10.0.0.1:9001");
   assertEquals(id("http://[::1]"), "[::1]:80");
   assertEquals(id("unix:/run/app.sock"), "unix:/run/app.sock");
+});
+
+Deno.test("addressBackendId is the id with the address, IPv6 in brackets", () => {
+  assertEquals(addressBackendId("a", "10.0.0.1"), "a@10.0.0.1");
+  assertEquals(addressBackendId("a.b:80", "::1"), "a.b:80@[::1]");
+});
+
+Deno.test("fixedAddress: where a backend is dialled without asking for a name", () => {
+  const fixed = (text: string) => fixedAddress(parseBackendUrl(text));
+  assertEquals(fixed("http://10.0.0.1:81"), { address: "10.0.0.1", port: 81 });
+  assertEquals(fixed("http://[::1]:81"), { address: "::1", port: 81 });
+  assertEquals(fixed("unix:/run/a.sock"), { address: "/run/a.sock", port: 0 });
+  assertEquals(fixed("http://a.test:81"), undefined);
+});
+
+Deno.test("a URL at one address of its name is dialled there, and still says the name", () => {
+  const url = { ...parseBackendUrl("http://a.test:81"), address: "10.0.0.1" };
+  assertEquals(fixedAddress(url), { address: "10.0.0.1", port: 81 });
+  assertEquals(backendHost(url), "a.test:81");
 });

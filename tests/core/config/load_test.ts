@@ -226,12 +226,12 @@ Deno.test("loadConfig tells line, column, path, value and suggestion of a proble
 
 Deno.test("loadConfig reports problems in the order of the file", async () => {
   const problems = await problemsOf(
-    `wrokers: 2\n${LISTENER}    hops: 0\n${CLUSTER}    dns: all\n`,
+    `wrokers: 2\n${LISTENER}    hops: 0\n${CLUSTER}    dialer: mine\n`,
   );
   assertEquals(problems.map(({ path }) => path), [
     "wrokers",
     "listeners[0].hops",
-    "clusters[0].dns",
+    "clusters[0].dialer",
   ]);
 });
 

@@ -33,8 +33,9 @@ const SHARE: BackendShare = {
 };
 
 /** A registry whose backends are never connected to. */
-function makeRegistry(): BackendRegistry {
-  const metrics = createProxyMetrics(new MetricRegistry());
+function makeRegistry(
+  metrics = createProxyMetrics(new MetricRegistry()),
+): BackendRegistry {
   return new BackendRegistry({ metrics } as unknown as PlaneEnv, {
     worker: 0,
     workers: 1,
@@ -90,6 +91,37 @@ Deno.test("BackendRegistry.retireOthers forgets what is not kept: it comes back 
 
   assertEquals(registry.list(), [kept]);
   assert(dropped !== registry.acquire(identity(), SETTINGS, SHARE, () => {}));
+});
+
+Deno.test("BackendRegistry.retireOthers: metrics go with their backend, unless another one of its id counts on", () => {
+  const metrics = createProxyMetrics(new MetricRegistry());
+  const registry = makeRegistry(metrics);
+  const acquire = (id: string, url?: string) => {
+    const backend = registry.acquire(
+      identity({ id }, url),
+      SETTINGS,
+      SHARE,
+      () => {},
+    );
+    backend.attempts.ok.add();
+    backend.responseTime.observe(1);
+    metrics.backendUp.series("main", id).set(1);
+    return backend;
+  };
+  acquire("gone");
+  acquire("moved");
+  const moved = acquire("moved", "http://10.0.0.2:80");
+  registry.retireOthers(new Set([moved]));
+
+  const { attempts, backendResponse, backendUp } = metrics;
+  assertEquals(
+    [attempts, backendResponse, backendUp].map((family) => [
+      ...new Set(family.read().series.map(({ labels }) => labels[1])),
+    ]),
+    [["moved"], ["moved"], ["moved"]],
+  );
+  moved.attempts.ok.add();
+  assertEquals(attempts.series("main", "moved", "ok").value, 3);
 });
 
 Deno.test("BackendRegistry.acquire takes the row that others have, too", () => {

@@ -69,9 +69,10 @@ class Bench {
     config: Partial<HealthConfig> = {},
     proxyProtocol: ProbeTarget["proxyProtocol"] = "none",
     tls?: ProbeTarget["tls"],
+    at: { readonly address?: string } = {},
   ): Promise<string | undefined> {
     const result = await this.#run(
-      { url: parseBackendUrl(url), proxyProtocol, tls },
+      { url: { ...parseBackendUrl(url), ...at }, proxyProtocol, tls },
       { ...CONFIG, ...config },
       this.stop.signal,
     );
@@ -340,6 +341,21 @@ Deno.test("probe: a name with several addresses is well where one answers", asyn
     backend.received,
     `\r\nhost: api.test:${backend.port}\r\n`,
   );
+});
+
+Deno.test("probe: one address of a name is dialled without asking for it, and hears the name", async () => {
+  await using backend = serveRaw();
+  const bench = new Bench();
+  const url = `http://api.test:${backend.port}`;
+  const check = (address: string) =>
+    bench.check(url, {}, "none", undefined, { address });
+  assertEquals(await check("127.0.0.1"), undefined);
+  assertStringIncludes(
+    backend.received,
+    `\r\nhost: api.test:${backend.port}\r\n`,
+  );
+  assertMatch((await check("127.0.0.2"))!, /^Cannot connect to 127\.0\.0\.2:/);
+  assertEquals(bench.asked, []);
 });
 
 Deno.test("probe: an address that takes no connection leaves time for the next", async () => {

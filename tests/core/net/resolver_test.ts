@@ -1,6 +1,7 @@
 import { ProxyError } from "../../../core/errors.ts";
 import {
   isLiteral,
+  lookUpWith,
   type Resolution,
   Resolver,
 } from "../../../core/net/resolver.ts";
@@ -118,6 +119,89 @@ Deno.test("Resolver.resolve: name_not_resolved for a name that has no address", 
     assertEquals((await asked).code, "name_not_resolved");
   }
   assertEquals(dns.asked.length, 2);
+});
+
+Deno.test("Resolver.resolveFresh tells until when the answer holds", async () => {
+  const clock = new FakeClock();
+  const dns = manualLookUp();
+  const resolver = new Resolver(clock, dns.lookUp);
+  const answers = [
+    resolver.resolveFresh("a.test"),
+    resolver.resolveFresh("a.test"),
+  ];
+  const started = clock.now();
+  clock.advance(300);
+  dns.answer(["10.0.0.1"], 7_000);
+  for (const { addresses, until } of await Promise.all(answers)) {
+    assertEquals([addresses, until], [["10.0.0.1"], started + 7_300]);
+  }
+  clock.advance(6_999);
+  const { until } = await resolver.resolveFresh("a.test");
+  assertEquals([until, dns.asked.length], [started + 7_300, 1]);
+  clock.advance(1);
+  const next = resolver.resolveFresh("a.test");
+  dns.answer(["10.0.0.2"], 7_000);
+  assertEquals((await next).addresses, ["10.0.0.2"]);
+});
+
+Deno.test("Resolver.resolveFresh rejects where only an old answer is known", async () => {
+  const clock = new FakeClock();
+  const dns = manualLookUp();
+  const resolver = new Resolver(clock, dns.lookUp);
+  const first = resolver.resolveFresh("a.test");
+  dns.answer(["10.0.0.1"]);
+  await first;
+  clock.advance(5_000);
+  const failing = () => {
+    const asked = assertRejects(
+      () => resolver.resolveFresh("a.test"),
+      ProxyError,
+      "Cannot resolve a.test: SERVFAIL",
+    );
+    dns.fail(new Error("SERVFAIL"));
+    return asked;
+  };
+  await failing();
+  // What serves others meanwhile is no fresh answer.
+  assertEquals(resolver.resolve("a.test"), ["10.0.0.1"]);
+  assertEquals(dns.asked.length, 2);
+  await failing();
+  assertEquals(dns.asked.length, 3);
+});
+
+Deno.test("Resolver: both ways to ask share one question and its answer", async () => {
+  const dns = manualLookUp();
+  const resolver = new Resolver(new FakeClock(), dns.lookUp);
+  const fresh = resolver.resolveFresh("a.test");
+  const any = resolver.resolve("a.test");
+  dns.answer(["10.0.0.1"]);
+  assertEquals([(await fresh).addresses, await any], [["10.0.0.1"], [
+    "10.0.0.1",
+  ]]);
+  assertEquals(resolver.resolve("a.test"), ["10.0.0.1"]);
+  assertEquals(dns.asked.length, 1);
+});
+
+Deno.test("lookUpWith: addresses don't wait long for their TTL", async () => {
+  const clock = new FakeClock();
+  const ttl = Promise.withResolvers<number | undefined>();
+  const lookUp = (ttlOf: () => Promise<number | undefined>) =>
+    lookUpWith(() => Promise.resolve(["10.0.0.1"]), ttlOf, clock)("a.test");
+  assertEquals(await lookUp(() => Promise.resolve(60_000)), {
+    addresses: ["10.0.0.1"],
+    ttl: 60_000,
+  });
+  assertEquals(clock.pending, 0);
+  let answered = false;
+  const late = lookUp(() => ttl.promise);
+  late.then(() => answered = true);
+  await new Promise((resolve) => setTimeout(resolve));
+  clock.advance(999);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(answered, false);
+  clock.advance(1);
+  assertEquals(await late, { addresses: ["10.0.0.1"], ttl: undefined });
+  ttl.resolve(undefined);
 });
 
 Deno.test("Resolver.resolve: the system's resolver knows localhost", async () => {

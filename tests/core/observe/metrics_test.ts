@@ -227,6 +227,24 @@ Deno.test("HistogramSeries.observe() lets a sample stand for its weight", () => 
   ]);
 });
 
+Deno.test("deleteAll() forgets all series that begin with these labels", () => {
+  const registry = new MetricRegistry();
+  const family = registry.counter({
+    name: "attempts",
+    help: "",
+    labels: ["cluster", "backend", "result"],
+  });
+  family.series("c", "a", "ok").add();
+  family.series("c", "a", "failed").add();
+  family.series("c", "b", "ok").add();
+  family.series("d", "a", "ok").add();
+  family.deleteAll("c", "a");
+  assertEquals(family.read().series.map(({ labels }) => labels.join(" ")), [
+    "c b ok",
+    "d a ok",
+  ]);
+});
+
 Deno.test("delete() forgets a series", () => {
   const registry = new MetricRegistry();
   const family = registry.counter({ name: "n", help: "", labels: ["a"] });

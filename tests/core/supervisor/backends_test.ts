@@ -8,6 +8,7 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { BackendRow } from "../../../core/health/backend_row.ts";
 import { createLog } from "../../../core/observe/log.ts";
 import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
+import { Resolver } from "../../../core/net/resolver.ts";
 import { MetricRegistry } from "../../../core/observe/metrics.ts";
 import type { BackendEvent } from "../../../core/plugin.ts";
 import { Backends } from "../../../core/supervisor/backends.ts";
@@ -31,6 +32,7 @@ class Bench implements Disposable {
       write: (line) => this.lines.push(JSON.parse(line)),
     }),
     metrics: createProxyMetrics(this.registry),
+    resolver: new Resolver(this.clock),
     tellPlanes: (event) => this.events.push(event),
   });
 
@@ -147,6 +149,32 @@ Deno.test("Backends.changed warns of what is bad, and says little of trials", as
     },
   );
   assertEquals(levels, ["warn", "warn", "warn", "info", "info", "debug"]);
+});
+
+Deno.test("Backends.commit forgets the counts of backends that are gone", async () => {
+  using bench = new Bench();
+  await bench.use([A, B]);
+  bench.backends.change("a", { weight: 2 });
+  bench.backends.change("b", { weight: 2 });
+  await bench.use([A]);
+  const counted = () => {
+    const [family] = bench.registry.snapshot().metrics.filter(({ name }) =>
+      name === "headrace_backend_state_changes_total"
+    );
+    return family!.series.map(({ labels }) => labels[1]);
+  };
+  assertEquals(counted(), ["a"]);
+  // What was under way at it ends late: told, but not counted.
+  bench.backends.changed({
+    cluster: "main",
+    backend: "b",
+    kind: "breaker",
+    from: "closed",
+    to: "open",
+    cause: "test",
+    at: 0,
+  });
+  assertEquals([counted(), bench.events.at(-1)?.to], [["a"], "open"]);
 });
 
 Deno.test("Backends.loseWorker takes away what that worker counted, and no more", async () => {
