@@ -120,6 +120,18 @@ Deno.test("headrace check: a good config is fine though its ports are taken, exi
   }
 });
 
+Deno.test("headrace check: names are not asked for, exit 0", async () => {
+  await using config = await configFile({
+    clusters: [{
+      name: "main",
+      dns: "all",
+      backends: [{ url: "http://nowhere.invalid:1" }],
+    }],
+  });
+  const { code, stdout, stderr } = await runHeadrace(["check", config.path]);
+  assertEquals([code, stdout, stderr], [0, `${config.path}: fine\n`, ""]);
+});
+
 Deno.test("headrace check: every problem with its place, exit 1", async () => {
   await using config = await configFile();
   await Deno.writeTextFile(

@@ -7,6 +7,7 @@
 import { createAdminApp } from "../../core/admin/app.ts";
 import { createLog } from "../../core/observe/log.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { clientOnEach } from "../support/client_on_each.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
@@ -54,25 +55,6 @@ function configOf({ backends, cluster, workers = 2 }: Facts): string {
   });
 }
 
-/** A client on each of two workers: the kernel chooses, so as many as it takes. */
-async function clientOnEach(port: number) {
-  const found = new Map<string, HttpClient>();
-  await eventually("a connection to each worker", async () => {
-    const client = await HttpClient.connect(port);
-    const worker = (await client.get("/heard")).headers.get("x-worker")!;
-    if (found.has(worker)) client.close();
-    else found.set(worker, client);
-    return found.size === 2;
-  });
-  const clients = [found.get("headrace-0")!, found.get("headrace-1")!] as const;
-  return {
-    clients,
-    [Symbol.dispose]() {
-      for (const client of clients) client.close();
-    },
-  };
-}
-
 /** The changes of a backend that were logged, oldest first. */
 function changes(proxy: TestProxy, backend: string): string[] {
   return proxy.logged.map((line) => JSON.parse(line))
@@ -109,7 +91,7 @@ for (const type of ["http", "tcp"] as const) {
       ],
       cluster: { health: { type, ...CHECKS } },
     }));
-    using both = await clientOnEach(proxy.port());
+    using both = await clientOnEach(proxy.port(), "/heard");
     await eventually(
       "a check",
       async () => (await backendOf(proxy, "a")).lastCheck !== undefined,
@@ -214,7 +196,7 @@ Deno.test("what one worker ejects, the other does not ask either", async () => {
     backends: [{ id: "a", url: bad.url }, { id: "b", url: good.url }],
     cluster: { passiveHealth: { failures: 4, coolDown: "1h" } },
   }));
-  using both = await clientOnEach(proxy.port());
+  using both = await clientOnEach(proxy.port(), "/heard");
   const [one, other] = both.clients;
   // Two failures in each worker are four in a row.
   const failures = async (client: HttpClient) => {
@@ -265,7 +247,7 @@ Deno.test("operators: PATCH and reset over the admin interface reach all workers
     const { backend } = await answer.json();
     return [backend.up, backend.state, backend.weight, backend.weightNow];
   };
-  using both = await clientOnEach(proxy.port());
+  using both = await clientOnEach(proxy.port(), "/heard");
   const shares = async () => {
     const counts: Record<string, number> = {};
     for (const client of both.clients) {
@@ -387,7 +369,7 @@ Deno.test("what a lost worker served is no load any more", async () => {
     configOf({ backends: [{ id: "a", url: backend.url }] }),
     { heartbeat: { interval: 100, silence: 2_000 } },
   );
-  using both = await clientOnEach(proxy.port());
+  using both = await clientOnEach(proxy.port(), "/heard");
   const load = async () => (await backendOf(proxy, "a")).load;
   const [one, victim] = both.clients;
   await one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -1,5 +1,6 @@
 import { RefusedError } from "../../core/data_plane/control.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { clientOnEach } from "../support/client_on_each.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
 import { eventually, inTime } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
@@ -48,25 +49,6 @@ function config(text: string, further: object = {}): string {
 
 function start(text: string, further: object = {}): Promise<TestProxy> {
   return startProxy(config(text, further), { heartbeat: HEARTBEAT });
-}
-
-/** A client on each worker: the kernel chooses, so as many as it takes. */
-async function clientOnEach(port: number) {
-  const found = new Map<string, HttpClient>();
-  await eventually("a connection to each worker", async () => {
-    const client = await HttpClient.connect(port);
-    const worker = (await client.get()).headers.get("x-worker")!;
-    if (found.has(worker)) client.close();
-    else found.set(worker, client);
-    return found.size === 2;
-  });
-  const clients = [found.get("headrace-0")!, found.get("headrace-1")!] as const;
-  return {
-    clients,
-    [Symbol.dispose]() {
-      for (const client of clients) client.close();
-    },
-  };
 }
 
 /** What each of many new connections is answered. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { type ScriptedBackend, serveEach } from "./scripted_backend.ts";
+import type { TcpBackendAddress } from "./tcp_backend.ts";
 
 /** A request as the backend saw it. */
 export interface Echo {
@@ -16,7 +17,10 @@ export interface Echo {
 }
 
 /** Serves it under a name that its answers tell. */
-export function serveEcho(name = "a"): ScriptedBackend {
+export function serveEcho(
+  name = "a",
+  address?: TcpBackendAddress,
+): ScriptedBackend {
   return serveEach((connection, { method, target, headers }) => {
     const echo: Echo = {
       backend: name,
@@ -25,7 +29,7 @@ export function serveEcho(name = "a"): ScriptedBackend {
       headers: Object.fromEntries(headers),
     };
     return connection.respond(200, JSON.stringify(echo));
-  });
+  }, address);
 }
 
 /** What such an answer tells. */

@@ -5,7 +5,7 @@
  */
 import { textOf, writeAll } from "./byte_streams.ts";
 import { bytesOf } from "./byte_streams.ts";
-import { serveTcpBackend } from "./tcp_backend.ts";
+import { serveTcpBackend, type TcpBackendAddress } from "./tcp_backend.ts";
 
 /** A request as it came. */
 export interface ScriptedRequest {
@@ -92,13 +92,15 @@ export interface ScriptedBackend extends AsyncDisposable {
 /** Plays `script` on each connection, then closes it. */
 export function serveScript(
   script: (connection: ScriptedConnection) => Promise<void>,
+  address: TcpBackendAddress = { hostname: "127.0.0.1" },
 ): ScriptedBackend {
   let number = 0;
-  const backend = serveTcpBackend((conn) =>
-    script(new ScriptedConnection(conn, ++number))
+  const backend = serveTcpBackend(
+    (conn) => script(new ScriptedConnection(conn, ++number)),
+    address,
   );
   return {
-    url: `http://127.0.0.1:${backend.port}`,
+    url: backend.url.replace(/^tcp:/, "http:"),
     get accepted() {
       return backend.accepted;
     },
@@ -112,6 +114,7 @@ export function serveEach(
     connection: ScriptedConnection,
     request: ScriptedRequest,
   ) => Promise<void>,
+  address?: TcpBackendAddress,
 ): ScriptedBackend {
   return serveScript(async (connection) => {
     for (;;) {
@@ -119,5 +122,5 @@ export function serveEach(
       if (request === undefined) return;
       await answer(connection, request);
     }
-  });
+  }, address);
 }

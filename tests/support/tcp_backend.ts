@@ -19,6 +19,7 @@ export interface TcpBackend extends AsyncDisposable {
 export type TcpBackendAddress =
   | {
     readonly hostname?: string;
+    readonly port?: number;
     /** Who it is in TLS; without it speaks plain TCP. */
     readonly identity?: Identity;
     /** Protocols that its TLS agrees to. */
@@ -83,8 +84,13 @@ function listen(address: TcpBackendAddress): Deno.Listener {
   }
   const { hostname = LOOPBACK, identity, alpn = [] } = address;
   return identity === undefined
-    ? Deno.listen({ hostname, port: 0 })
-    : Deno.listenTls({ hostname, port: 0, ...identity, alpnProtocols: alpn });
+    ? Deno.listen({ hostname, port: address.port ?? 0 })
+    : Deno.listenTls({
+      hostname,
+      port: address.port ?? 0,
+      ...identity,
+      alpnProtocols: alpn,
+    });
 }
 
 /** Sends back what comes, up to the peer's end. */
