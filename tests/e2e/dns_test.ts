@@ -450,6 +450,63 @@ Deno.test("dns: all, workers: 2 – both swap, and keep what is known of an addr
   }
 });
 
+Deno.test("dns: all – no request fails while addresses come and go", async () => {
+  await using site = serveAt(TWO, THREE, FOUR);
+  const dns = new FakeDns();
+  dns.set("api.test", [TWO, THREE], 1_000);
+  await using bench = await start({
+    backends: [{ id: "a", url: `http://api.test:${site.port}` }],
+  }, dns);
+  let over = false;
+  const clients = Array.from({ length: 4 }, async () => {
+    using client = await HttpClient.connect(bench.proxy.port());
+    const seen: Record<string, number> = {};
+    while (!over) {
+      for (const [key, count] of Object.entries(await counts(client, 1))) {
+        seen[key] = (seen[key] ?? 0) + count;
+      }
+    }
+    return Object.keys(seen).sort();
+  });
+  const sets = [[THREE, FOUR], [TWO, FOUR], [TWO, THREE]];
+  for (const addresses of [...sets, ...sets]) {
+    dns.set("api.test", addresses, 1_000);
+    await bench.until(...addresses.map((address) => `a@${address}`));
+  }
+  over = true;
+  for (const keys of await Promise.all(clients)) {
+    assertEquals(keys, [TWO, THREE, FOUR]);
+  }
+});
+
+Deno.test("dns: all – addresses that change during a reload come with it, not once more behind it", async () => {
+  const dns = new FakeDns();
+  dns.set("api.test", [TWO], 1_000);
+  const api = { id: "a", url: "http://api.test:1" };
+  await using bench = await start({ backends: [api] }, dns);
+  const { proxy, clock } = bench;
+  const slow = dns.hold("slow.test");
+  const reloaded = proxy.reload(
+    configOf({ backends: [api, { id: "s", url: "http://slow.test:1" }] }),
+  );
+  await eventually("the reload", () => dns.asked.includes("slow.test"));
+  dns.set("api.test", [THREE], 60_000);
+  clock.advance(1_000);
+  await eventually(
+    "the answer",
+    () => proxy.logged.some((line) => line.includes("addresses of a name")),
+  );
+  // Its swap stands behind the reload, which is still waiting.
+  clock.advance(1);
+  assertEquals(await idsOf(proxy), [`a@${TWO}`]);
+  slow.resolve({ addresses: [FOUR], ttl: 60_000 });
+  await reloaded;
+  // One more change has to wait for whatever the swap does.
+  await proxy.reload(configOf({ backends: [api] }));
+  const { revision, backends } = await proxy.report();
+  assertEquals([revision, backends.map(({ id }) => id)], [3, [`a@${THREE}`]]);
+});
+
 Deno.test("dns: all – a drain asks for no name any more", async () => {
   const dns = new FakeDns();
   dns.set("api.test", [TWO], 1_000);
