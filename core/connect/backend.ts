@@ -292,6 +292,11 @@ export class Backend implements BackendIdentity, BalanceMember {
     const { metrics } = this.#env;
     metrics.attempts.deleteAll(this.cluster, this.id);
     metrics.backendResponse.delete(this.cluster, this.id);
+    // Sessions that are still there take theirs with them.
+    const { websocketSessionsOpen: open } = metrics;
+    if (open.series(this.cluster, this.id).value === 0) {
+      open.delete(this.cluster, this.id);
+    }
     metrics.backendUp.delete(this.cluster, this.id);
     metrics.poolConnections.delete(this.cluster, this.id, "active");
     metrics.poolConnections.delete(this.cluster, this.id, "idle");

@@ -67,11 +67,14 @@ export class WebSocketSession {
   }
 
   #count(by: 1 | -1): void {
-    const { metrics } = this.transaction.session.env;
-    const series = metrics.websocketSessionsOpen.series(
-      this.cluster,
-      this.#backendId,
-    );
+    const { env: { metrics }, plane } = this.transaction.session;
+    const labels = [this.cluster, this.#backendId] as const;
+    const series = metrics.websocketSessionsOpen.series(...labels);
     series.set(series.value + by);
+    // The last one has left a backend that is gone.
+    if (
+      series.value === 0 &&
+      plane.current.cluster(this.cluster)?.find(this.#backendId) === undefined
+    ) metrics.websocketSessionsOpen.delete(...labels);
   }
 }

@@ -20,6 +20,10 @@ import { HttpClient } from "../support/http_client.ts";
 import { startProxy, type TestProxy } from "../support/proxy.ts";
 import { serveEach, serveScript } from "../support/scripted_backend.ts";
 import { serveTcpBackend } from "../support/tcp_backend.ts";
+import {
+  serveWebSocket,
+  WebSocketClient,
+} from "../support/websocket_backend.ts";
 
 const TWO = "127.0.0.2";
 const THREE = "127.0.0.3";
@@ -309,6 +313,37 @@ Deno.test("dns: all – TCP sessions live on where their address is gone", async
   using young = await open();
   assertEquals([await ask(young), await ask(old)], [THREE, TWO]);
 });
+
+Deno.test("dns: all – WebSocket sessions move away from an address that is gone", async () => {
+  const [port] = freePorts(1);
+  const at = (hostname: string) =>
+    serveWebSocket(hostname, { hostname, port: port! });
+  await using _two = at(TWO);
+  await using _three = at(THREE);
+  const dns = new FakeDns();
+  dns.set("ws.test", [TWO], 10_000);
+  await using bench = await start({
+    backends: [{ id: "w", url: `http://ws.test:${port}` }],
+  }, dns);
+  await using client = await WebSocketClient.open(bench.proxy.url());
+  assertEquals(await client.ask("1"), `${TWO}:1`);
+  dns.set("ws.test", [THREE], 10_000);
+  await bench.until(`w@${THREE}`);
+  await eventually("the session to have moved", async () => {
+    bench.clock.advance(50);
+    return await openAt(bench.proxy) === `w@${THREE} 1`;
+  });
+  assertEquals(await client.ask("2"), `${THREE}:2`);
+});
+
+/** Open WebSocket sessions of each backend that has them in its metrics. */
+async function openAt(proxy: TestProxy): Promise<string> {
+  const { metrics } = (await proxy.report()).metrics;
+  return metrics
+    .filter(({ name }) => name === "headrace_websocket_sessions_open")
+    .flatMap((metric) => metric.type === "gauge" ? metric.series : [])
+    .map(({ labels, value }) => `${labels[1]} ${value}`).join();
+}
 
 Deno.test("dns: all – a name that can't be resolved is 503 until it can", async () => {
   await using site = serveAt(TWO, THREE);

@@ -31,6 +31,7 @@ export interface WebSocketBackend extends AsyncDisposable {
 export function serveWebSocket(
   name: string,
   options: {
+    readonly hostname?: string;
     readonly port?: number;
     readonly protocol?: string;
     readonly headers?: Record<string, string>;
@@ -40,12 +41,13 @@ export function serveWebSocket(
     readonly identity?: Identity;
   } = {},
 ): WebSocketBackend {
+  const { hostname = "127.0.0.1" } = options;
   const connections: BackendSocket[] = [];
   const answer = options.answer ?? ((message: string) => `${name}:${message}`);
   const controller = new AbortController();
   const server = Deno.serve({
     port: options.port ?? 0,
-    hostname: "127.0.0.1",
+    hostname,
     signal: controller.signal,
     ...options.identity,
     onListen: () => {},
@@ -72,7 +74,9 @@ export function serveWebSocket(
     return response;
   });
   const backend: WebSocketBackend = {
-    url: `${options.identity ? "wss" : "http"}://127.0.0.1:${server.addr.port}`,
+    url: `${
+      options.identity ? "wss" : "http"
+    }://${hostname}:${server.addr.port}`,
     port: server.addr.port,
     connections,
     refuse: undefined,
