@@ -25,6 +25,17 @@ Deno.test("README: the config loads as it stands", async () => {
   assertEquals([...problems], []);
 });
 
+Deno.test("README: clusters with health, retries and sessions load as they stand", async () => {
+  for (const n of [1, 2]) {
+    const { problems } = await load(
+      `listeners: [{ name: web, address: "127.0.0.1:8080" }]\n${
+        block("yaml", n)
+      }`,
+    );
+    assertEquals([...problems], []);
+  }
+});
+
 Deno.test("README: the mistake is refused with the words shown", async () => {
   const wrong = block("yaml", 0).replace("- cluster: api", "- cluster: apii");
   const { problems } = await load(wrong);
@@ -41,7 +52,7 @@ listeners: [{ name: web, address: "127.0.0.1:0" }]
 products: [{ name: all, default: true, rules: [{ respond: { status: 200 } }] }]
 clusters: [{ name: none, backends: [] }]
 workers: 1
-${block("yaml", 1)}`;
+${block("yaml", 3)}`;
     await using proxy = await startProxy(config, { baseDir: folder });
     const closed = await fetch(proxy.url("/shop/cart"));
     assertEquals(
