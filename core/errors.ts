@@ -58,6 +58,11 @@ export const FAILURES = {
   origin_refused: { side: "client", status: 403, retry: "never" },
   client_bad_frame: { side: "client", status: 0, retry: "never" },
   client_silent: { side: "client", status: 0, retry: "never" },
+  // Its TLS handshake with us, and what it asked for behind it.
+  tls_handshake_failed: { side: "client", status: 0, retry: "never" },
+  client_cert_missing: { side: "client", status: 0, retry: "never" },
+  client_cert_refused: { side: "client", status: 0, retry: "never" },
+  misdirected_request: { side: "client", status: 421, retry: "never" },
   // Finding the way.
   no_product: { side: "proxy", status: 404, retry: "never" },
   no_rule: { side: "proxy", status: 404, retry: "never" },

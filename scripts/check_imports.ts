@@ -12,7 +12,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   net: ["message", "text"],
   message: ["net"],
   conditions: ["net", "text"],
-  tls: ["net"],
   config: ["net", "text", "tls"],
   observe: ["net"],
   "proxy_protocol": ["net"],
@@ -40,7 +39,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   balance: ["config", "connect", "health", "net"],
   route: ["conditions", "config", "net"],
-  listener: ["config", "net", "proxy_protocol"],
+  listener: ["config", "net", "proxy_protocol", "tls"],
+  tls: ["config", "net"],
   snapshot: [
     "balance",
     "conditions",
@@ -53,6 +53,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "route",
     "session",
+    "tls",
   ],
   session: [
     "balance",
@@ -84,6 +85,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "session",
     "snapshot",
+    "tls",
   ],
   supervisor: [
     "conditions",
@@ -93,6 +95,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net",
     "observe",
     "plugins",
+    "tls",
   ],
   admin: [
     "config",
@@ -117,6 +120,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 
 /** A codec knows these of a session: the shape of an exchange, not what runs it. */
 const SEAMS: Readonly<Record<string, readonly string[]>> = {
+  "tls config": ["config/config.ts"],
   "http1 session": ["session/exchange.ts"],
   "http1 connect": ["connect/backend_connection.ts", "connect/pool.ts"],
   "connect session": ["session/env.ts"],

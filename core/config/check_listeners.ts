@@ -27,6 +27,7 @@ export function listenerFindings(tree: unknown): Finding[] {
     ...limitFindings(listener),
     ...proxyProtocolFindings(listener),
     ...sniFindings(listener),
+    ...tlsFindings(listener),
   ]);
 }
 
@@ -152,6 +153,17 @@ function sniFindings(listener: Entry): Finding[] {
       }];
     }
   });
+}
+
+/** Keys of `tls` that only HTTP has a use for. */
+function tlsFindings(listener: Entry): Finding[] {
+  const tls = child(listener, "tls");
+  if (tls === undefined || listener.value.protocol !== "tcp") return [];
+  return ["verifyHost", "alpn"].filter((key) => has(tls, key)).map((key) => ({
+    path: [...tls.path, key],
+    at: "key",
+    message: "expected only with protocol: http",
+  }));
 }
 
 function limitFindings(listener: Entry): Finding[] {

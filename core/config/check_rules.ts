@@ -124,6 +124,8 @@ function ruleFindings(rule: Entry): Finding[] {
       message: "expected only beside cluster",
     });
   }
+  const redirect = child(rule, "redirect");
+  if (redirect !== undefined) findings.push(...redirectFindings(redirect));
   const respond = child(rule, "respond");
   const { status, body } = respond?.value ?? {};
   if (BODILESS.includes(Number(status)) && body !== undefined && body !== "") {
@@ -134,6 +136,21 @@ function ruleFindings(rule: Entry): Finding[] {
     });
   }
   return findings;
+}
+
+function redirectFindings(redirect: Entry): Finding[] {
+  const [to, scheme] = [has(redirect, "to"), has(redirect, "scheme")];
+  if (to === scheme) {
+    return [{
+      path: redirect.path,
+      message: to ? "expected either to or scheme" : "expected to or scheme",
+    }];
+  }
+  return scheme || !has(redirect, "port") ? [] : [{
+    path: [...redirect.path, "port"],
+    at: "key",
+    message: "expected only beside scheme",
+  }];
 }
 
 function formFindings(cluster: Entry): Finding[] {

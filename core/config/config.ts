@@ -18,7 +18,6 @@ import type {
 import type {
   CacheConfig,
   HashConfig,
-  ListenerTlsConfig,
   QueueConfig,
   RequestBufferConfig,
   RetriesConfig,
@@ -81,7 +80,7 @@ export interface ListenerConfig {
   /** How many trusted proxies stand before this one; those that send a PROXY header do not count. Default 1. */
   readonly hops: number;
   readonly socket: SocketConfig;
-  /** Not supported yet. */
+  /** Undefined = none: bytes come as they are. */
   readonly tls: ListenerTlsConfig | undefined;
   readonly limits: LimitsConfig;
   readonly timeouts: ListenerTimeoutsConfig;
@@ -104,6 +103,36 @@ export interface SocketConfig {
   readonly keepAlive: boolean;
   /** Connections that the system queues before they are accepted. Default 4096. */
   readonly backlog: number;
+}
+
+/** TLS that a listener ends. Files are relative to the config file, and reread when they change. */
+export interface ListenerTlsConfig {
+  /** At least one; chosen by SNI, the first is the default. */
+  readonly certificates: readonly CertificateConfig[];
+  /** Refuse clients whose SNI name no certificate covers, and those without one. Default false. */
+  readonly strictSni: boolean;
+  /** 421 where the Host is not covered by the certificate that SNI chose; `http` only. Default false. */
+  readonly verifyHost: boolean;
+  /** Protocols by preference, `http` only; those that are not spoken yet are not offered. Default h2, http/1.1. */
+  readonly alpn: readonly string[];
+  /** Undefined = clients are not asked for certificates. */
+  readonly clientAuth: ClientAuthConfig | undefined;
+}
+
+/** A certificate's PEM files. */
+export interface CertificateConfig {
+  /** The certificate, and the chain behind it. */
+  readonly cert: string;
+  /** Its key, without a passphrase. */
+  readonly key: string;
+}
+
+/** How clients prove who they are. */
+export interface ClientAuthConfig {
+  /** The PEM file of the authorities that may sign them. */
+  readonly ca: string;
+  /** Whether a client may come without one; what it shows must verify either way. Default `require`. */
+  readonly mode: "request" | "require";
 }
 
 /** What one listener bears. */
@@ -191,10 +220,14 @@ export interface RuleTimeoutsConfig {
   readonly response: number | undefined;
 }
 
-/** Where a rule redirects to. */
+/** Where a rule redirects to: either `to`, or the same URL in another scheme. */
 export interface RedirectConfig {
   /** An absolute http(s) URL or a path from `/`. */
-  readonly to: string;
+  readonly to: string | undefined;
+  /** The request's own host, path and query by this scheme. */
+  readonly scheme: "http" | "https" | undefined;
+  /** The port beside `scheme`. Default the scheme's own. */
+  readonly port: number | undefined;
   /** 301, 302, 303, 307 or 308. Default 302. */
   readonly status: number;
 }

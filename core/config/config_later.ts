@@ -4,23 +4,6 @@
  *
  * @module
  */
-/** TLS of a listener. */
-export interface ListenerTlsConfig {
-  /** Chosen by SNI, the first is the default. */
-  readonly certificates: readonly {
-    readonly cert: string;
-    readonly key: string;
-  }[];
-  /** Refuse names that no certificate covers. Default false. */
-  readonly strictSni: boolean;
-  /** 421 where the Host is not covered by the TLS name. Default false. */
-  readonly verifyHost: boolean;
-  /** Default h2, http/1.1. */
-  readonly alpn: readonly string[];
-  readonly clientAuth:
-    | { readonly ca: string; readonly mode: "request" | "require" }
-    | undefined;
-}
 
 /** What `balance: hash` hashes. */
 export interface HashConfig {

@@ -18,6 +18,11 @@ import {
   idleHashFindings,
 } from "./check_names.ts";
 import { pluginFindings } from "./check_plugins.ts";
+import {
+  checkListenerTls,
+  type ListenerFiles,
+  type ListenerTlsCheck,
+} from "./check_listener_tls.ts";
 import { clusterFindings, productFindings } from "./check_rules.ts";
 import type { Config } from "./config.ts";
 import { expand } from "./expand.ts";
@@ -56,12 +61,24 @@ export interface ConfigSource {
 export interface LoadOptions {
   /** What is wrong with a condition's text; without it only quotes and parentheses are checked. */
   readonly checkCondition?: CheckCondition;
+  /** Milliseconds since the epoch, for what expires; by default the machine's. */
+  readonly now?: number;
 }
 
 /** The config, or all its problems in the order of the file. */
 export type LoadResult =
-  | { readonly config: Config; readonly problems: readonly [] }
+  | LoadedConfig
   | { readonly config: undefined; readonly problems: readonly Problem[] };
+
+/** A config without problems. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly problems: readonly [];
+  /** What works but should not stay so, in the order of the file. */
+  readonly warnings: readonly Problem[];
+  /** What the files that `tls` names hold. */
+  readonly files: ListenerFiles;
+}
 
 /** Loads a config. Never rejects for what the file holds. */
 export async function loadConfig(
@@ -70,17 +87,25 @@ export async function loadConfig(
 ): Promise<LoadResult> {
   const parsed = await parse(source);
   if (parsed.fatal) return { config: undefined, problems: parsed.problems };
+  const read = (path: string) => readFile(source, path);
   const expanded = await expand(parsed.tree, {
     env: source.env,
-    readFile: (path) => readFile(source, path),
+    readFile: read,
   });
-  const { config, findings } = await check(source, expanded, options);
+  const tls = await checkListenerTls(expanded.value, {
+    readFile: read,
+    now: options.now ?? Date.now(),
+  });
+  const { config, findings } = await check(source, expanded, tls, options);
+  const report = async (found: readonly Finding[]) =>
+    found.length === 0
+      ? []
+      : await reportFindings(source, found, expanded.origins);
   if (config !== undefined && parsed.problems.length === 0) {
-    return { config, problems: [] };
+    const warnings = await report(tls.warnings);
+    return { config, problems: [], warnings, files: tls.files };
   }
-  const reported = findings.length === 0
-    ? []
-    : await reportFindings(source, findings, expanded.origins);
+  const reported = await report(findings);
   return {
     config: undefined,
     problems: sortByPlace([...parsed.problems, ...reported]),
@@ -135,6 +160,7 @@ interface Checked {
 async function check(
   file: ConfigSource,
   expanded: Expanded,
+  tls: ListenerTlsCheck,
   options: LoadOptions,
 ): Promise<Checked> {
   const tree = expanded.value;
@@ -161,6 +187,7 @@ async function check(
     ...healthFindings(tree),
     ...files.findings,
     ...pluginFindings(tree),
+    ...tls.findings,
     ...await conditions(file, tree, options),
   ];
   const later = [
@@ -232,8 +259,8 @@ function readFile(source: ConfigSource, path: string): Promise<string> {
   );
 }
 
-/** Relative to the config file's folder. */
-function resolvePath(path: string, configPath: string): string {
+/** Where a path of a config leads: relative to the config file's folder. */
+export function resolvePath(path: string, configPath: string): string {
   if (/^([/\\]|[a-zA-Z]:)/.test(path)) return path;
   const folder = configPath.replace(/[^/\\]*$/, "");
   return folder + path;

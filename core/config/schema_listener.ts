@@ -4,8 +4,11 @@
  * @module
  */
 import type { z } from "zod";
-import type { LimitsConfig, ListenerConfig } from "./config.ts";
-import type { ListenerTlsConfig } from "./config_later.ts";
+import type {
+  LimitsConfig,
+  ListenerConfig,
+  ListenerTlsConfig,
+} from "./config.ts";
 import {
   boolean,
   choice,
@@ -53,15 +56,19 @@ const tls: z.ZodType<ListenerTlsConfig> = mapping("TLS of the listener.", {
   ),
   strictSni: withDefault(
     false,
-    boolean("Refuse names that no certificate covers."),
+    boolean(
+      "Refuse clients whose SNI name no certificate covers, and those without one.",
+    ),
   ),
   verifyHost: withDefault(
     false,
-    boolean("Answer 421 where the Host is not covered by the TLS name."),
+    boolean(
+      "http only: answer 421 where the Host is not covered by the certificate that SNI chose.",
+    ),
   ),
   alpn: listWithDefault(
     ["h2", "http/1.1"],
-    "Protocols that are offered.",
+    "http only: protocols by preference; those that are not spoken yet are not offered.",
     required(choice("A protocol.", ["h2", "http/1.1"])),
   ),
   clientAuth: maybe(mapping("Client certificates.", {

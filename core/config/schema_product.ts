@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { ProductConfig, RuleConfig } from "./config.ts";
 import {
   boolean,
+  choice,
   condition,
   duration,
   hostPattern,
@@ -33,7 +34,19 @@ import { ValueError } from "./value_error.ts";
 const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
 
 const redirect = mapping("Answers with a redirect.", {
-  to: required(redirectTarget("An absolute http(s) URL, or a path from /.")),
+  to: optional(redirectTarget("An absolute http(s) URL, or a path from /.")),
+  scheme: optional(
+    choice(
+      "Instead of to: the request's own host, path and query by this scheme.",
+      ["http", "https"],
+    ),
+  ),
+  port: optional(
+    integer("The port beside scheme; left out = the scheme's own.", {
+      min: 1,
+      max: 65_535,
+    }),
+  ),
   status: withDefault(302, redirectStatus("301, 302, 303, 307 or 308.")),
 });
 

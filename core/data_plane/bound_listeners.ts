@@ -5,16 +5,23 @@
  * @module
  */
 import type { ListenerConfig } from "../config/config.ts";
+import type { ListenerRuntime } from "../snapshot/snapshot.ts";
 import {
   bind,
   type BindAddress,
   bindAddresses,
   BindError,
   bindKey,
+  type ListeningSocket,
 } from "../listener/bind.ts";
 import { type Acceptor, Listener } from "../listener/listener.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Log } from "../plugin.ts";
+import {
+  DenoTlsListener,
+  MAX_WAITING_HANDSHAKES,
+} from "../tls/deno_listener.ts";
+import type { Termination } from "../tls/termination.ts";
 import { RefusedError } from "./control.ts";
 
 /** What listeners need of their data plane. */
@@ -25,6 +32,16 @@ export interface BoundListenersOptions {
   readonly log: Log;
   /** Who takes the connections of an address. */
   readonly acceptor: (key: string) => Acceptor;
+  /** What keeps `node:tls` from taking over; undefined for nothing. */
+  readonly nodeTlsProblem: (tls: Termination) => Promise<string | undefined>;
+}
+
+/** A listener that keeps its address and gets another socket. */
+interface HandOver {
+  readonly key: string;
+  readonly listener: Listener;
+  readonly socket: ListeningSocket;
+  readonly form: string;
 }
 
 /** Listeners of a candidate: bound, but the new ones accept nothing yet. */
@@ -32,14 +49,26 @@ export interface PreparedListeners {
   readonly all: ReadonlyMap<string, Listener>;
   /** Those of them that are new: closed where the candidate is discarded. */
   readonly fresh: readonly Listener[];
+  /** Those that the current ones go on with. */
+  readonly handOvers: readonly HandOver[];
+  /** The form of each one's socket, by bind key. */
+  readonly forms: ReadonlyMap<string, string>;
   /** The ports in use by bind key. */
   readonly ports: Readonly<Record<string, number>>;
 }
+
+/** Milliseconds after which a listener that went on with a plain socket looks whether it can go back. */
+const RETURN_AFTER = 60_000;
 
 /** The listeners of one data plane. */
 export class BoundListeners {
   readonly #options: BoundListenersOptions;
   #current: ReadonlyMap<string, Listener> = new Map();
+  /** The form of each one's socket, by bind key. */
+  #forms: ReadonlyMap<string, string> = new Map();
+  /** Sockets that end TLS themselves, as long as handshakes of theirs wait. */
+  readonly #sockets = new Set<DenoTlsListener>();
+  readonly #cancels = new Set<() => void>();
 
   constructor(options: BoundListenersOptions) {
     this.#options = options;
@@ -57,30 +86,41 @@ export class BoundListeners {
    * a {@linkcode RefusedError} that names every address that can't be had.
    */
   async prepare(
-    configs: readonly ListenerConfig[],
+    runtimes: Iterable<ListenerRuntime>,
     ports: Readonly<Record<string, number>>,
   ): Promise<PreparedListeners> {
     const all = new Map<string, Listener>();
+    const forms = new Map<string, string>();
     const fresh: Listener[] = [];
+    const handOvers: HandOver[] = [];
     const problems: string[] = [];
-    for (const address of configs.flatMap(bindAddresses)) {
+    for (const wanted of wantedSockets(runtimes)) {
+      const { address, tls } = wanted;
       // A unix socket has one owner: the kernel spreads only ports.
       if (address.address.kind === "unix" && this.#options.worker > 0) continue;
       const key = bindKey(address);
+      const form = formOf(tls);
+      const { acceptor, clock, log } = this.#options;
       let listener = this.#current.get(key);
-      if (listener === undefined) {
-        try {
-          listener = await this.#bind(address, key, ports[key]);
-        } catch (thrown) {
-          if (!(thrown instanceof BindError)) throw thrown;
-          problems.push(`listeners "${address.listener}": ${thrown.message}`);
-          continue;
+      try {
+        if (listener === undefined) {
+          const socket = await this.#bind(wanted, key, ports[key]);
+          listener = new Listener(socket, acceptor(key), { clock, log });
+          fresh.push(listener);
+        } else if (this.#forms.get(key) !== form) {
+          const { port } = listener.address;
+          const socket = await this.#bind(wanted, key, port);
+          handOvers.push({ key, listener, socket, form });
         }
-        fresh.push(listener);
+      } catch (thrown) {
+        if (!(thrown instanceof BindError)) throw thrown;
+        problems.push(`listeners "${address.listener}": ${thrown.message}`);
+        continue;
       }
       all.set(key, listener);
+      forms.set(key, form);
     }
-    const prepared = { all, fresh, ports: portsOf(all) };
+    const prepared = { all, fresh, handOvers, forms, ports: portsOf(all) };
     if (problems.length > 0) {
       await this.discard(prepared);
       throw new RefusedError(problems);
@@ -89,38 +129,127 @@ export class BoundListeners {
   }
 
   /** Makes them the ones that accept; resolves when those that are left out have let go of their addresses. */
-  async commit({ all, fresh }: PreparedListeners): Promise<void> {
+  async commit(prepared: PreparedListeners): Promise<void> {
+    const { all, fresh, handOvers, forms } = prepared;
     const kept = new Set(all.values());
     const dropped = [...this.#current.values()].filter((listener) =>
       !kept.has(listener)
     );
     this.#current = all;
+    this.#forms = forms;
     for (const listener of fresh) listener.activate();
+    const ends = [
+      ...handOvers.map(({ listener, socket }) => listener.handOver(socket)),
+      ...dropped.map((listener) => listener.close()),
+    ];
     for (const listener of kept) listener.rulesChanged();
-    await Promise.all(dropped.map((listener) => listener.close()));
+    await Promise.all(ends);
   }
 
   /** Gives back what was bound for nothing. */
-  async discard({ fresh }: PreparedListeners): Promise<void> {
+  async discard({ fresh, handOvers }: PreparedListeners): Promise<void> {
+    for (const { socket } of handOvers) socket.close();
     await Promise.all(fresh.map((listener) => listener.close()));
   }
 
   /** Accepts no more. */
   async close(): Promise<void> {
+    for (const cancel of this.#cancels) cancel();
+    for (const socket of this.#sockets) socket.forget();
     await Promise.all(
       [...this.#current.values()].map((listener) => listener.close()),
     );
   }
 
   async #bind(
-    address: BindAddress,
+    wanted: WantedSocket,
     key: string,
     port: number | undefined,
-  ): Promise<Listener> {
+  ): Promise<ListeningSocket> {
+    const { address, tls } = wanted;
     const ours = port !== undefined || this.#hasPortOf(address);
-    const { acceptor, clock, log } = this.#options;
-    const bound = await bind(address, { port, ours });
-    return new Listener(bound, acceptor(key), { clock, log });
+    const socketTls = tls?.runtime === "listenTls"
+      ? {
+        pair: tls.certificates.default,
+        alpn: tls.alpn,
+        onCrowded: (socket: DenoTlsListener) => {
+          this.#relieve(wanted, key, socket);
+        },
+      }
+      : undefined;
+    const socket = await bind(address, { port, ours, tls: socketTls });
+    for (const other of this.#sockets) {
+      if (other.over) this.#sockets.delete(other);
+    }
+    if (socket instanceof DenoTlsListener) this.#sockets.add(socket);
+    return socket;
+  }
+
+  /**
+   * Goes on with a plain socket, on which handshakes that wait can be closed,
+   * until most of those that can't be are gone.
+   */
+  async #relieve(
+    wanted: WantedSocket,
+    key: string,
+    socket: DenoTlsListener,
+  ): Promise<void> {
+    const { log, clock, nodeTlsProblem } = this.#options;
+    const plain = { ...wanted, tls: undefined };
+    const fields = { listener: wanted.address.listener };
+    const problem = await nodeTlsProblem(wanted.tls!);
+    if (problem !== undefined) {
+      log.warn("Too many TLS handshakes wait, and nothing can close them", {
+        ...fields,
+        problem,
+      });
+      return;
+    }
+    if (!await this.#replace(key, wanted, plain)) return;
+    log.warn("Too many TLS handshakes wait: node:tls takes over for a while", {
+      ...fields,
+      waiting: socket.waiting,
+    });
+    const later = () => {
+      const cancel = clock.after(RETURN_AFTER, () => {
+        this.#cancels.delete(cancel);
+        if (socket.waiting > MAX_WAITING_HANDSHAKES / 2) later();
+        else this.#replace(key, plain, wanted);
+      });
+      this.#cancels.add(cancel);
+    };
+    later();
+  }
+
+  /** Hands a listener over from a socket of one kind to one of another; false where it has not got the first any more. */
+  async #replace(
+    key: string,
+    from: WantedSocket,
+    to: WantedSocket = from,
+  ): Promise<boolean> {
+    const { log } = this.#options;
+    const listener = this.#current.get(key);
+    const holds = () =>
+      listener !== undefined && this.#current.get(key) === listener &&
+      this.#forms.get(key) === formOf(from.tls);
+    if (listener === undefined || !holds()) return false;
+    try {
+      const socket = await this.#bind(to, key, listener.address.port);
+      if (!holds()) {
+        socket.close();
+        return false;
+      }
+      this.#forms = new Map(this.#forms).set(key, formOf(to.tls));
+      await listener.handOver(socket);
+      return true;
+    } catch (thrown) {
+      // It goes on with what it has.
+      log.error("Cannot replace a listener's socket", {
+        listener: from.address.listener,
+        error: thrown,
+      });
+      return false;
+    }
   }
 
   /** Whether a listener of ours has the port, on this or another host. */
@@ -130,6 +259,27 @@ export class BoundListeners {
       listener.address.port === address.port
     );
   }
+}
+
+/** An address and the TLS that is wanted there. */
+interface WantedSocket {
+  readonly address: BindAddress;
+  readonly tls: Termination | undefined;
+}
+
+function* wantedSockets(
+  runtimes: Iterable<ListenerRuntime>,
+): Iterable<WantedSocket> {
+  for (const { config, tls } of runtimes) {
+    for (const address of bindAddresses(config)) yield { address, tls };
+  }
+}
+
+/** What a socket can't change: one that ends TLS keeps its certificates for good. */
+function formOf(tls: Termination | undefined): string {
+  return tls?.runtime === "listenTls"
+    ? `tls ${tls.alpn.join(",")} ${tls.certificates.fingerprint}`
+    : "plain";
 }
 
 function portsOf(

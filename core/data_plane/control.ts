@@ -4,11 +4,13 @@
  *
  * @module
  */
+import type { ListenerFiles } from "../config/check_listener_tls.ts";
 import type { Config } from "../config/config.ts";
 import type { BackendStates, LastError } from "../health/backend_health.ts";
 import type { SharedRows } from "../health/shared_health.ts";
 import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
 import type { BackendEvent } from "../plugin.ts";
+import type { TlsRuntime } from "../tls/tls_runtime.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 
 /** A config that may become the current one. */
@@ -18,6 +20,8 @@ export interface Candidate {
   readonly config: Config;
   /** One for each of the config's plugins, in their order. */
   readonly artifacts: readonly PluginArtifact[];
+  /** What the files that the config's `tls` names hold. */
+  readonly files: ListenerFiles;
   /** Ports that another worker got for addresses with port 0, by bind key. */
   readonly ports: Readonly<Record<string, number>>;
   /** The shared rows of its backends, by `backendKey`; left out = each gets one of the plane's own. */
@@ -89,6 +93,8 @@ export interface ListenerReport {
   readonly address: string;
   readonly state: string;
   readonly open: number;
+  /** Which runtime ends TLS there, and why; left out where there is none. */
+  readonly tls?: TlsRuntime;
 }
 
 /** What a data plane tells of itself. */

@@ -25,6 +25,8 @@ import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { type ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { BoundListeners, type PreparedListeners } from "./bound_listeners.ts";
+import type { Termination } from "../tls/termination.ts";
+import { probeNodeTls } from "../tls/probe.ts";
 import {
   type Candidate,
   type PlaneControl,
@@ -80,6 +82,8 @@ export class DataPlane implements PlaneControl, SessionHost {
   #pending: Pending | undefined;
   #idle: (() => void) | undefined;
   #ended = false;
+  /** What is wrong with the runtime's `node:tls`, once a listener needed it. */
+  #nodeTls: Promise<string | undefined> | undefined;
 
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
@@ -99,6 +103,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       clock: parts.env.clock,
       log: parts.env.log,
       acceptor: (key) => this.#acceptor(key),
+      nodeTlsProblem: (tls) => this.#nodeTlsProblem(tls),
     });
     this.plugins = new PlanePlugins({
       env: parts.env,
@@ -142,12 +147,16 @@ export class DataPlane implements PlaneControl, SessionHost {
   // ------------------------------------------------------------ PlaneControl
 
   async prepare(candidate: Candidate): Promise<Prepared> {
-    const { revision, config, ports } = candidate;
+    const { revision, ports } = candidate;
     const uses = await this.plugins.acquire(candidate);
     let snapshot: Snapshot | undefined;
     try {
       snapshot = this.#build(candidate, uses);
-      const listeners = await this.listeners.prepare(config.listeners, ports);
+      await this.#probeTls(snapshot);
+      const listeners = await this.listeners.prepare(
+        snapshot.listeners,
+        ports,
+      );
       this.#pending = { revision, snapshot, listeners };
     } catch (thrown) {
       if (snapshot !== undefined) snapshot.release();
@@ -165,11 +174,15 @@ export class DataPlane implements PlaneControl, SessionHost {
   /** As `prepare`, but binds nothing and keeps nothing: for `headrace check`. */
   async check(candidate: Candidate): Promise<void> {
     const uses = await this.plugins.acquire(candidate);
+    let snapshot: Snapshot | undefined;
     try {
-      this.#build(candidate, uses).release();
+      snapshot = this.#build(candidate, uses);
+      await this.#probeTls(snapshot);
     } catch (thrown) {
-      this.plugins.release(uses);
+      if (snapshot === undefined) this.plugins.release(uses);
       throw refusal(thrown);
+    } finally {
+      snapshot?.release();
     }
   }
 
@@ -299,6 +312,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     return buildSnapshot({
       revision: candidate.revision,
       config: candidate.config,
+      files: candidate.files,
       plugins: uses,
       backends: this.backends,
       lives: this.#lives,
@@ -308,6 +322,28 @@ export class DataPlane implements PlaneControl, SessionHost {
       metrics: this.env.metrics,
       onUnused: () => this.plugins.release(uses),
     });
+  }
+
+  /** Rejects with a {@linkcode RefusedError} where listeners need more of the runtime's TLS than it does. */
+  async #probeTls({ listeners }: Snapshot): Promise<void> {
+    const needs = [...listeners].flatMap(({ name, tls }) =>
+      tls?.runtime === "node:tls" ? [{ name, tls }] : []
+    );
+    const [first] = needs;
+    if (first === undefined) return;
+    const problem = await this.#nodeTlsProblem(first.tls);
+    if (problem === undefined) return;
+    const { deno } = Deno.version;
+    throw new RefusedError(
+      needs.map(({ name, tls }) =>
+        `listeners "${name}" tls: node:tls is needed for ${tls.reason}, and Deno ${deno} does not do it right: ${problem}`
+      ),
+    );
+  }
+
+  /** What is wrong with the runtime's `node:tls`; it is tried once. */
+  #nodeTlsProblem({ certificates }: Termination): Promise<string | undefined> {
+    return this.#nodeTls ??= probeNodeTls(certificates, this.env.deadlines);
   }
 
   #enter(initiator: Initiator, name: string | undefined): void {

@@ -37,12 +37,13 @@ export function reportPlane(
   return {
     revision: plane.current.revision,
     metrics: options.registry.snapshot(),
-    listeners: [...plane.current.listeners].flatMap(({ name, config }) =>
+    listeners: [...plane.current.listeners].flatMap(({ name, config, tls }) =>
       plane.listeners.of(config).map((listener) => ({
         name,
         address: formatSocket(listener.address),
         state: listener.state,
         open: listener.open,
+        ...(tls && { tls: { runtime: tls.runtime, reason: tls.reason } }),
       }))
     ),
     plugins: plane.plugins.list().map((instance) => {

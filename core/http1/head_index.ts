@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { KnownMask } from "./known_fields.ts";
 import { wordsOf } from "./skip_value.ts";
 
 const NO_WORDS = new Int32Array(0);
@@ -188,6 +189,11 @@ export class HeadIndex {
     // Shifts count modulo 32.
     const bits = known < 32 ? this.present : this.presentMore;
     return (bits >>> known & 1) !== 0;
+  }
+
+  /** Whether the head has a field with any of these numbers. */
+  hasAny({ low, high }: KnownMask): boolean {
+    return ((this.present & low) | (this.presentMore & high)) !== 0;
   }
 
   /** Whether it has a field with this number, below 32, twice or more. */

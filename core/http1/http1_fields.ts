@@ -24,8 +24,22 @@ import {
   VALUE_END,
   VALUE_START,
 } from "./head_index.ts";
-import { knownName, UNKNOWN } from "./known_fields.ts";
+import {
+  type KnownMask,
+  knownMask,
+  knownName,
+  UNKNOWN,
+} from "./known_fields.ts";
 import { decodeLatin1 } from "./text.ts";
+
+/** Lists of names come from constants: each has its mask for good. */
+const MASKS = new WeakMap<readonly string[], KnownMask>();
+
+function maskOf(names: readonly string[]): KnownMask {
+  let mask = MASKS.get(names);
+  if (mask === undefined) MASKS.set(names, mask = knownMask(names));
+  return mask;
+}
 
 /**
  * The fields of one head. They and all their copies end with `release` of any
@@ -152,6 +166,14 @@ export class Http1Fields implements Fields {
       this.#removed[field >>> 5]! |= 1 << (field & 31);
     }
     this.#added?.remove(lowerName);
+  }
+
+  removeEach(names: readonly string[]): void {
+    this.#check();
+    const mask = maskOf(names);
+    if (this.#index.hasAny(mask) || this.#added !== undefined) {
+      for (const name of names) this.remove(name);
+    }
   }
 
   copy(): Http1Fields {

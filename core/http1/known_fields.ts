@@ -60,6 +60,12 @@ export const KNOWN_NAMES: readonly string[] = Object.freeze([
   "sec-websocket-accept",
   "sec-websocket-protocol",
   "sec-websocket-extensions",
+  "x-client-cert-verify",
+  "x-client-cert-subject",
+  "x-client-cert-issuer",
+  "x-client-cert-san",
+  "x-client-cert-serial",
+  "x-client-cert-fingerprint",
 ]);
 
 const LONGEST = Math.max(...KNOWN_NAMES.map((name) => name.length));
@@ -112,4 +118,24 @@ export function knownField(
 /** The number of a name in lower case, or {@linkcode UNKNOWN}. */
 export function knownName(lowerName: string): number {
   return IDS.get(lowerName) ?? UNKNOWN;
+}
+
+/** Bits of numbers below 32, and of the rest. */
+export interface KnownMask {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The numbers of some names in lower case, all of which must have one. Throws a `RangeError`. */
+export function knownMask(lowerNames: readonly string[]): KnownMask {
+  let low = 0;
+  let high = 0;
+  for (const name of lowerNames) {
+    const id = knownName(name);
+    if (id === UNKNOWN) throw new RangeError(`No field has a number: ${name}`);
+    // Shifts count modulo 32.
+    if (id < 32) low |= 1 << id;
+    else high |= 1 << id;
+  }
+  return { low, high };
 }

@@ -18,6 +18,9 @@ const { AT_LINE, AT_START, IN_METHOD, IN_TARGET, IN_VERSION } = heads;
 /** Longer methods are 501: RFC 9112 §3 asks for that, no method is half as long. */
 const MAX_METHOD = 32;
 
+/** The content type of a TLS handshake's records (RFC 8446 §5.1): no other request begins so. */
+const TLS_HANDSHAKE = 0x16;
+
 /** `HTTP/1.1` CRLF. */
 const VERSION_LENGTH = 10;
 
@@ -49,6 +52,9 @@ export function scanRequestLine(
     }
     if (at === stop) return more(index, at);
     if (bytes[at] !== SP || at === start) {
+      if (bytes[at] === TLS_HANDSHAKE && at === start) {
+        refuse(REQUEST, "the client speaks TLS, and this port does not");
+      }
       refuseByte(REQUEST, bytes[at]!, "the method has an illegal byte");
     }
     index.methodEnd = at++;

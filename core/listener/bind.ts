@@ -4,6 +4,10 @@
  * @module
  */
 import type { ListenerConfig } from "../config/config.ts";
+import {
+  type DenoListenOptions,
+  DenoTlsListener,
+} from "../tls/deno_listener.ts";
 import { formatAddress, type ListenAddress } from "../net/address.ts";
 
 /** One address to bind: a port range has several. */
@@ -19,7 +23,17 @@ export interface BindOptions {
   readonly port: number | undefined;
   /** Another worker, or a listener that this one replaces, has the port. */
   readonly ours: boolean;
+  /** TLS that the socket itself ends; undefined for a plain one. */
+  readonly tls?: SocketTls | undefined;
 }
+
+/** TLS of a socket. */
+export type SocketTls = Pick<DenoListenOptions, "pair" | "alpn" | "onCrowded">;
+
+/** A socket that listens, whoever ends TLS on it. */
+export type ListeningSocket =
+  & Pick<Deno.Listener, "accept" | "addr" | "close">
+  & Disposable;
 
 /** A listener that could not be bound. */
 export class BindError extends Error {
@@ -53,7 +67,7 @@ export function bindKey({ listener, address, backlog }: BindAddress): string {
 export async function bind(
   { address, backlog }: BindAddress,
   options: BindOptions,
-): Promise<Deno.Listener> {
+): Promise<ListeningSocket> {
   try {
     if (address.kind === "unix") {
       await removeStale(address.path);
@@ -66,6 +80,10 @@ export async function bind(
     // Sockets share their port, with other workers and with whoever takes over
     // from them. A second proxy would share it too: not if we must have it alone.
     if (!options.ours && at.port !== 0) Deno.listen(at).close();
+    const { tls } = options;
+    if (tls !== undefined) {
+      return new DenoTlsListener({ ...at, backlog, ...tls });
+    }
     return Deno.listen({ ...at, reusePort: true, tcpBacklog: backlog });
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);

@@ -7,6 +7,7 @@ import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import { socketAddress } from "../net/socket_address.ts";
 import type { Log, SocketAddress } from "../plugin.ts";
+import type { ListeningSocket } from "./bind.ts";
 import type { Initiator } from "./initiator.ts";
 
 /** `warming`: bound, nothing accepted yet; `draining`: closed, its sessions live on. */
@@ -44,7 +45,7 @@ export class Listener {
   /** Connections open now. */
   open = 0;
   readonly address: SocketAddress;
-  readonly #listener: Deno.Listener;
+  #socket: ListeningSocket;
   readonly #acceptor: Acceptor;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -54,22 +55,46 @@ export class Listener {
   #closed: Promise<void> | undefined;
 
   constructor(
-    listener: Deno.Listener,
+    socket: ListeningSocket,
     acceptor: Acceptor,
     tools: { readonly clock: Clock; readonly log: Log },
   ) {
-    this.#listener = listener;
+    this.#socket = socket;
     this.#acceptor = acceptor;
     this.#clock = tools.clock;
     this.#log = tools.log;
-    this.address = socketAddress(listener.addr);
+    this.address = socketAddress(socket.addr);
   }
 
   /** Begins to accept. */
   activate(): void {
     if (this.state !== "warming") return;
     this.state = "active";
-    this.#loop = this.#accept();
+    this.#loop = this.#accept(this.#socket);
+  }
+
+  /**
+   * Goes on with another socket of the same address; the one so far is closed.
+   * Sessions and counts stay. Connections that wait in the closed one's queue
+   * are the kernel's to move (`net.ipv4.tcp_migrate_req=1`) or to reset.
+   * Resolves when it is gone.
+   */
+  async handOver(socket: ListeningSocket): Promise<void> {
+    const old = this.#socket;
+    this.#socket = socket;
+    if (this.state === "draining") {
+      // It was closed while the new one was being bound.
+      socket.close();
+      return;
+    }
+    // A loop that waits at the limit looks again and ends.
+    this.#wake?.();
+    const loop = this.#loop;
+    if (this.state === "active") {
+      this.#loop = Promise.all([loop, this.#accept(socket)]).then(() => {});
+    }
+    old.close();
+    await loop;
   }
 
   /** The rules may have changed: who waits at the limit looks again. */
@@ -85,26 +110,25 @@ export class Listener {
 
   async #close(): Promise<void> {
     this.state = "draining";
-    this.#listener.close();
+    this.#socket.close();
     this.#wake?.();
     await this.#loop;
     if (this.address.port === 0) await removeSocket(this.address.address);
   }
 
-  async #accept(): Promise<void> {
-    while (this.state === "active") {
+  async #accept(socket: ListeningSocket): Promise<void> {
+    while (this.state === "active" && this.#socket === socket) {
       // At the limit connections wait in the kernel's queue.
       if (this.open >= this.#acceptor.rules().connections) {
         await new Promise<void>((resolve) => this.#wake = resolve);
-        this.#wake = undefined;
         continue;
       }
       let conn: Deno.Conn;
       try {
-        conn = await this.#listener.accept();
+        conn = await socket.accept();
       } catch (thrown) {
         // Closing the listener ends the pending accept.
-        if (this.#closed !== undefined) return;
+        if (this.#closed !== undefined || this.#socket !== socket) return;
         this.#log.error("Cannot accept a connection", { error: thrown });
         await new Promise<void>((resolve) => {
           this.#clock.after(ACCEPT_PAUSE, resolve);

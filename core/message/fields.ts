@@ -14,6 +14,8 @@ export interface Fields extends HeaderFields {
   put(name: string, value: string): void;
   /** As `delete`, but also for fields that frame the message. */
   remove(name: string): void;
+  /** As `remove` for each of these names, in lower case; costs next to nothing where there is none of them. */
+  removeEach(names: readonly string[]): void;
   /** The first value of the name, undefined where there is none. */
   first(name: string): string | undefined;
   /** An independent copy: changes of one do not show in the other. Both read the same bytes. */

@@ -110,6 +110,10 @@ export class ListFields implements Fields {
     this.#values.push(value);
   }
 
+  removeEach(names: readonly string[]): void {
+    for (const name of names) this.remove(name);
+  }
+
   remove(name: string): void {
     if (this.#find(name, 0) < 0) return;
     const lowerName = name.toLowerCase();

@@ -231,9 +231,20 @@ export class Socket implements Expiring {
       if (this.#posted === posted) this.#received(count);
     } catch (thrown) {
       if (this.#posted === posted) this.#posted = undefined;
-      throw this.#failureOf(thrown);
+      if (!this.#isSilentEnd(thrown)) throw this.#failureOf(thrown);
+      this.ended = true;
     }
     return !this.ended;
+  }
+
+  /**
+   * A client that ends TLS without saying so (RFC 8446 §6.1), as many do: an end
+   * like any other, since a request's framing tells whether it is whole. Of a
+   * backend it may have cut a response off.
+   */
+  #isSilentEnd(thrown: unknown): boolean {
+    return thrown instanceof Deno.errors.UnexpectedEof && !this.closed &&
+      this.#options.closedCode === "client_closed";
   }
 
   #received(count: number | null): void {

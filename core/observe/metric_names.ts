@@ -95,6 +95,20 @@ export const PROXY_METRICS = {
     labels: [],
     merge: "sum",
   },
+  tlsHandshakes: {
+    type: "counter",
+    name: "headrace_tls_handshakes_total",
+    help: "TLS handshakes with clients by result: ok, or why they failed",
+    labels: ["listener", "result"],
+  },
+  certificateExpiry: {
+    type: "gauge",
+    name: "headrace_certificate_expiry_seconds",
+    help:
+      "Seconds until the first certificate of this name expires; negative since",
+    labels: ["name"],
+    merge: "max",
+  },
   transactions: {
     type: "counter",
     name: "headrace_transactions_total",

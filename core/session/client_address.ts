@@ -13,6 +13,7 @@ import {
   nodeAddress,
   parseForwarded,
 } from "../message/forwarded_field.ts";
+import { CLIENT_CERTIFICATE_FIELDS } from "../tls/client_certificate.ts";
 
 /** Which peers' word is believed. */
 export interface TrustPolicy {
@@ -41,19 +42,20 @@ export function isTrusted(policy: TrustPolicy, remote: string): boolean {
 }
 
 /** What a client that is not believed may not say: nobody behind here may take it for this hop's. */
-const FORGEABLE = [
+const FORGEABLE: readonly string[] = Object.freeze([
   "forwarded",
   "x-forwarded-host",
   "x-forwarded-port",
   "x-forwarded-proto",
-];
+  ...CLIENT_CERTIFICATE_FIELDS,
+]);
 
 /**
- * Removes what a client says of the way to it, where it is not believed.
- * X-Forwarded-For stays, its entries count from the right.
+ * Removes what a client says of the way to it or of its certificate, where it
+ * is not believed. X-Forwarded-For stays, its entries count from the right.
  */
 export function dropForged(fields: Fields): void {
-  for (const name of FORGEABLE) if (fields.has(name)) fields.remove(name);
+  fields.removeEach(FORGEABLE);
 }
 
 /**

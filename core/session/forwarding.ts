@@ -8,6 +8,7 @@ import { isIP } from "node:net";
 import type { Initiator } from "../listener/initiator.ts";
 import { formatForwarded, formatNode } from "../message/forwarded_field.ts";
 import { PreparedFields } from "../message/fields.ts";
+import { clientCertificateFields } from "../tls/client_certificate.ts";
 
 /** What of a hop the forwarding fields say. */
 export interface ForwardedFacts {
@@ -23,6 +24,8 @@ export interface ForwardedFacts {
   readonly forwardedScheme: "http" | "https" | undefined;
   /** Whether Forwarded tells the whole way and goes on. */
   readonly tellsForwarded: boolean;
+  /** Whether what the client showed in its TLS handshake is told. */
+  readonly tellsCertificate: boolean;
 }
 
 /** The fields of one session's hop, made anew only where the client says something else. */
@@ -68,6 +71,9 @@ export class ForwardingFields {
       );
       add("forwarded", formatForwarded(element));
     }
+    if (facts.tellsCertificate && tls !== undefined) {
+      entries.push(...clientCertificateFields(tls));
+    }
     add("via", `${facts.version} ${this.#instance}`);
     return entries;
   }
@@ -77,5 +83,6 @@ function areSame(a: ForwardedFacts, b: ForwardedFacts): boolean {
   return a.host === b.host && a.version === b.version && a.chain === b.chain &&
     a.forwardedHost === b.forwardedHost &&
     a.forwardedScheme === b.forwardedScheme &&
-    a.tellsForwarded === b.tellsForwarded;
+    a.tellsForwarded === b.tellsForwarded &&
+    a.tellsCertificate === b.tellsCertificate;
 }

@@ -9,13 +9,15 @@ import type { RequestBody } from "../message/body.ts";
 import { bufferBody, type BufferLimits } from "../message/buffered_body.ts";
 import type { OutgoingResponse } from "../message/head.ts";
 import { ListFields } from "../message/list_fields.ts";
-import type { Lookup } from "../plugin.ts";
+import type { HttpRequest, Lookup } from "../plugin.ts";
+import type { RedirectConfig } from "../config/config.ts";
 import {
   ALLOWED_METHODS,
   fromParts,
   redirectTo,
   sendable,
 } from "./made_responses.ts";
+import { formatHost } from "../net/address.ts";
 import { hopsLeft } from "./max_forwards.ts";
 import { type Outcome, replyOf, replyWith } from "./reply.ts";
 import type { Transaction } from "./transaction.ts";
@@ -151,8 +153,9 @@ function followRule(transaction: Transaction): Outcome | undefined {
   transaction.rule = rule;
   const { redirect, respond, cluster } = rule.config;
   if (redirect !== undefined) {
-    const { to, status } = redirect;
-    return replyWith(redirectTo(to, status, transaction.head!.method, "proxy"));
+    const url = redirect.to ?? inScheme(request, redirect);
+    const { method } = transaction.head!;
+    return replyWith(redirectTo(url, redirect.status, method, "proxy"));
   }
   if (respond !== undefined) {
     const { method } = transaction.head!;
@@ -160,4 +163,18 @@ function followRule(transaction: Transaction): Outcome | undefined {
   }
   transaction.cluster = cluster;
   return undefined;
+}
+
+/** The URL that the client asked for, by another scheme. Throws `bad_request` where it named no host. */
+function inScheme(
+  { host, target }: HttpRequest & { readonly target: string },
+  { scheme, port }: RedirectConfig,
+): string {
+  if (host === "") {
+    throw new ProxyError("bad_request", "The request to redirect has no host");
+  }
+  const portPart = port === undefined ? "" : `:${port}`;
+  // `*` is no path; the server as a whole is asked.
+  const path = target === "*" ? "/" : target;
+  return `${scheme}://${formatHost(host)}${portPart}${path}`;
 }

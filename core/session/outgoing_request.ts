@@ -76,7 +76,7 @@ function forwardedFields(
   transaction: Transaction,
   fields: Fields,
 ): PreparedFields {
-  const { origin, scheme, head, session } = transaction;
+  const { origin, scheme, head, session, listener } = transaction;
   const host = fields.first("host");
   return session.forwarding.of({
     host,
@@ -87,6 +87,9 @@ function forwardedFields(
       : origin?.host ?? host,
     forwardedScheme: fields.has("x-forwarded-proto") ? undefined : scheme,
     tellsForwarded: origin === undefined || origin.tellsForwarded,
+    // What a trusted peer says of a certificate stands.
+    tellsCertificate: listener.tls?.asksClients === true &&
+      !fields.has("x-client-cert-verify"),
   });
 }
 

@@ -38,7 +38,7 @@ import { SessionView } from "./views.ts";
 export class Session implements HandlerOwner {
   readonly plane: SessionHost;
   readonly env: PlaneEnv;
-  /** From accept on it is who the client is; before, whoever sends the PROXY header. */
+  /** From accept on it is who the client is; before, whoever sends the PROXY header. From handshake on its connection carries what TLS carries. */
   initiator: Initiator;
   /** The listener as it was when the connection came: accept, handshake and finish go by it. */
   readonly listenerRuntime: ListenerRuntime;
@@ -55,6 +55,8 @@ export class Session implements HandlerOwner {
   backend: string | undefined;
   /** Facts of TLS: of our own, or as far as one that goes on to the backend tells. */
   tls: TlsFacts | undefined;
+  /** Whether the certificate that the client got is one for this host. */
+  covers: (host: string) => boolean = () => true;
 
   readonly #snapshot: Snapshot;
   #id: string | undefined;
@@ -64,6 +66,8 @@ export class Session implements HandlerOwner {
   #closed = false;
   /** The PROXY header is being read. */
   #introducing = false;
+  /** Ends the handshake while it is under way. */
+  #abortHandshake: ((reason: ProxyError) => void) | undefined;
   #served: Served | undefined;
   #controller: AbortController | undefined;
   #hostField = "";
@@ -102,7 +106,9 @@ export class Session implements HandlerOwner {
         ? runHandlers(this, POINT.accept, this.view)
         : undefined;
       const verdict = fired instanceof Promise ? await fired : fired;
-      if (verdict !== undefined) this.#close();
+      const goesOn = verdict === undefined && !this.#closed &&
+        (this.#securedAlready || await this.#handshake());
+      if (!goesOn) this.#close();
       else if (!this.#closed) await this.#serve();
     } catch (thrown) {
       this.error ??= asProxyError(thrown);
@@ -142,6 +148,45 @@ export class Session implements HandlerOwner {
   async #finish(): Promise<void> {
     await runHandlers(this, POINT.finish, this.view);
     this.#snapshot.release();
+  }
+
+  /** Whether there is no handshake to wait for. */
+  get #securedAlready(): boolean {
+    return this.listenerRuntime.tls === undefined || this.initiator.internal;
+  }
+
+  /** Ends TLS and asks the handlers at handshake; false where one closes the connection. Rejects with a ProxyError. */
+  async #handshake(): Promise<boolean> {
+    const { name, tls, config } = this.listenerRuntime;
+    const { metrics, deadlines } = this.env;
+    try {
+      const { conn, tls: facts, covers } = await tls!.handshake(
+        this.initiator.conn,
+        {
+          timeout: config.timeouts.handshake,
+          deadlines,
+          abortable: (abort) => this.#abortHandshake = abort,
+          outlives: (work) => this.plane.outlives(work),
+        },
+      );
+      this.initiator = { ...this.initiator, conn, tls: facts };
+      this.tls = facts;
+      this.covers = covers;
+    } catch (thrown) {
+      // Whoever did the handshake has closed it.
+      this.#closed = true;
+      const error = this.error ?? asProxyError(thrown);
+      metrics.tlsHandshakes.series(name, error.code).add();
+      throw error;
+    } finally {
+      this.#abortHandshake = undefined;
+    }
+    metrics.tlsHandshakes.series(name, "ok").add();
+    const fired = handles(this, POINT.handshake)
+      ? runHandlers(this, POINT.handshake, this.view)
+      : undefined;
+    const verdict = fired instanceof Promise ? await fired : fired;
+    return verdict === undefined;
   }
 
   /** Only now, past every refusal on layer 4, come buffers and deadlines. */
@@ -215,7 +260,9 @@ export class Session implements HandlerOwner {
 
   #close(reason?: ProxyError): void {
     const socket = this.#socket;
-    if (socket === undefined) {
+    if (this.#abortHandshake !== undefined) {
+      this.#abortHandshake(reason ?? OVER);
+    } else if (socket === undefined) {
       if (!this.#closed) this.initiator.conn.close();
       this.#closed = true;
     } else if (reason !== undefined) {
@@ -253,8 +300,9 @@ export class Session implements HandlerOwner {
 
   /** What it does now, for listings. */
   get state(): string {
-    return this.#served?.state ??
-      (this.#introducing ? "proxy header" : "accept");
+    if (this.#served !== undefined) return this.#served.state;
+    if (this.#introducing) return "proxy header";
+    return this.#abortHandshake === undefined ? "accept" : "handshake";
   }
 
   // ------------------------------------------------------------ HandlerOwner

@@ -166,6 +166,16 @@ export class Transaction implements HandlerOwner, RequestContext {
       dropForged(head.fields);
     }
     this.request = new Request(this, head, head.fields);
+    if (this.listener.tls?.verifyHost === true) this.#checkHost(this.request);
+  }
+
+  /** Whoever got one name's certificate does not ask for another's pages here (RFC 9110 §15.5.20). */
+  #checkHost({ host }: Request): void {
+    if (this.session.initiator.internal || this.session.covers(host)) return;
+    throw new ProxyError(
+      "misdirected_request",
+      `The TLS certificate does not cover the host ${JSON.stringify(host)}`,
+    );
   }
 
   /** A failure before delivery becomes a response, where one can be sent. */

@@ -11,11 +11,14 @@ import {
   type ClusterSurroundings,
 } from "../balance/cluster.ts";
 import { compileCondition } from "../conditions/compile.ts";
+import { primitivesUsed } from "../conditions/names.ts";
 import type { PrimitiveTable } from "../conditions/primitive.ts";
 import {
   builtinPrimitives,
   extendPrimitives,
 } from "../conditions/primitives.ts";
+import { TLS_PRIMITIVES } from "../conditions/primitives_tls.ts";
+import type { ListenerFiles } from "../config/check_listener_tls.ts";
 import type {
   ClusterConfig,
   Config,
@@ -33,6 +36,9 @@ import { guardProductScope } from "../plugins/guard.ts";
 import { HostTable } from "../route/host_table.ts";
 import { Product } from "../route/product.ts";
 import { type ProductEntry, ProductIndex } from "../route/product_index.ts";
+import { terminationOf } from "../tls/listener_tls.ts";
+import type { Termination } from "../tls/termination.ts";
+import type { TlsReaders } from "../tls/tls_runtime.ts";
 import { HandlerTables, type PluginUse } from "./handler_tables.ts";
 import { type ListenerRuntime, Snapshot } from "./snapshot.ts";
 
@@ -40,6 +46,8 @@ import { type ListenerRuntime, Snapshot } from "./snapshot.ts";
 export interface BuildInput {
   readonly revision: number;
   readonly config: Config;
+  /** What the files that `tls` names hold. */
+  readonly files: ListenerFiles;
   readonly plugins: readonly PluginUse[];
   readonly backends: BackendRegistry;
   readonly lives: ClusterLives;
@@ -86,6 +94,16 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     config: product,
     product: buildProduct(product, primitives, problems),
   }));
+  const terminations = new Map(
+    config.listeners.map((listener) => [
+      listener.name,
+      collect(
+        problems,
+        () => terminationOf(listener, input.files, tlsReaders(listener, input)),
+        `listeners "${listener.name}" tls`,
+      ),
+    ]),
+  );
   if (problems.length > 0) throw new SnapshotError(problems);
 
   const snapshot = new Snapshot({
@@ -95,7 +113,10 @@ export function buildSnapshot(input: BuildInput): Snapshot {
   });
   const tables = new HandlerTables(plugins, input.metrics);
   for (const listener of config.listeners) {
-    snapshot.addListener(buildListener(listener, products, tables, snapshot));
+    const tls = terminations.get(listener.name);
+    snapshot.addListener(
+      buildListener(listener, { products, tables, snapshot, tls }),
+    );
   }
   return snapshot;
 }
@@ -217,11 +238,17 @@ function buildCluster(
   });
 }
 
+/** What the parts of a snapshot have in common, and the listener's TLS. */
+interface ListenerParts {
+  readonly products: readonly ProductEntry[];
+  readonly tables: HandlerTables;
+  readonly snapshot: Snapshot;
+  readonly tls: Termination | undefined;
+}
+
 function buildListener(
   config: ListenerConfig,
-  products: readonly ProductEntry[],
-  tables: HandlerTables,
-  snapshot: Snapshot,
+  { products, tables, snapshot, tls }: ListenerParts,
 ): ListenerRuntime {
   const served = products.filter(({ config: { name } }) =>
     config.products === undefined || config.products.includes(name)
@@ -237,6 +264,7 @@ function buildListener(
     name: config.name,
     protocol: config.protocol,
     config,
+    tls,
     limits: {
       ...config.limits,
       bodyBytes: config.limits.bodyBytes ?? Infinity,
@@ -261,6 +289,27 @@ function buildSni(sni: Readonly<Record<string, string>>): HostTable<string> {
   const table = new HostTable<string>();
   for (const [host, cluster] of Object.entries(sni)) table.set(host, cluster);
   return table;
+}
+
+/** Who reads TLS facts on a listener. */
+function tlsReaders(
+  listener: ListenerConfig,
+  { config, plugins }: BuildInput,
+): TlsReaders {
+  const rules = config.products
+    .filter(({ name }) => listener.products?.includes(name) ?? true)
+    .flatMap(({ rules }) => rules);
+  return {
+    plugins: plugins
+      .filter(({ instance, config: { listeners } }) =>
+        instance.parts.handlers?.handshake !== undefined &&
+        (listeners?.includes(listener.name) ?? true)
+      )
+      .map(({ instance }) => instance.name),
+    primitives: listener.protocol === "tcp" ? [] : rules
+      .flatMap(({ when }) => when === undefined ? [] : primitivesUsed(when))
+      .filter((name) => TLS_PRIMITIVES.has(name)),
+  };
 }
 
 /** What `make` returns; what it throws becomes a problem. */

@@ -14,12 +14,15 @@ import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
 import type { TrustPolicy } from "../session/client_address.ts";
 import type { HandlerTable } from "../session/handlers.ts";
+import type { Termination } from "../tls/termination.ts";
 
 /** A listener as sessions see it. */
 export interface ListenerRuntime {
   readonly name: string;
   readonly protocol: "http" | "tcp";
   readonly config: ListenerConfig;
+  /** What ends TLS on its connections; undefined where bytes come as they are. */
+  readonly tls: Termination | undefined;
   readonly limits: RequestLimits;
   readonly timeouts: ClientTimeouts & {
     readonly handshake: number;

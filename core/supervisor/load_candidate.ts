@@ -5,7 +5,10 @@
  */
 import { checkCondition } from "../conditions/check.ts";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import {
+  loadConfig,
+  type LoadedConfig as CheckedConfig,
+} from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { tlsWarnings } from "../config/tls_files.ts";
 import { type Candidate, RefusedError } from "../data_plane/control.ts";
@@ -35,19 +38,19 @@ export interface LoadOptions {
 }
 
 /** A candidate that has no revision yet. */
-export type LoadedConfig = Pick<Candidate, "config" | "artifacts">;
+export type LoadedConfig = Pick<Candidate, "config" | "artifacts" | "files">;
 
 /** Loads it. Rejects with a {@linkcode RefusedError} with every problem. */
 export async function loadCandidate(
   options: LoadOptions,
 ): Promise<LoadedConfig> {
-  const config = await readConfig(options);
-  return { config, artifacts: await resolveAll(config, options) };
+  const { config, files } = await readConfig(options);
+  return { config, files, artifacts: await resolveAll(config, options) };
 }
 
 async function readConfig(
   { source, env, log }: LoadOptions,
-): Promise<Config> {
+): Promise<CheckedConfig> {
   let text: string;
   try {
     text = await source.read();
@@ -63,10 +66,11 @@ async function readConfig(
   if (loaded.config === undefined) {
     throw new RefusedError(loaded.problems.map(formatProblem));
   }
+  for (const warning of loaded.warnings) log.warn(formatProblem(warning));
   for (const warning of tlsWarnings(loaded.config)) {
     log.warn(`${source.path}: ${warning}`);
   }
-  return loaded.config;
+  return loaded;
 }
 
 async function resolveAll(

@@ -88,6 +88,11 @@ export class Planes {
     for (const slot of this.#slots) slot.control = this.#fill(slot);
   }
 
+  /** What the current candidate was made of; undefined before the first change. */
+  get loaded(): LoadedConfig | undefined {
+    return this.#loaded;
+  }
+
   /** What all of them use; undefined before the first change. */
   get current(): Candidate | undefined {
     return this.#current;
@@ -110,6 +115,18 @@ export class Planes {
       const loaded = this.#loaded;
       if (this.#closed || loaded === undefined) return;
       if (this.#options.names.changed) await this.#swap(loaded);
+    });
+  }
+
+  /** As `change`, with the config in use and other contents of its files; nothing happens where the config is another one by now. */
+  replaceFiles(
+    config: LoadedConfig["config"],
+    files: LoadedConfig["files"],
+  ): Promise<void> {
+    return this.#enqueue(async () => {
+      const loaded = this.#loaded;
+      if (this.#closed || loaded?.config !== config) return;
+      await this.#swap({ ...loaded, files });
     });
   }
 

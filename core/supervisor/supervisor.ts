@@ -5,6 +5,7 @@
  * @module
  */
 import type { Candidate } from "../data_plane/control.ts";
+import { resolvePath } from "../config/load.ts";
 import { RefusedError } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
@@ -16,6 +17,7 @@ import {
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { Plugin } from "../plugin.ts";
 import { type BackendChange, Backends } from "./backends.ts";
+import { CertificateWatch, DEFAULT_INTERVAL } from "./certificate_watch.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
 import {
   type ConfigSource,
@@ -38,6 +40,8 @@ export interface SupervisorOptions {
   readonly heartbeat?: Heartbeat;
   /** Looks up backends' names, where this thread does: workers ask the system. The system. */
   readonly lookUp?: LookUp | undefined;
+  /** Milliseconds between two looks at the files of certificates; 5 s. */
+  readonly certificateInterval?: number;
 }
 
 /** The state of the whole process. */
@@ -58,6 +62,7 @@ export class Supervisor {
   #planes: Planes | undefined;
   #backends: Backends | undefined;
   #names: Names | undefined;
+  #watch: CertificateWatch | undefined;
   #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
   /** Resolves when it has drained or was cut: nothing is left to wait for. */
@@ -118,6 +123,25 @@ export class Supervisor {
       throw thrown;
     }
     this.state = "ready";
+    this.#watch = this.#watchCertificates(this.#planes);
+  }
+
+  #watchCertificates(planes: Planes): CertificateWatch {
+    const { source, clock, log, certificateInterval } = this.#options;
+    return new CertificateWatch({
+      current: () => planes.loaded,
+      renew: async ({ config }, files) => {
+        await planes.replaceFiles(config, files);
+        log.info("Certificates were renewed", {
+          revision: planes.current!.revision,
+        });
+      },
+      resolve: (path) => resolvePath(path, source.path),
+      expiry: this.#metrics.certificateExpiry,
+      clock,
+      log,
+      interval: certificateInterval ?? DEFAULT_INTERVAL,
+    });
   }
 
   /** Loads the config and swaps it in everywhere, or keeps the old one everywhere. Rejects with a {@linkcode RefusedError}. */
@@ -167,6 +191,7 @@ export class Supervisor {
   /** What all planes tell, added up; at most so many sessions one by one. */
   async report(sessions: number): Promise<ProxyReport> {
     const reports = await this.#planes?.report(sessions) ?? [];
+    this.#watch?.measure();
     return mergeReports(reports, {
       metrics: this.#registry.snapshot(),
       sessions,
@@ -191,6 +216,7 @@ export class Supervisor {
     this.state = "draining";
     // Checks go on: what is open still needs backends. Which ones there are stays.
     this.#names!.stop();
+    this.#watch?.[Symbol.dispose]();
     await this.#planes!.drain(timeout);
     this.#finish();
   }
@@ -205,6 +231,8 @@ export class Supervisor {
     this.state = "stopped";
     this.#backends?.stop();
     this.#names?.stop();
+    this.#watch?.[Symbol.dispose]();
+    await this.#watch?.settled();
     await this.#planes?.stop();
   }
 }
