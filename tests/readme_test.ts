@@ -1,5 +1,7 @@
 import { loadConfig } from "../core/config/load.ts";
 import { assert, assertEquals } from "./support/assert.ts";
+import { makeAuthority } from "./support/certificates.ts";
+import { readPair, writePairs } from "./support/certificate_files.ts";
 import { startProxy } from "./support/proxy.ts";
 
 const README = await Deno.readTextFile(
@@ -16,8 +18,16 @@ function block(language: string, n: number): string {
   return found;
 }
 
+const ca = await makeAuthority();
+const pair = await ca.issue({ names: ["shop.example"], ips: ["127.0.0.1"] });
+
 function load(text: string) {
-  return loadConfig({ path: "proxy.yaml", text, env: () => undefined });
+  return loadConfig({
+    path: "proxy.yaml",
+    text,
+    env: () => undefined,
+    readFile: readPair(pair),
+  });
 }
 
 Deno.test("README: the config loads as it stands", async () => {
@@ -33,6 +43,40 @@ Deno.test("README: clusters with health, retries and sessions load as they stand
       }`,
     );
     assertEquals([...problems], []);
+  }
+});
+
+Deno.test("README: the config redirects to https, which answers with HSTS", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-readme-" });
+  try {
+    const [entry] = await writePairs(folder, { shop: pair });
+    const text = block("yaml", 0)
+      .replace("127.0.0.1:8080", "127.0.0.1:0")
+      .replace("127.0.0.1:8443", "127.0.0.1:0")
+      .replace(
+        "cert: shop.crt, key: shop.key",
+        JSON.stringify(entry).slice(1, -1),
+      );
+    await using proxy = await startProxy(`${text}\nworkers: 1\n`);
+    const plain = await fetch(proxy.url("/x"), { redirect: "manual" });
+    await plain.body?.cancel();
+    assertEquals([plain.status, plain.headers.get("location")], [
+      308,
+      "https://127.0.0.1:8443/x",
+    ]);
+    using client = Deno.createHttpClient({ caCerts: [ca.cert] });
+    const secure = await fetch(`https://127.0.0.1:${proxy.port(1)}/`, {
+      client,
+    });
+    await secure.body?.cancel();
+    // Nobody serves its backends here.
+    assertEquals(secure.status, 502);
+    assertEquals(
+      secure.headers.get("strict-transport-security"),
+      "max-age=31536000",
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

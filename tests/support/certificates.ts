@@ -20,8 +20,12 @@ export interface IssueOptions {
   readonly names?: readonly string[];
   /** iPAddresses, IPv4 or IPv6. */
   readonly ips?: readonly string[];
+  /** uniformResourceIdentifiers. */
+  readonly uris?: readonly string[];
   /** Common name; default the first name or address. */
   readonly commonName?: string;
+  /** Left out = none. */
+  readonly organisation?: string;
   /** Default an hour ago. */
   readonly notBefore?: Date;
   /** Default 30 days ahead. */
@@ -30,12 +34,14 @@ export interface IssueOptions {
   readonly client?: boolean;
 }
 
-/** A root that issues leafs. */
-export interface Authority {
+/** A root, or an authority below one, that issues leafs. */
+export interface Authority extends Identity {
   /** The authority's own certificate, PEM: what clients get as `caCerts`. */
   readonly cert: string;
   /** Makes a key and a leaf (CA:FALSE) for it. */
   issue(options: IssueOptions): Promise<Identity>;
+  /** Another authority, whose certificate this one signs. */
+  below(commonName: string): Promise<Authority>;
 }
 
 type Der = Uint8Array<ArrayBuffer>;
@@ -63,6 +69,7 @@ const DAY = 24 * HOUR;
 const ECDSA_WITH_SHA256 = sequence(oid("1.2.840.10045.4.3.2"));
 const OID = {
   commonName: oid("2.5.4.3"),
+  organisation: oid("2.5.4.10"),
   subjectKeyIdentifier: oid("2.5.29.14"),
   keyUsage: oid("2.5.29.15"),
   subjectAltName: oid("2.5.29.17"),
@@ -108,8 +115,15 @@ async function makeKey(): Promise<KeyPair> {
   };
 }
 
-function nameOf(commonName: string): Der {
-  return sequence(set(sequence(OID.commonName, utf8String(commonName))));
+function nameOf(commonName: string, organisation?: string): Der {
+  const part = (type: Der, value: string) =>
+    set(sequence(type, utf8String(value)));
+  return sequence(
+    ...(organisation === undefined
+      ? []
+      : [part(OID.organisation, organisation)]),
+    part(OID.commonName, commonName),
+  );
 }
 
 function extension(id: Der, value: Der, critical = false): Der {
@@ -163,6 +177,7 @@ function alternativeNames(options: IssueOptions): Der[] {
   const names = [
     ...(options.names ?? []).map((name) => implicit(2, encoder.encode(name))),
     ...(options.ips ?? []).map((ip) => implicit(7, addressBytes(ip))),
+    ...(options.uris ?? []).map((uri) => implicit(6, encoder.encode(uri))),
   ];
   if (names.length === 0) return [];
   return [extension(OID.subjectAltName, sequence(...names))];
@@ -177,11 +192,25 @@ export async function makeAuthority(
   commonName = "Test CA",
 ): Promise<Authority> {
   const key = await makeKey();
+  return await authority(commonName, key, { name: nameOf(commonName), key });
+}
+
+/** Who signs a certificate. */
+interface Signer {
+  readonly name: Der;
+  readonly key: KeyPair;
+}
+
+async function authority(
+  commonName: string,
+  key: KeyPair,
+  signer: Signer,
+): Promise<Authority> {
   const name = nameOf(commonName);
   const now = Date.now();
   const cert = await certificate({
-    issuer: name,
-    signer: key,
+    issuer: signer.name,
+    signer: signer.key,
     subject: name,
     subjectKey: key,
     notBefore: new Date(now - DAY),
@@ -190,7 +219,7 @@ export async function makeAuthority(
       extension(OID.basicConstraints, sequence(boolean(true)), true),
       // keyCertSign and cRLSign: bits 5 and 6, one bit of the byte unused.
       extension(OID.keyUsage, bitString(Uint8Array.of(0x06), 1), true),
-      ...keyIdentifiers(key, key),
+      ...keyIdentifiers(key, signer.key),
     ],
   });
 
@@ -205,6 +234,7 @@ export async function makeAuthority(
         subject: nameOf(
           options.commonName ?? options.names?.[0] ?? options.ips?.[0] ??
             "leaf",
+          options.organisation,
         ),
         subjectKey,
         notBefore: options.notBefore ?? new Date(issued - HOUR),
@@ -223,7 +253,13 @@ export async function makeAuthority(
     };
   }
 
-  return { cert, issue };
+  return {
+    cert,
+    key: key.pem,
+    issue,
+    below: async (commonName) =>
+      authority(commonName, await makeKey(), { name, key }),
+  };
 }
 
 function concat(parts: readonly Uint8Array[]): Der {

@@ -38,6 +38,8 @@ export interface ProxyOptions {
   readonly clock?: Clock;
   /** Looks up names for the test's thread; the system. */
   readonly lookUp?: LookUp;
+  /** Milliseconds between two looks at the files of certificates. */
+  readonly certificateInterval?: number;
 }
 
 /** Starts it with a config's text; listeners at port 0 of 127.0.0.1 get free ports. Rejects with a RefusedError. */
@@ -68,6 +70,9 @@ export async function startProxy(
     log,
     ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),
     lookUp: options.lookUp,
+    ...(options.certificateInterval !== undefined && {
+      certificateInterval: options.certificateInterval,
+    }),
   };
   const supervisor = new Supervisor(supervisorOptions);
   const cleanUp = async () => {

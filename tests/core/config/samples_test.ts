@@ -1,6 +1,10 @@
 import { loadConfig } from "../../../core/config/load.ts";
 import { formatProblem } from "../../../core/config/problem.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { makeAuthority } from "../../support/certificates.ts";
+import { readPair } from "../../support/certificate_files.ts";
+
+const pair = await (await makeAuthority()).issue({ names: ["a.test"] });
 
 const FOLDER = new URL("../../../config/", import.meta.url);
 
@@ -10,6 +14,7 @@ for (const name of ["minimal.yaml", "headrace.yaml"]) {
       path: name,
       text: await Deno.readTextFile(new URL(name, FOLDER)),
       env: () => undefined,
+      readFile: readPair(pair),
     });
     assertEquals(problems.map(formatProblem), []);
   });

@@ -13,6 +13,8 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "counter headrace_sessions_total{listener}",
     "counter headrace_sessions_refused_total{listener,reason}",
     "gauge headrace_sessions_open{}",
+    "counter headrace_tls_handshakes_total{listener,result}",
+    "gauge headrace_certificate_expiry_seconds{name}",
     "counter headrace_transactions_total{product,cluster,class}",
     "counter headrace_bytes_total{direction,side}",
     "counter headrace_attempts_total{cluster,backend,result}",

@@ -13,6 +13,7 @@ const FACTS: ForwardedFacts = {
   forwardedHost: "a.example:81",
   forwardedScheme: "http",
   tellsForwarded: true,
+  tellsCertificate: false,
 };
 
 /** The forwarding fields of a session with this client. */
