@@ -1,19 +1,22 @@
 /**
- * CPU time per request beside HAProxy's, in the same run: `deno task bench`.
+ * CPU time per request beside HAProxy's and nginx's, in the same run:
+ * `deno task bench`.
  *
- * Starts nginx as the backend of both, HAProxy and Headrace with one worker
- * each, and drives them in turn with wrk over 64 keep-alive connections. What
- * is compared is the CPU time of the proxy's process per request: throughput
- * says little where load, proxy and backend share the cores.
+ * Starts nginx as the backend of all, HAProxy, Headrace and another nginx with
+ * one worker each, and drives them in turn with wrk over 64 connections. What is
+ * compared is the CPU time of the proxy's process per request: throughput says
+ * little where load, proxy and backend share the cores.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import {
+  makeCertificates,
   type Program,
   startHaproxy,
   startHeadrace,
   startNginx,
+  startNginxProxy,
 } from "./bench/programs.ts";
 import { type Case, CASES, measure, type Sample } from "./bench/measure.ts";
 
@@ -26,6 +29,8 @@ if (import.meta.main) {
       seconds: { type: "string", default: "4" },
       runs: { type: "string", default: "5" },
       json: { type: "boolean", default: false },
+      // Cases whose names hold this.
+      only: { type: "string", default: "" },
     },
   });
   const missing = await missingTools();
@@ -35,32 +40,53 @@ if (import.meta.main) {
     );
     Deno.exit(1);
   }
-  const rows = await runAll(Number(values.runs), Number(values.seconds));
+  const rows = await runAll({
+    runs: Number(values.runs),
+    seconds: Number(values.seconds),
+    only: values.only,
+  });
   console.log(values.json ? JSON.stringify(rows) : table(rows));
 }
 
-/** One case's medians. */
-interface Row {
-  readonly case: string;
-  readonly headrace: Sample;
-  readonly haproxy: Sample;
-  /** Median of the ratios run by run: the machine's speed drifts. */
-  readonly ratio: number;
+/** What is run. */
+interface Plan {
+  readonly runs: number;
+  readonly seconds: number;
+  readonly only: string;
 }
 
-async function runAll(runs: number, seconds: number): Promise<Row[]> {
+/** A value for each proxy. */
+interface Each<T> {
+  readonly headrace: T;
+  readonly haproxy: T;
+  readonly nginx: T;
+}
+
+/** One case's medians. */
+interface Row extends Each<Sample> {
+  readonly case: string;
+  /** Headrace's time by the other's: the median of the ratios run by run, as the machine's speed drifts. */
+  readonly ratios: Omit<Each<number>, "headrace">;
+}
+
+async function runAll(plan: Plan): Promise<Row[]> {
   const folder = await Deno.makeTempDir({ prefix: "headrace-bench-" });
   const programs: Program[] = [];
   try {
-    const nginx = await startNginx(folder);
-    programs.push(nginx);
-    const haproxy = await startHaproxy(folder, nginx.port);
-    programs.push(haproxy);
-    const headrace = await startHeadrace(folder, nginx.port);
-    programs.push(headrace);
+    await makeCertificates(folder);
+    const backend = await startNginx(folder);
+    programs.push(backend);
+    const { plain } = backend.ports;
+    const proxies: Each<Program> = {
+      haproxy: await startHaproxy(folder, plain),
+      headrace: await startHeadrace(folder, plain),
+      nginx: await startNginxProxy(folder, plain),
+    };
+    programs.push(...Object.values(proxies));
     const rows: Row[] = [];
     for (const each of CASES) {
-      rows.push(await runCase(each, haproxy, headrace, runs, seconds));
+      if (!each.name.includes(plan.only)) continue;
+      rows.push(await runCase(each, proxies, plan));
     }
     return rows;
   } finally {
@@ -71,29 +97,31 @@ async function runAll(runs: number, seconds: number): Promise<Row[]> {
 
 async function runCase(
   each: Case,
-  haproxy: Program,
-  headrace: Program,
-  runs: number,
-  seconds: number,
+  { headrace, haproxy, nginx }: Each<Program>,
+  { runs, seconds }: Plan,
 ): Promise<Row> {
   // What a compiler learns in the first seconds is not what is asked.
   await measure(headrace, each, 2);
-  const samples: { headrace: Sample; haproxy: Sample }[] = [];
+  const samples: Each<Sample>[] = [];
   for (let run = 0; run < runs; run++) {
     samples.push({
       haproxy: await measure(haproxy, each, seconds),
+      nginx: await measure(nginx, each, seconds),
       headrace: await measure(headrace, each, seconds),
     });
   }
+  const ratio = (other: "haproxy" | "nginx") =>
+    median(
+      samples.map((sample) =>
+        sample.headrace.microseconds / sample[other].microseconds
+      ),
+    );
   return {
     case: each.name,
     headrace: medianSample(samples.map((sample) => sample.headrace)),
     haproxy: medianSample(samples.map((sample) => sample.haproxy)),
-    ratio: median(
-      samples.map(({ headrace, haproxy }) =>
-        headrace.microseconds / haproxy.microseconds
-      ),
-    ),
+    nginx: medianSample(samples.map((sample) => sample.nginx)),
+    ratios: { haproxy: ratio("haproxy"), nginx: ratio("nginx") },
   };
 }
 
@@ -111,20 +139,24 @@ function median(values: readonly number[]): number {
 }
 
 function table(rows: readonly Row[]): string {
-  const lines = rows.map(({ case: name, headrace, haproxy, ratio }) =>
+  const lines = rows.map(({ case: name, headrace, haproxy, nginx, ratios }) =>
     [
       name.padEnd(36),
       headrace.microseconds.toFixed(1).padStart(9),
       haproxy.microseconds.toFixed(1).padStart(9),
-      ratio.toFixed(2).padStart(7),
+      ratios.haproxy.toFixed(2).padStart(7),
+      nginx.microseconds.toFixed(1).padStart(9),
+      ratios.nginx.toFixed(2).padStart(7),
       headrace.perSecond.toFixed(0).padStart(9),
       haproxy.perSecond.toFixed(0).padStart(9),
-      `${headrace.errors}/${haproxy.errors}`.padStart(8),
+      `${headrace.errors}/${haproxy.errors}/${nginx.errors}`.padStart(8),
     ].join("")
   );
   return [
-    "CPU µs per request, medians; requests per second; errors (Headrace/HAProxy)",
-    `${"case".padEnd(36)} Headrace  HAProxy  ratio     req/s    req/s  errors`,
+    "CPU µs per request, medians; requests per second; errors (Headrace/HAProxy/nginx)",
+    `${
+      "case".padEnd(36)
+    } Headrace  HAProxy  ratio    nginx  ratio     req/s    req/s  errors`,
     ...lines,
   ].join("\n");
 }

@@ -10,6 +10,8 @@ export interface Case {
   readonly name: string;
   readonly path: string;
   readonly headers: readonly string[];
+  /** Over TLS, with one certificate or several to choose from; left out = in the clear. */
+  readonly tls?: "one" | "several";
 }
 
 /** One measurement. */
@@ -37,6 +39,21 @@ export const CASES: readonly Case[] = [
   { name: "130 B response, short head", path: "/small", headers: [] },
   { name: "130 B response, browser head", path: "/small", headers: BROWSER },
   { name: "16 KB response, short head", path: "/16k", headers: [] },
+  { name: "TLS, kept alive", path: "/small", headers: [], tls: "one" },
+  {
+    name: "TLS, kept alive, two certificates",
+    path: "/small",
+    headers: [],
+    tls: "several",
+  },
+  {
+    name: "TLS, a handshake per request",
+    path: "/small",
+    // nginx gives out no tickets and wrk resumes nobody else's sessions: each
+    // connection is a full handshake.
+    headers: ["Connection: close"],
+    tls: "one",
+  },
 ];
 
 /** Ticks of /proc/PID/stat per second: USER_HZ, 100 on every Linux that Deno runs on. */
@@ -48,6 +65,10 @@ export async function measure(
   each: Case,
   seconds: number,
 ): Promise<Sample> {
+  const { ports } = program;
+  const url = each.tls === undefined
+    ? `http://127.0.0.1:${ports.plain}`
+    : `https://127.0.0.1:${each.tls === "one" ? ports.tls : ports.tlsSeveral}`;
   const before = await cpuSeconds(program.pid);
   const { stdout } = await new Deno.Command("wrk", {
     args: [
@@ -55,7 +76,7 @@ export async function measure(
       "-c64",
       `-d${seconds}s`,
       ...each.headers.flatMap((header) => ["-H", header]),
-      `http://127.0.0.1:${program.port}${each.path}`,
+      `${url}${each.path}`,
     ],
   }).output();
   const cpu = await cpuSeconds(program.pid) - before;

@@ -3,20 +3,47 @@
  *
  * @module
  */
+import { makeAuthority, writePairs } from "../../tests/support/certificates.ts";
+
+/** Where a program listens. */
+export interface Ports {
+  /** In the clear. */
+  readonly plain: number;
+  /** With TLS and one certificate. */
+  readonly tls: number;
+  /** With TLS and several certificates; the same where a program makes no difference. */
+  readonly tlsSeveral: number;
+}
 
 /** A program that runs. */
 export interface Program {
   readonly pid: number;
-  readonly port: number;
+  readonly ports: Ports;
   stop(): Promise<void>;
 }
 
+const ADMIN = 19_804;
+
+/** Ports of a program, from a first one on. */
+function portsFrom(plain: number, several = 1): Ports {
+  return { plain, tls: plain + 1, tlsSeveral: plain + several };
+}
+
 const PORTS = {
-  nginx: 19_801,
-  haproxy: 19_802,
-  headrace: 19_803,
-  admin: 19_804,
+  backend: portsFrom(19_801),
+  haproxy: portsFrom(19_810),
+  headrace: portsFrom(19_820, 2),
+  nginx: portsFrom(19_830),
 };
+
+/** Makes `one.crt` and `two.crt` with their keys, and `one.pem` with both as HAProxy wants them. */
+export async function makeCertificates(folder: string): Promise<void> {
+  const ca = await makeAuthority();
+  const one = await ca.issue({ names: ["127.0.0.1", "one.test"] });
+  const two = await ca.issue({ names: ["two.test"] });
+  await writePairs(folder, { one, two });
+  await Deno.writeTextFile(`${folder}/one.pem`, one.cert + one.key);
+}
 
 /** nginx with a small answer and a file of 16 KB. */
 export async function startNginx(folder: string): Promise<Program> {
@@ -33,11 +60,41 @@ error_log ${folder}/nginx.log;
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 100000000; open_file_cache max=10;
-  server { listen 127.0.0.1:${PORTS.nginx}; root ${folder}/www; }
+  server { listen 127.0.0.1:${PORTS.backend.plain}; root ${folder}/www; }
 }
 `,
   );
-  return await start("nginx", ["-c", config], PORTS.nginx, "/small");
+  return await start("nginx", ["-c", config], PORTS.backend);
+}
+
+/** nginx as a proxy with one worker and a pool towards the backend. */
+export async function startNginxProxy(
+  folder: string,
+  backend: number,
+): Promise<Program> {
+  const config = `${folder}/nginx-proxy.conf`;
+  await Deno.writeTextFile(
+    config,
+    `daemon off; worker_processes 1; pid ${folder}/nginx-proxy.pid;
+error_log ${folder}/nginx-proxy.log;
+events { worker_connections 4096; }
+http {
+  access_log off; keepalive_requests 100000000;
+  upstream pool { server 127.0.0.1:${backend}; keepalive 256; }
+  server {
+    listen 127.0.0.1:${PORTS.nginx.plain};
+    listen 127.0.0.1:${PORTS.nginx.tls} ssl;
+    ssl_certificate ${folder}/one.crt; ssl_certificate_key ${folder}/one.key;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off;
+    location / {
+      proxy_pass http://pool; proxy_http_version 1.1;
+      proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr;
+    }
+  }
+}
+`,
+  );
+  return await start("nginx", ["-c", config], PORTS.nginx);
 }
 
 /** HAProxy with one thread, a pool towards the backend and X-Forwarded-For. */
@@ -57,7 +114,8 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend web
-  bind 127.0.0.1:${PORTS.haproxy}
+  bind 127.0.0.1:${PORTS.haproxy.plain}
+  bind 127.0.0.1:${PORTS.haproxy.tls} ssl crt ${folder}/one.pem
   default_backend pool
 backend pool
   http-reuse always
@@ -68,7 +126,6 @@ backend pool
     "haproxy",
     ["-db", "-f", config],
     PORTS.haproxy,
-    "/small",
   );
 }
 
@@ -80,11 +137,14 @@ export async function startHeadrace(
   const config = `${folder}/headrace.yaml`;
   await Deno.writeTextFile(
     config,
-    `listeners: [{ name: web, address: "127.0.0.1:${PORTS.headrace}" }]
+    `listeners:
+  - { name: web, address: "127.0.0.1:${PORTS.headrace.plain}" }
+  - { name: tls, address: "127.0.0.1:${PORTS.headrace.tls}", tls: { certificates: [{ cert: one.crt, key: one.key }] } }
+  - { name: several, address: "127.0.0.1:${PORTS.headrace.tlsSeveral}", tls: { certificates: [{ cert: one.crt, key: one.key }, { cert: two.crt, key: two.key }] } }
 clusters: [{ name: pool, backends: [{ url: "http://127.0.0.1:${backend}" }] }]
 workers: 1
 log: { level: warn }
-admin: { address: "127.0.0.1:${PORTS.admin}" }
+admin: { address: "127.0.0.1:${ADMIN}" }
 `,
   );
   const main = new URL("../../main.ts", import.meta.url).pathname;
@@ -92,25 +152,23 @@ admin: { address: "127.0.0.1:${PORTS.admin}" }
     Deno.execPath(),
     ["run", "-A", main, "--config", config],
     PORTS.headrace,
-    "/small",
   );
 }
 
 async function start(
   command: string,
   args: readonly string[],
-  port: number,
-  path: string,
+  ports: Ports,
 ): Promise<Program> {
   const child = new Deno.Command(command, {
     args: [...args],
     stdout: "null",
     stderr: "inherit",
   }).spawn();
-  await answers(port, path);
+  await answers(ports.plain, "/small");
   return {
     pid: await workingPid(child.pid),
-    port,
+    ports,
     async stop() {
       child.kill("SIGTERM");
       await child.status;
