@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { makeAuthority, writePairs } from "../../tests/support/certificates.ts";
+import { writePairs } from "../../tests/support/certificate_files.ts";
+import { makeAuthority } from "../../tests/support/certificates.ts";
 
 /** Where a program listens. */
 export interface Ports {
@@ -39,7 +40,7 @@ const PORTS = {
 /** Makes `one.crt` and `two.crt` with their keys, and `one.pem` with both as HAProxy wants them. */
 export async function makeCertificates(folder: string): Promise<void> {
   const ca = await makeAuthority();
-  const one = await ca.issue({ names: ["127.0.0.1", "one.test"] });
+  const one = await ca.issue({ names: ["one.test"], ips: ["127.0.0.1"] });
   const two = await ca.issue({ names: ["two.test"] });
   await writePairs(folder, { one, two });
   await Deno.writeTextFile(`${folder}/one.pem`, one.cert + one.key);
