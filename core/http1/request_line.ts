@@ -99,11 +99,9 @@ function scanVersion(
   }
   const bound = Math.min(stop, start + VERSION_LENGTH);
   for (let at = from; at < bound; at++) {
-    checkVersionByte(bytes[at]!, at - start, index);
+    checkVersionByte(bytes[at]!, at - start);
   }
-  if (bound < start + VERSION_LENGTH) return more(index, bound);
-  index.phase = AT_LINE;
-  return bound;
+  return more(index, bound);
 }
 
 /** Whether all of it is here and right: else byte after byte tells what is wrong. */
@@ -122,7 +120,8 @@ function isWholeVersion(
 
 const PREFIX = [0x48, 0x54, 0x54, 0x50, 0x2f];
 
-function checkVersionByte(byte: number, place: number, index: HeadIndex): void {
+/** Refuses a wrong byte of a version that is not whole yet, or never will be. */
+function checkVersionByte(byte: number, place: number): void {
   switch (place) {
     case 5:
       if (byte !== 0x31) refuseMajor(byte);
@@ -132,14 +131,13 @@ function checkVersionByte(byte: number, place: number, index: HeadIndex): void {
       return;
     case 7:
       if (byte < 0x30 || byte > 0x39) refuseVersion(byte);
-      index.minor = byte === 0x30 ? 0 : 1;
       return;
     case 8:
       if (byte !== CR) refuseVersion(byte);
       return;
     case 9:
-      if (byte !== LF) refuse(REQUEST, "CR is not followed by LF");
-      return;
+      // With LF here it would be whole.
+      return refuse(REQUEST, "CR is not followed by LF");
     default:
       if (byte !== PREFIX[place]) refuseVersion(byte);
   }

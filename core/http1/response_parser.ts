@@ -6,7 +6,7 @@
 import { judgeConnection } from "./connection_options.ts";
 import { judgeFraming } from "./framing.ts";
 import { refuseSize, RESPONSE } from "./head_errors.ts";
-import { AT_LINE, AT_START, type HeadIndex } from "./head_index.ts";
+import { AT_LINE, type HeadIndex } from "./head_index.ts";
 import { CONNECTION } from "./known_fields.ts";
 import { scanFields } from "./scan_fields.ts";
 import { scanStatusLine } from "./status_line.ts";
@@ -34,7 +34,6 @@ export function parseResponseHead(
   index: HeadIndex,
 ): number {
   index.resume(start);
-  if (index.phase === AT_START && end === start) return -1;
   const bound = start + limits.headerBytes;
   const stop = Math.min(end, bound);
   let at = index.at;
