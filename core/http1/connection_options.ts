@@ -80,7 +80,7 @@ export function judgeConnection(
         continue;
       }
       const start = at;
-      while (at < end && TOKEN[bytes[at]!] !== 0) at++;
+      at = tokenEnd(bytes, start, end);
       if (at === start) {
         refuseByte(codes, byte, "its Connection has an illegal byte");
       }
@@ -132,26 +132,45 @@ function hideNamed(
 }
 
 /**
- * Notes the protocol that a request asks to switch to: the first one of
- * Upgrade, only in HTTP/1.1 and only if Connection says so too. Never HTTP/2: a
- * backend that switched would be spoken to behind the proxy's back (h2c
- * smuggling). An invalid one counts as none, since it frames nothing.
+ * Protocols that are never asked for: whoever speaks them to a backend does so
+ * behind the proxy's back (h2c smuggling; RFC 2817's TLS).
+ */
+const BARRED_PROTOCOLS: ReadonlySet<string> = new Set([
+  "h2",
+  "h2c",
+  "http",
+  "tls",
+]);
+
+/**
+ * Notes the protocol that a request with an Upgrade field asks to switch to: the
+ * first one of its first line, `name ["/" version]`, only in HTTP/1.1 and only
+ * if Connection says so too. An invalid one counts as none, since it frames
+ * nothing.
  */
 export function judgeUpgrade(bytes: Uint8Array, index: HeadIndex): void {
   if (!index.upgrading || index.minor === 0) return;
   const record = index.find(UPGRADE) * STRIDE;
-  if (record < 0) return;
   const end = index.ranges[record + VALUE_END]!;
   const start = index.ranges[record + VALUE_START]!;
-  let at = start;
-  while (at < end && (TOKEN[bytes[at]!] !== 0 || bytes[at] === SLASH)) at++;
-  const protocolEnd = at;
+  const nameEnd = tokenEnd(bytes, start, end);
+  let protocolEnd = nameEnd;
+  if (nameEnd < end && bytes[nameEnd] === SLASH) {
+    protocolEnd = tokenEnd(bytes, nameEnd + 1, end);
+    if (protocolEnd === nameEnd + 1) return;
+  }
+  let at = protocolEnd;
   while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
-  if (protocolEnd === start || (at < end && bytes[at] !== COMMA)) return;
-  if (
-    isText(bytes, start, protocolEnd, "h2c") ||
-    isText(bytes, start, protocolEnd, "h2")
-  ) return;
+  if (nameEnd === start || (at < end && bytes[at] !== COMMA)) return;
+  const name = decodeLatin1(bytes, start, nameEnd).toLowerCase();
+  if (BARRED_PROTOCOLS.has(name)) return;
   index.upgradeStart = start;
   index.upgradeEnd = protocolEnd;
+}
+
+/** Where the token ends that starts at `start`; `start` where none does. */
+function tokenEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && TOKEN[bytes[at]!] !== 0) at++;
+  return at;
 }

@@ -142,6 +142,18 @@ const UPGRADES: readonly (readonly [string, string | undefined])[] = [
   ["Connection: upgrade\r\nUpgrade: h2c\r\n", undefined],
   ["Connection: upgrade\r\nUpgrade: H2C, websocket\r\n", undefined],
   ["Connection: upgrade\r\nUpgrade: h2\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: h2c/1\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: HTTP/2.0\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: TLS/1.2\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: tls-like\r\n", "tls-like"],
+  ["Connection: upgrade\r\nUpgrade: h3\r\n", "h3"],
+  // No protocol: neither a name alone nor a name and a version.
+  ["Connection: upgrade\r\nUpgrade: /\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: /websocket\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: websocket/\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: websocket//1\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: websocket/1/2\r\n", undefined],
+  ["Connection: upgrade\r\nUpgrade: websocket \t, a\r\n", "websocket"],
 ];
 
 for (const [fields, upgrade] of UPGRADES) {
