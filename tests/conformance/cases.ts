@@ -27,6 +27,8 @@ export interface Expectation {
   readonly nopool?: boolean;
   /** The response's framing has to be whole. */
   readonly okframe?: boolean;
+  /** The last response's body, without its framing. */
+  readonly body?: string;
   readonly upre?: readonly string[];
   readonly upno?: readonly string[];
   readonly outre?: readonly string[];

@@ -62,6 +62,12 @@ export function judge(
     `${expect.outmin} bytes at the client`,
     client.received.length,
   );
+  const body = responses.at(-1)?.body;
+  check(
+    expect.body === undefined || expect.body === body,
+    `the body ${JSON.stringify(expect.body)}`,
+    body,
+  );
   if (expect.okframe === true) {
     const framed = responses.every(({ complete, framing }) =>
       complete || framing === "end"
