@@ -151,19 +151,19 @@ Deno.test({
     );
     const entries = await nginx.entries();
     const stopped = new Set<number>();
-    const answered = new Map(
-      decisions.closed.map((each) => [each.nginxId, each.id]),
-    );
+    const { closed, sent } = decisions;
+    const answered = new Map(closed.map(({ nginxId, id }) => [nginxId, id]));
+    const byTransaction = new Map(sent.map((each) => [each.transaction, each]));
+    const byNumber = new Map(sent.map((each) => [String(each.number), each]));
+    const byLine = new Map(sent.map((each) => [lineOf(each), each]));
     const wrongly = entries.filter((entry) => {
       const id = answered.get(entry.id);
       // Who left before nginx answered is known by a field, or only by its line.
-      const own = decisions.sent.find((each) =>
-        id !== undefined
-          ? each.transaction === id
-          : entry.transaction !== ""
-          ? String(each.number) === entry.transaction
-          : lineOf(each) === entry.line
-      );
+      const own = id !== undefined
+        ? byTransaction.get(id)
+        : entry.transaction !== ""
+        ? byNumber.get(entry.transaction)
+        : byLine.get(entry.line);
       if (own === undefined) return true;
       if (entry.backendStatus === 200) return false;
       if (id !== undefined) stopped.add(own.number);

@@ -49,7 +49,10 @@ export function disagreements(
   const byNumber = new Map(
     decisions.sent.map((each) => [String(each.number), each]),
   );
-  const bodies = bodiesOf(decisions.closed, visits);
+  const early = new Set(
+    [...stopped].map((number) => byNumber.get(String(number))?.transaction),
+  );
+  const bodies = bodiesOf(decisions.closed, visits, early);
   const problems: string[] = [];
   const complete = new Map<string, number>();
   for (const request of recorded) {
@@ -139,21 +142,25 @@ function differences(
 
 /**
  * The bodies by transaction, cut out of what clients sent by the bytes that
- * Headrace has taken for each request.
+ * Headrace has taken for each request; none behind one that was answered early,
+ * since what is drained of its body counts for none.
  */
 function bodiesOf(
   closed: readonly Closed[],
   visits: ReadonlyMap<string, Visit>,
+  early: ReadonlySet<string | undefined>,
 ): Map<string, ExpectedBody> {
   const bodies = new Map<string, ExpectedBody>();
   const places = new Map<string, number>();
-  for (const { id, visit, bytesIn } of closed) {
+  for (const { id, visit, bytesIn, from } of closed) {
     const script = visits.get(visit)?.script;
     if (script === undefined) continue;
     const { text, leaves } = script;
     let start = places.get(visit) ?? 0;
+    if (start < 0) continue;
     while (text.startsWith("\r\n", start)) start += 2;
-    places.set(visit, start + bytesIn);
+    const drained = from !== "backend" || early.has(id);
+    places.set(visit, drained ? -1 : start + bytesIn);
     bodies.set(id, {
       text: bodyOf(text.slice(start, start + bytesIn)),
       exact: leaves === undefined,
