@@ -36,13 +36,19 @@ const server = createServer({
 }, (request, response) => {
   const pieces = [];
   request.on("data", (piece) => pieces.push(piece));
-  request.on("end", () => {
-    note(request, pieces, true);
+  const answer = () => {
     const transaction = request.headers["x-transaction"];
     if (transaction !== undefined) {
       response.setHeader("x-recorded", transaction);
     }
     response.end("ok");
+  };
+  // Who wants it is answered before the body is there.
+  const early = request.headers["x-early"] !== undefined;
+  if (early) answer();
+  request.on("end", () => {
+    note(request, pieces, true);
+    if (!early) answer();
   });
   request.on("error", () => note(request, pieces, false));
   request.on("close", () => note(request, pieces, request.complete));

@@ -50,7 +50,8 @@ export function disagreements(
     decisions.sent.map((each) => [String(each.number), each]),
   );
   const early = new Set(
-    [...stopped].map((number) => byNumber.get(String(number))?.transaction),
+    decisions.sent.filter((each) => each.early || stopped.has(each.number))
+      .map(({ transaction }) => transaction),
   );
   const bodies = bodiesOf(decisions.closed, visits, early);
   const problems: string[] = [];
@@ -77,7 +78,7 @@ export function disagreements(
     const own = sent.get(closed.id);
     const [least, most] = own === undefined || stopped.has(own.number)
       ? [0, 0]
-      : expectedRequests(closed);
+      : expectedRequests(closed, own);
     if (count < least || count > most) {
       problems.push(
         `${count} requests instead of ${least} to ${most} for ${
@@ -90,10 +91,10 @@ export function disagreements(
 }
 
 /** How many whole requests a transaction makes that came as far as to a backend. */
-function expectedRequests(closed: Closed): [number, number] {
+function expectedRequests(closed: Closed, sent: Sent): [number, number] {
+  // Answered early, or its client left: perhaps behind its request.
+  if (sent.early || closed.status === 499) return [0, 1];
   if (closed.from === "backend") return [1, 1];
-  // Its client left: perhaps behind its request.
-  if (closed.status === 499) return [0, 1];
   return [0, 0];
 }
 
@@ -148,7 +149,7 @@ function differences(
 function bodiesOf(
   closed: readonly Closed[],
   visits: ReadonlyMap<string, Visit>,
-  early: ReadonlySet<string | undefined>,
+  early: ReadonlySet<string>,
 ): Map<string, ExpectedBody> {
   const bodies = new Map<string, ExpectedBody>();
   const places = new Map<string, number>();

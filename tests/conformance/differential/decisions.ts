@@ -12,6 +12,8 @@ export interface Sent {
   readonly number: number;
   /** The transaction's id. */
   readonly transaction: string;
+  /** It is answered before its body is there. */
+  readonly early: boolean;
   readonly method: string;
   readonly target: string;
   readonly fields: readonly (readonly [string, string])[];
@@ -69,10 +71,14 @@ export class Decisions {
         const number = this.sent.length + 1;
         // Whatever the client wrote there.
         request.headers.set("x-transaction", String(number));
+        const early = request.body.present && number % 4 === 0;
+        if (early) request.headers.set("x-early", "1");
+        else request.headers.delete("x-early");
         const { id, method, target, headers } = request;
         this.sent.push({
           number,
           transaction: id,
+          early,
           method,
           target,
           fields: [...headers],
