@@ -32,6 +32,7 @@ const BODIES: readonly (readonly [string, string])[] = [
   ['1;a="\\";\t\xe9\\\\";b\r\nx\r\n0\r\n\r\n', "x"],
   ["1 ;a\r\nx\r\n0\r\n\r\n", "x"],
   ["1 \t; \ta\t = b ; c\r\nx\r\n0\r\n\r\n", "x"],
+  ["1;a ;b \t;c\r\nx\r\n0\r\n\r\n", "x"],
   ['1;a= "b" ;c\r\nx\r\n0\r\n\r\n', "x"],
   ["0\r\nA: b\r\nC:\r\n\r\n", ""],
   ["0\r\nContent-Length: 9\r\nHost: b\r\n\r\n", ""],
