@@ -83,7 +83,10 @@ export function serveRaw(
     ? backend[Symbol.asyncDispose]()
     : undefined;
   return {
-    url: `${options.identity ? "https" : "http"}://127.0.0.1:${backend.port}`,
+    // A port that was given back may be somebody else's soon: at this address nobody listens.
+    url: `${options.identity ? "https" : "http"}://${
+      script === "down" ? "127.0.0.77" : "127.0.0.1"
+    }:${backend.port}`,
     port: backend.port,
     connections,
     get requests() {

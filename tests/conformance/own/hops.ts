@@ -36,8 +36,8 @@ const connectionFields: Http1Case[] = [
     "H",
     102,
     {
-      "TE": "TE: trailers\r\n",
-      "TE, named": "Connection: TE\r\nTE: trailers\r\n",
+      "TE": "TE: gzip\r\n",
+      "TE, named": "Connection: TE\r\nTE: deflate;q=0.5\r\n",
       "Trailer": "Trailer: X\r\n",
       "Proxy-Authorization": "Proxy-Authorization: Basic YTpi\r\n",
       "Proxy-Authenticate": "Proxy-Authenticate: Basic\r\n",
