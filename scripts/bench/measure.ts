@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cpuSeconds } from "../process_stat.ts";
 import type { Program } from "./programs.ts";
 
 /** What is asked of the proxies. */
@@ -56,9 +57,6 @@ export const CASES: readonly Case[] = [
   },
 ];
 
-/** Ticks of /proc/PID/stat per second: USER_HZ, 100 on every Linux that Deno runs on. */
-const TICKS = 100;
-
 /** Drives one program for so many seconds over 64 connections. */
 export async function measure(
   program: Program,
@@ -93,11 +91,4 @@ function countErrors(text: string): number {
   const bad = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
   const socket = /Socket errors: (.*)/.exec(text)?.[1] ?? "";
   return (socket.match(/\d+/g) ?? []).reduce((sum, n) => sum + Number(n), bad);
-}
-
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-  // The command's name may hold spaces: fields are counted behind it.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

@@ -5,6 +5,7 @@
  */
 import { writePairs } from "../../tests/support/certificate_files.ts";
 import { makeAuthority } from "../../tests/support/certificates.ts";
+import { workingPid } from "../process_stat.ts";
 
 /** Where a program listens. */
 export interface Ports {
@@ -190,12 +191,4 @@ async function answers(port: number, path: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`Nothing answers on port ${port}`);
-}
-
-/** The process that does the work: nginx's worker, not its master. */
-async function workingPid(pid: number): Promise<number> {
-  const children = `/proc/${pid}/task/${pid}/children`;
-  const text = await Deno.readTextFile(children);
-  const first = Number(text.trim().split(" ")[0]);
-  return first > 0 ? first : pid;
 }

@@ -1,0 +1,105 @@
+/**
+ * Runs one row: a proxy, its backends, traffic, the trigger, the figures.
+ *
+ * @module
+ */
+import { BackendFarm, type BackendProcess } from "./backend_process.ts";
+import { countMessages, type Counts } from "./counts.ts";
+import type { FailoverRow } from "./failover_rows.ts";
+import { findGaps, type Mark, quantile } from "./gaps.ts";
+import { ProxyProcess, type WebSocketMode } from "./proxy_process.ts";
+import { RecordBook } from "./record_book.ts";
+import { runTraffic } from "./traffic.ts";
+import type { Stage } from "./triggers.ts";
+
+/** Sessions of every row. */
+export const SESSIONS = 20;
+
+/** What a row showed. */
+export interface FailoverFigures extends Counts {
+  /** Messages that the proxy says it sent a second time. */
+  readonly replayed: number;
+  /** Replayed messages that handshakes promised to backends. */
+  readonly promised: number;
+  /** Sessions that came to another connection. */
+  readonly moved: number;
+  /** Sessions that stand and get no answers, or did not leave. */
+  readonly stuck: number;
+  /** Milliseconds, with the silence that the trigger itself made; NaN where no session moved. */
+  readonly gapMedian: number;
+  readonly gapLongest: number;
+  /** The median for sessions that stayed: what the machine makes of itself; NaN where none did. */
+  readonly othersMedian: number;
+  /** By how many milliseconds the harness was late at worst. */
+  readonly late: number;
+}
+
+/** How rows are run. */
+export interface FailoverOptions {
+  readonly seconds: number;
+  readonly mode: WebSocketMode;
+}
+
+/** Runs it. Rejects with a NotThereError where the proxy has no means for its trigger. */
+export async function runFailover(
+  row: FailoverRow,
+  { seconds, mode }: FailoverOptions,
+): Promise<FailoverFigures> {
+  const { size = 64, rate = 200, think = 0, pushes = 0 } = row;
+  const { backends: count = 2, spares: spareCount = 0 } = row;
+  const book = new RecordBook();
+  await using farm = new BackendFarm(
+    { size, think, pushes, echo: false },
+    (record) => book.add(record),
+  );
+  const processes = await startAll(farm, count + spareCount);
+  const spares = processes.splice(count);
+  await Promise.all(processes.map((process) => process.listen()));
+  const backends = processes.map(({ port }, i) => ({ id: `b${i}`, port }));
+  const serving = new Map(
+    backends.map(({ id }, i) => [id, processes[i]!] as const),
+  );
+  await using proxy = await ProxyProcess.start(backends, mode);
+  const marks: Mark[] = [];
+  const stage: Stage = {
+    proxy,
+    backends,
+    process: (id) => serving.get(id)!,
+    async restart(id) {
+      const spare = spares.shift()!;
+      const { port } = serving.get(id)!;
+      serving.set(id, spare);
+      await spare.listen(port);
+    },
+    mark(id) {
+      marks.push({ at: performance.now(), left: serving.get(id)!.number });
+    },
+  };
+  const calm = async () => {
+    for (const process of serving.values()) {
+      if (!process.ended) await process.tell({ calm: true });
+    }
+  };
+  const { port } = proxy;
+  const evidence = await runTraffic(
+    { port, sessions: SESSIONS, rate, size, seconds, book, calm },
+    () => row.trigger(stage),
+  );
+  const { moved, others, stuck } = findGaps(evidence, marks);
+  return {
+    ...countMessages(evidence),
+    replayed: await proxy.metric("headrace_websocket_replayed_total"),
+    promised: evidence.connections.reduce((sum, c) => sum + c.promised, 0),
+    moved: moved.length,
+    stuck,
+    gapMedian: quantile(moved, 0.5),
+    gapLongest: quantile(moved, 1),
+    othersMedian: quantile(others, 0.5),
+    late: evidence.late,
+  };
+}
+
+/** They start together: each takes a moment of its own. */
+function startAll(farm: BackendFarm, count: number): Promise<BackendProcess[]> {
+  return Promise.all(Array.from({ length: count }, () => farm.start()));
+}
