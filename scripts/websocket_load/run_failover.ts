@@ -15,6 +15,8 @@ import type { Stage } from "./triggers.ts";
 /** Sessions of every row. */
 export const SESSIONS = 20;
 
+const GAP_METRIC = "headrace_websocket_failover_gap_seconds";
+
 /** What a row showed. */
 export interface FailoverFigures extends Counts {
   /** Messages that the proxy says it sent a second time. */
@@ -28,6 +30,8 @@ export interface FailoverFigures extends Counts {
   /** Milliseconds, with the silence that the trigger itself made; NaN where no session moved. */
   readonly gapMedian: number;
   readonly gapLongest: number;
+  /** Milliseconds without a backend that the proxy itself tells, in the mean; NaN where it tells of none, as for planned moves. */
+  readonly ownGap: number;
   /** The median for sessions that stayed: what the machine makes of itself; NaN where none did. */
   readonly othersMedian: number;
   /** By how many milliseconds the harness was late at worst. */
@@ -94,6 +98,8 @@ export async function runFailover(
     stuck,
     gapMedian: quantile(moved, 0.5),
     gapLongest: quantile(moved, 1),
+    ownGap: 1_000 * await proxy.metric(`${GAP_METRIC}_sum`) /
+      await proxy.metric(`${GAP_METRIC}_count`),
     othersMedian: quantile(others, 0.5),
     late: evidence.late,
   };

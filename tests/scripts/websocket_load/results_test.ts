@@ -23,6 +23,7 @@ const GOOD: FailoverFigures = {
   stuck: 0,
   gapMedian: 15,
   gapLongest: 40,
+  ownGap: 10,
   othersMedian: 3,
   late: 50,
 };
