@@ -268,7 +268,7 @@ Deno.test("probe: a backend that refuses", async () => {
   for (const type of ["http", "tcp"] as const) {
     assertMatch(
       (await new Bench().check(backend.url, { type }))!,
-      /^Cannot connect to 127\.0\.0\.1:\d+: .*refused/,
+      /^Cannot connect to 127\.0\.0\.77:\d+: .*refused/,
     );
   }
 });

@@ -96,7 +96,7 @@ Deno.test("a backend that refuses is ejected: nobody asks it until its cool-down
   assertEquals(bench.told(), ["a ejected"]);
   assertStringIncludes(
     bench.events[0]!.cause,
-    "3 failures in a row, the last one: Cannot connect to 127.0.0.1:",
+    "3 failures in a row, the last one: Cannot connect to 127.0.0.77:",
   );
   await bench.pass(COOL_DOWN);
   assertEquals(await bench.statuses(2), [502, 503]);

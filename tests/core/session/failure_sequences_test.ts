@@ -17,10 +17,10 @@ import { serveTcpBackend } from "../../support/tcp_backend.ts";
 import { tracedProxy } from "../../support/traced_proxy.ts";
 import { answered, attempt, delivered, LOCATED } from "../../support/tracer.ts";
 
-/** A URL where nobody listens. */
+/** A URL where nobody listens: at an address of its own, as a port may be somebody else's soon. */
 async function refusingUrl(): Promise<string> {
   await using backend = serveTcpBackend(() => Promise.resolve());
-  return `http://127.0.0.1:${backend.port}`;
+  return `http://127.0.0.77:${backend.port}`;
 }
 
 /** The end of a transaction whose client is gone before a response was there. */
