@@ -135,12 +135,7 @@ function hideNamed(
  * Protocols that are never asked for: whoever speaks them to a backend does so
  * behind the proxy's back (h2c smuggling; RFC 2817's TLS).
  */
-const BARRED_PROTOCOLS: ReadonlySet<string> = new Set([
-  "h2",
-  "h2c",
-  "http",
-  "tls",
-]);
+const BARRED_PROTOCOLS: readonly string[] = ["h2", "h2c", "http", "tls"];
 
 /**
  * Notes the protocol that a request with an Upgrade field asks to switch to: the
@@ -162,8 +157,9 @@ export function judgeUpgrade(bytes: Uint8Array, index: HeadIndex): void {
   let at = protocolEnd;
   while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
   if (nameEnd === start || (at < end && bytes[at] !== COMMA)) return;
-  const name = decodeLatin1(bytes, start, nameEnd).toLowerCase();
-  if (BARRED_PROTOCOLS.has(name)) return;
+  for (const barred of BARRED_PROTOCOLS) {
+    if (isText(bytes, start, nameEnd, barred)) return;
+  }
   index.upgradeStart = start;
   index.upgradeEnd = protocolEnd;
 }
