@@ -58,6 +58,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["a space before the size", " 5\r\n"],
   ["a digit that is none", "5g\r\n"],
   ["14 digits", "00000000000005\r\n"],
+  ["a digit that is none, an extension behind", "5g;a\r\nhello\r\n"],
   ["a space behind the size", "5 \r\n"],
   ["HTAB behind the size", "5\t\r\n"],
   ["a bare LF behind the size", "5\nhello"],
@@ -74,6 +75,13 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["a space behind an extension", "5;a \r\n"],
   ["a space behind a value", "5;a=b \r\n"],
   ["text behind a quoted value", '5;a="b"c\r\n'],
+  ["text behind a quoted value, another behind", '5;a="b"c;d\r\nhello\r\n'],
+  ["a separator in a name", "5;a/b\r\nhello\r\n"],
+  ["a separator behind a name", "5;a/;b\r\nhello\r\n"],
+  ["a separator as a value", "5;a=/\r\nhello\r\n"],
+  ["a separator in a value", "5;a=b/\r\nhello\r\n"],
+  ["a separator behind a value", "5;a=b/;c\r\nhello\r\n"],
+  ["a semicolon as a value", "5;a=;b\r\nhello\r\n"],
   ["CR in an extension", "5;a\rb\r\n"],
   ["LF in an extension", "5;a\nb\r\n"],
   ["NUL in an extension", "5;a\0b\r\n"],
@@ -155,6 +163,32 @@ Deno.test("ChunkDecoder bounds a size line to 1024 bytes", () => {
   const fits = `1;${"a".repeat(1024 - 4)}\r\nx\r\n0\r\n\r\n`;
   assertEquals(decode(fits).data, "x");
   assertThrows(() => decode(`1;a${fits.slice(2)}`), ProxyError, "1024");
+});
+
+Deno.test("ChunkDecoder bounds every size line of a body to 1024 bytes", () => {
+  const fits = `1;${"a".repeat(1024 - 4)}\r\nx\r\n`;
+  assertEquals(decode(fits + fits).data, "xx");
+  const error = assertThrows(
+    () => decode(fits + fits.replace(";", ";a")),
+    ProxyError,
+  );
+  assertEquals(error.code, "bad_request");
+});
+
+Deno.test("ChunkDecoder takes exactly 16 KiB of extensions", () => {
+  // A name and the CR behind it count.
+  const chunk = (length: number) => `1;${"a".repeat(length - 1)}\r\nx\r\n`;
+  const fits = chunk(1020).repeat(16) + chunk(64);
+  assertEquals(decode(fits).data, "x".repeat(17));
+  assertThrows(() => decode(chunk(1020).repeat(16) + chunk(65)), ProxyError);
+});
+
+Deno.test("ChunkDecoder shows nothing before it has decoded", () => {
+  const { dataStart, dataEnd, remaining, done } = new ChunkDecoder(
+    "bad_request",
+    LIMITS,
+  );
+  assertEquals([dataStart, dataEnd, remaining, done], [0, 0, 0, false]);
 });
 
 Deno.test("ChunkDecoder bounds the extensions of a body to 16 KiB", () => {

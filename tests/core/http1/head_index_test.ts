@@ -52,6 +52,53 @@ Deno.test("HeadIndex looks at the buffer at hand, not at the one before", () => 
   );
 });
 
+/** What a head says, all of it. */
+function factsOf(text: string, index: HeadIndex): unknown {
+  const bytes = encodeLatin1(text);
+  const end = parseRequestHead(bytes, 0, bytes.length, LIMITS, index);
+  const head = new Http1RequestHead(bytes, index);
+  const { method, target, version, bodyLength, keepAlive, upgrade } = head;
+  const { expectsContinue } = head;
+  const facts = { end, method, target, version, bodyLength, keepAlive };
+  return { ...facts, upgrade, expectsContinue, fields: [...head.fields] };
+}
+
+const LEFT_BEHIND = [
+  "Connection: close, x-a",
+  "Connection: upgrade",
+  "Content-Length: 7",
+  "Transfer-Encoding: chunked",
+  "Upgrade: websocket",
+  "Expect: 100-continue",
+  "Host: z",
+  "X-A: z",
+];
+
+for (const line of LEFT_BEHIND) {
+  Deno.test(`HeadIndex does not see "${line}" of the head before`, () => {
+    const heads = [
+      "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+      "POST /b HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nContent-Length: 5\r\n\r\n",
+      "GET http://a/ HTTP/1.1\r\nConnection: x-b\r\nHost: a\r\nX-B: 1\r\nX-A: 2\r\n\r\n",
+      "GET /c HTTP/1.0\r\n\r\n",
+    ];
+    for (const head of heads) {
+      const index = new HeadIndex(30);
+      try {
+        const before = `GET / HTTP/1.1\r\nHost: b\r\n${
+          `${line}\r\n`.repeat(20)
+        }\r\n`;
+        factsOf(before, index);
+      } catch (thrown) {
+        // Several of some are refused, but when all was written down.
+        if (!(thrown instanceof ProxyError)) throw thrown;
+      }
+      index.reset();
+      assertEquals(factsOf(head, index), factsOf(head, new HeadIndex(30)));
+    }
+  });
+}
+
 Deno.test("decodeLatin1() makes one character of each byte", () => {
   const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   const text = String.fromCharCode(...all);

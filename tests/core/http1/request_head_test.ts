@@ -168,3 +168,10 @@ Deno.test("Http1RequestHead.upgrade is undefined in HTTP/1.0", () => {
   );
   assertEquals(head.upgrade, undefined);
 });
+
+Deno.test("parseRequestHead() takes 32 options of Connection", () => {
+  const head = parseRequest(
+    lines("GET / HTTP/1.1", "Host: a", `Connection: ${"a,".repeat(31)}close`),
+  );
+  assertEquals(head.keepAlive, false);
+});
