@@ -13,13 +13,19 @@ import {
   checkToken,
   type HostPolicy,
 } from "./guard.ts";
+import { openApiRoute } from "./openapi.ts";
 import { pageRoute } from "./page.ts";
+import { RequestError } from "./query.ts";
 import type { AdminRoute } from "./route.ts";
 import { apiRoutes } from "./routes_api.ts";
 import { backendRoutes } from "./routes_backends.ts";
+import { clusterRoutes } from "./routes_clusters.ts";
 import { controlRoutes } from "./routes_control.ts";
 import { healthRoutes } from "./routes_health.ts";
+import { listenerRoutes } from "./routes_listeners.ts";
 import { metricsRoutes } from "./routes_metrics.ts";
+import { websocketRoutes } from "./routes_websockets.ts";
+import { wsbalancerRoutes } from "./routes_wsbalancer.ts";
 import { sealAnswers } from "./seal.ts";
 import type { AdminSource } from "./source.ts";
 
@@ -37,10 +43,15 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...healthRoutes(source),
     ...metricsRoutes(source),
     ...apiRoutes(source),
+    ...listenerRoutes(source),
     ...backendRoutes(source),
+    ...clusterRoutes(source),
+    ...websocketRoutes(source),
     ...controlRoutes(source, log),
+    ...wsbalancerRoutes(source),
   ];
-  return [pageRoute(others), ...others];
+  const all = [...others, openApiRoute(others)];
+  return [pageRoute(all), ...all];
 }
 
 /** The app: `app.fetch` serves it, `app.request` tests it. */
@@ -55,7 +66,11 @@ export function createAdminApp(
   app.use(checkHost(hosts));
   app.use(checkToken(token, openPaths(routes)));
   app.use(checkOrigin());
-  for (const { method, path, handle } of routes) app.on(method, path, handle);
+  for (const { method, path, rest, anyMethod, handle } of routes) {
+    const pattern = rest === true ? `${path}{.*}` : path;
+    if (anyMethod === true) app.all(pattern, handle);
+    else app.on(method, pattern, handle);
+  }
   for (const [path, allowed] of methodsByPath(routes)) {
     app.all(path, ({ req }) => refuseMethod(req.method, allowed));
   }
@@ -63,6 +78,7 @@ export function createAdminApp(
     answerError(404, `No admin route has this path: ${req.path}`)
   );
   app.onError((error, { req }) => {
+    if (error instanceof RequestError) return answerError(400, error.message);
     const { method, path } = req;
     log.error("An admin request failed", { method, path, error });
     return answerError(500, error.message);
@@ -79,7 +95,8 @@ function methodsByPath(
   routes: readonly AdminRoute[],
 ): ReadonlyMap<string, string[]> {
   const methods = new Map<string, string[]>();
-  for (const { method, path } of routes) {
+  for (const { method, path, anyMethod } of routes) {
+    if (anyMethod === true) continue;
     const known = methods.get(path) ?? [];
     known.push(...method === "GET" ? ["GET", "HEAD"] : [method]);
     methods.set(path, known);

@@ -5,15 +5,10 @@
  */
 import type { Context } from "hono";
 import { VERSION } from "../version.ts";
-import { answerError, answerJson } from "./answer.ts";
+import { answerJson } from "./answer.ts";
+import { DEFAULT_LIMIT, limitOf, MAX_LIMIT } from "./query.ts";
 import type { AdminRoute } from "./route.ts";
 import type { AdminSource } from "./source.ts";
-
-/** Sessions that are listed where the query doesn't say. */
-const DEFAULT_LIMIT = 100;
-
-/** Each worker makes, sends and writes out that many: more would be felt by traffic. */
-const MAX_LIMIT = 10_000;
 
 /** The routes that only tell. */
 export function apiRoutes(source: AdminSource): AdminRoute[] {
@@ -23,15 +18,6 @@ export function apiRoutes(source: AdminSource): AdminRoute[] {
       path: "/api/status",
       does: "state, revision of the config, workers, why a reload was refused",
       handle: () => tellStatus(source),
-    },
-    {
-      method: "GET",
-      path: "/api/listeners",
-      does: "listeners with their addresses, states and open connections",
-      async handle() {
-        const { listeners } = await source.report(0);
-        return answerJson({ listeners });
-      },
     },
     {
       method: "GET",
@@ -47,6 +33,7 @@ export function apiRoutes(source: AdminSource): AdminRoute[] {
       path: "/api/sessions",
       does:
         `open sessions, ?limit=${DEFAULT_LIMIT} of them (at most ${MAX_LIMIT})`,
+      query: { limit: { type: "integer", minimum: 0, maximum: MAX_LIMIT } },
       handle: (context) => tellSessions(source, context),
     },
   ];
@@ -68,21 +55,7 @@ async function tellSessions(
   source: AdminSource,
   context: Context,
 ): Promise<Response> {
-  const text = context.req.query("limit");
-  const limit = text === undefined ? DEFAULT_LIMIT : parseLimit(text);
-  if (limit === undefined) {
-    return answerError(
-      400,
-      `Cannot take limit as it must be a whole number from 0 to ${MAX_LIMIT}: current value is ${
-        JSON.stringify(text)
-      }`,
-    );
-  }
+  const limit = limitOf(context);
   const { sessionsOpen, sessions } = await source.report(limit);
   return answerJson({ sessionsOpen, sessions });
-}
-
-function parseLimit(text: string): number | undefined {
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  return limit <= MAX_LIMIT ? limit : undefined;
 }

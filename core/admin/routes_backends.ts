@@ -36,6 +36,20 @@ export function backendRoutes(source: AdminSource): AdminRoute[] {
       does: `sets state (${
         ADMIN_STATES.join(", ")
       }) or weight (0 to ${MAX_WEIGHT}, null for that of the config) or both`,
+      body: {
+        type: "object",
+        minProperties: 1,
+        properties: {
+          state: { enum: ADMIN_STATES },
+          weight: {
+            type: ["integer", "null"],
+            minimum: 0,
+            maximum: MAX_WEIGHT,
+          },
+        },
+        additionalProperties: false,
+      },
+      answers: { 400: "The body is wrong", 404: "No backend has this id" },
       handle: (context) => changeBackend(source, context),
     },
     {
@@ -48,6 +62,20 @@ export function backendRoutes(source: AdminSource): AdminRoute[] {
         return reset === undefined
           ? unknownBackend(id)
           : tellBackend(source, id, { reset });
+      },
+    },
+    {
+      method: "POST",
+      path: "/api/backends/:id/failover",
+      does:
+        "moves its WebSocket sessions to others, in order; those that no other backend would take stay",
+      answers: { 404: "No backend has this id" },
+      async handle(context) {
+        const id = idOf(context);
+        const moves = await source.moveWebSockets({ backend: id });
+        return moves.sessions === 0 && source.backendState(id) === undefined
+          ? unknownBackend(id)
+          : answerJson(moves);
       },
     },
   ];

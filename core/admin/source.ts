@@ -4,20 +4,52 @@
  *
  * @module
  */
+import type { BackendConfig, Config } from "../config/config.ts";
+import type {
+  ListenerReport,
+  MovedSessions,
+  Moves,
+  WebSocketListing,
+  WebSocketQuery,
+} from "../data_plane/control.ts";
+import type {
+  BackendAddition,
+  BackendName,
+} from "../supervisor/backend_changes.ts";
+import type { AdminState } from "../health/backend_row.ts";
 import type { BackendChange } from "../supervisor/backends.ts";
 import type { ProxyReport } from "../supervisor/proxy_report.ts";
 
 /** What the supervisor is to the admin interface. */
 export interface AdminSource {
+  /** The config that is in use, with what operators changed. */
+  readonly config: Config;
   readonly state: "starting" | "ready" | "draining" | "stopped";
   /** Why the last reload was refused; undefined where it was not. */
   readonly lastRefusal: readonly string[] | undefined;
   /** All workers' reports, added up; at most so many sessions one by one. */
   report(sessions: number): Promise<ProxyReport>;
+  /** What an operator wants of a backend; undefined where there is none of this id. */
+  backendState(id: string): AdminState | undefined;
   /** Changes a backend until the next start; false where there is none of this id. */
   changeBackend(id: string, change: BackendChange): boolean;
   /** Closes a backend's breaker and ends its ejection; whether there was anything to do, undefined where there is none of this id. */
   resetBackend(id: string): boolean | undefined;
+  /** Adds a backend until the next start; it with its defaults. Rejects with a `BackendRefusal`, or a `RefusedError` where the planes can't take it. */
+  addBackend(addition: BackendAddition): Promise<BackendConfig>;
+  /** Deletes a backend; false where there is none of this name. Rejects with a `RefusedError`. */
+  deleteBackend(name: BackendName): Promise<boolean>;
+  /** WebSocket sessions of all workers. */
+  listWebSockets(query: WebSocketQuery): Promise<WebSocketListing>;
+  /** Closes a WebSocket session with 1000; false where there is none of this id. */
+  abortWebSocket(id: string): Promise<boolean>;
+  /** Moves WebSocket sessions to other backends. */
+  moveWebSockets(which: MovedSessions): Promise<Moves>;
+  /** Answers 503 to new requests on http listeners' addresses, or takes them again; false where there was nothing to do, undefined where none is meant. Rejects with a `RefusedError`. */
+  pause(
+    which: (listener: ListenerReport) => boolean,
+    paused: boolean,
+  ): Promise<boolean | undefined>;
   /** Swaps the config anew. Rejects with a `RefusedError` and the old one stays. */
   reload(): Promise<void>;
   /** Stops accepting; resolves when the last session has ended. */

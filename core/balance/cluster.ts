@@ -158,6 +158,14 @@ export class Cluster {
       this.#pick(context, tried, undefined);
   }
 
+  /** Whether new sessions would find another backend than this one. */
+  servesWithout(id: string): boolean {
+    this.#refresh();
+    return this.#groups.some(({ offered }) =>
+      offered.some((backend) => backend.id !== id)
+    );
+  }
+
   /** Whether a waiting attempt may have this backend's slot. */
   mayServe(backend: Backend, tried: Tried | undefined): boolean {
     this.#refresh();

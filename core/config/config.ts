@@ -403,7 +403,7 @@ export interface AdminConfig {
   readonly address: ListenAddress;
   /** The bearer token; undefined (or empty in the file) = none, on loopback only. */
   readonly token: string | undefined;
-  /** Where wsbalancer's `/backend/add` adds to. Not supported yet. */
+  /** Where `/backend/add` adds to, which names no cluster; undefined = the only cluster. */
   readonly backendCluster: string | undefined;
 }
 

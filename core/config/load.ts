@@ -152,9 +152,19 @@ async function tabProblems(file: ConfigSource): Promise<readonly Problem[]> {
   return reportSyntax(file, tabFindings(await YamlSource.read(file.text)));
 }
 
-interface Checked {
+/** The config of a tree, or what is wrong with it. */
+export interface Checked {
   readonly config: Config | undefined;
   readonly findings: readonly Finding[];
+}
+
+/** Judges a tree that stands in no file, and names none, as one that does; nothing is expanded in it. */
+export async function checkTree(tree: unknown): Promise<Checked> {
+  const readFile = () => Promise.reject(new Error("No file is read here"));
+  const file = { path: "", text: "", env: () => undefined, readFile };
+  const expanded = { value: tree, findings: [], origins: new Map() };
+  const tls = await checkListenerTls(tree, { readFile, now: 0 });
+  return await check(file, expanded, tls, {});
 }
 
 async function check(

@@ -101,7 +101,9 @@ const admin: z.ZodType<AdminConfig> = mappingOfDefaults(
     token: optional(
       text("The bearer token, required beyond loopback.", { min: 0 }),
     ),
-    backendCluster: optional(name("Where /backend/add adds to.")),
+    backendCluster: optional(
+      name("Where /backend/add adds to; left out = the only cluster."),
+    ),
   },
 ).transform(({ token, ...rest }) => ({ ...rest, token: token || undefined }));
 

@@ -18,7 +18,6 @@ interface UnsupportedKey {
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
   { path: "clusters[].dialer" },
   { path: "cache" },
-  { path: "admin.backendCluster" },
 ];
 
 /** The keys of the table that the tree uses. */

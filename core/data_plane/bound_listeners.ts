@@ -14,6 +14,7 @@ import {
   bindKey,
   type ListeningSocket,
 } from "../listener/bind.ts";
+import type { Frontend } from "../listener/frontend.ts";
 import { type Acceptor, Listener } from "../listener/listener.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Log } from "../plugin.ts";
@@ -79,6 +80,19 @@ export class BoundListeners {
     return bindAddresses(config).flatMap((address) =>
       this.#current.get(bindKey(address)) ?? []
     );
+  }
+
+  /** The address of this key, while it is bound. */
+  frontend(key: string): Frontend | undefined {
+    return this.#current.get(key)?.frontend;
+  }
+
+  /** Pauses these addresses, and no others, of those that are bound or will be by `prepared`. */
+  pause(addresses: ReadonlySet<string>, prepared?: PreparedListeners): void {
+    const all = (prepared?.all ?? this.#current).values();
+    for (const { frontend } of all) {
+      frontend.paused = addresses.has(frontend.address);
+    }
   }
 
   /**

@@ -26,6 +26,8 @@ export interface Candidate {
   readonly ports: Readonly<Record<string, number>>;
   /** The shared rows of its backends, by `backendKey`; left out = each gets one of the plane's own. */
   readonly rows?: SharedRows;
+  /** Addresses that an operator has paused, as listings show them; left out = none. */
+  readonly paused?: readonly string[];
 }
 
 /** What a data plane is made with. */
@@ -47,6 +49,8 @@ export interface PlaneSettings {
 export interface Prepared {
   /** The ports in use by bind key. */
   readonly ports: Readonly<Record<string, number>>;
+  /** The addresses that are bound, as listings show them. */
+  readonly addresses: readonly string[];
 }
 
 /** A plugin as the admin interface lists it. */
@@ -90,11 +94,78 @@ export interface SessionReport {
 /** A listener as the admin interface lists it. */
 export interface ListenerReport {
   readonly name: string;
+  /** Its address as wsbalancer names it. */
+  readonly id: string;
   readonly address: string;
+  readonly protocol: "http" | "tcp";
   readonly state: string;
+  /** An operator wants no new requests on it. */
+  readonly paused: boolean;
   readonly open: number;
   /** Which runtime ends TLS there, and why; left out where there is none. */
   readonly tls?: TlsRuntime;
+}
+
+/** What a listed WebSocket session does. */
+export type WebSocketState = "open" | "dialling" | "holding" | "draining";
+
+/** A WebSocket session as the admin interface lists it. */
+export interface WebSocketReport {
+  readonly id: string;
+  readonly worker: number;
+  readonly listener: string;
+  readonly cluster: string;
+  /** The backend that it is on, or was on last. */
+  readonly backend: string;
+  /** The client's peer address. */
+  readonly remote: string;
+  /** The target of its handshake. */
+  readonly uri: string;
+  readonly state: WebSocketState;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Milliseconds since then. */
+  readonly age: number;
+  /** Milliseconds since it came to its backend. */
+  readonly backendAge: number;
+  /** Bytes of memory for messages that wait or may be sent again. */
+  readonly buffered: number;
+  /** How often it came to another backend. */
+  readonly reconnects: number;
+  /** Messages from the client. */
+  readonly messagesReceived: number;
+  /** Messages to the client. */
+  readonly messagesSent: number;
+}
+
+/** Which WebSocket sessions are wanted; what is left out does not matter. */
+export interface WebSocketQuery {
+  readonly cluster?: string | undefined;
+  readonly backend?: string | undefined;
+  readonly listener?: string | undefined;
+  readonly state?: WebSocketState | undefined;
+  /** At most so many one by one. */
+  readonly limit: number;
+}
+
+/** WebSocket sessions that were asked for. */
+export interface WebSocketListing {
+  /** How many there are, listed or not. */
+  readonly open: number;
+  readonly sessions: readonly WebSocketReport[];
+}
+
+/** The WebSocket session of this id, or all that are on this backend. */
+export type MovedSessions =
+  | { readonly id: string }
+  | { readonly backend: string };
+
+/** What an operator's wish to move sessions came to. */
+export interface Moves {
+  /** Sessions that it meant. */
+  readonly sessions: number;
+  /** Of these, those that are on their way; the others stay, as no other backend would take them. */
+  readonly moving: number;
 }
 
 /** What a data plane tells of itself. */
@@ -125,6 +196,14 @@ export interface PlaneControl {
   report(sessions: number): Promise<PlaneReport>;
   /** A backend's state changed: plugins are told. */
   backendChanged(event: BackendEvent): Promise<void>;
+  /** WebSocket sessions that are open. */
+  listWebSockets(query: WebSocketQuery): Promise<WebSocketListing>;
+  /** Closes a WebSocket session with 1000; false where there is none of this id. */
+  abortWebSocket(id: string): Promise<boolean>;
+  /** Moves one WebSocket session, or all of a backend, to other backends in order. */
+  moveWebSockets(which: MovedSessions): Promise<Moves>;
+  /** Takes new requests on all addresses but these, as listings show them. */
+  pause(addresses: readonly string[]): Promise<void>;
   /** Stops accepting and resolves when all sessions have ended, at the latest after so many milliseconds, when they are cut. */
   drain(timeout: number): Promise<void>;
   /** Ends it: cuts what is open, ends the plugins. */

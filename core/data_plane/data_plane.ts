@@ -29,16 +29,27 @@ import type { Termination } from "../tls/termination.ts";
 import { probeNodeTls } from "../tls/probe.ts";
 import {
   type Candidate,
+  type MovedSessions,
+  type Moves,
   type PlaneControl,
   type PlaneReport,
   type PlaneSettings,
   type Prepared,
   RefusedError,
+  type WebSocketListing,
+  type WebSocketQuery,
 } from "./control.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { Refusals } from "./refusals.ts";
 import { reportPlane } from "./report.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
+import {
+  abortWebSocket,
+  followBackend,
+  listWebSockets,
+  moveOrphan,
+  moveWebSockets,
+} from "./websockets.ts";
 
 /** What a data plane is made of. */
 export interface DataPlaneParts {
@@ -56,6 +67,7 @@ interface Pending {
   readonly revision: number;
   readonly snapshot: Snapshot;
   readonly listeners: PreparedListeners;
+  readonly paused: readonly string[];
 }
 
 /** Sessions that are cut have so long to unwind, in milliseconds: a handler may hear of nothing. */
@@ -147,7 +159,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   // ------------------------------------------------------------ PlaneControl
 
   async prepare(candidate: Candidate): Promise<Prepared> {
-    const { revision, ports } = candidate;
+    const { revision, ports, paused = [] } = candidate;
     const uses = await this.plugins.acquire(candidate);
     let snapshot: Snapshot | undefined;
     try {
@@ -157,7 +169,7 @@ export class DataPlane implements PlaneControl, SessionHost {
         snapshot.listeners,
         ports,
       );
-      this.#pending = { revision, snapshot, listeners };
+      this.#pending = { revision, snapshot, listeners, paused };
     } catch (thrown) {
       if (snapshot !== undefined) snapshot.release();
       else this.plugins.release(uses);
@@ -168,7 +180,11 @@ export class DataPlane implements PlaneControl, SessionHost {
       await this.discard(revision);
       throw new RefusedError(["The data plane has ended"]);
     }
-    return { ports: this.#pending.listeners.ports };
+    const { all, ports: used } = this.#pending.listeners;
+    return {
+      ports: used,
+      addresses: Array.from(all.values(), ({ frontend }) => frontend.address),
+    };
   }
 
   /** As `prepare`, but binds nothing and keeps nothing: for `headrace check`. */
@@ -193,10 +209,11 @@ export class DataPlane implements PlaneControl, SessionHost {
     for (const cluster of pending.snapshot.clusters.values()) {
       cluster.activate();
     }
+    this.listeners.pause(new Set(pending.paused), pending.listeners);
     const swapped = this.listeners.commit(pending.listeners);
     this.#retireUnused();
     this.#drainOrphans();
-    for (const session of this.websockets.values()) this.#moveOrphan(session);
+    for (const session of this.websockets.values()) moveOrphan(this, session);
     old.release();
     await swapped;
   }
@@ -223,6 +240,24 @@ export class DataPlane implements PlaneControl, SessionHost {
     for (const session of this.websockets.values()) {
       if (session.cluster === event.cluster) followBackend(session, event);
     }
+    return Promise.resolve();
+  }
+
+  listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
+    const { worker } = this.#parts.settings;
+    return Promise.resolve(listWebSockets(this, query, worker));
+  }
+
+  abortWebSocket(id: string): Promise<boolean> {
+    return Promise.resolve(abortWebSocket(this, id));
+  }
+
+  moveWebSockets(which: MovedSessions): Promise<Moves> {
+    return Promise.resolve(moveWebSockets(this, which));
+  }
+
+  pause(addresses: readonly string[]): Promise<void> {
+    this.listeners.pause(new Set(addresses));
     return Promise.resolve();
   }
 
@@ -283,7 +318,11 @@ export class DataPlane implements PlaneControl, SessionHost {
   websocketOpened(session: WebSocketSession): void {
     this.websockets.set(session.id, session);
     // It may have begun under a config that is gone.
-    this.#moveOrphan(session);
+    moveOrphan(this, session);
+  }
+
+  websocketSettled(session: WebSocketSession): void {
+    moveOrphan(this, session);
   }
 
   websocketEnded(session: WebSocketSession): void {
@@ -381,7 +420,8 @@ export class DataPlane implements PlaneControl, SessionHost {
         };
       },
       session: (initiator, admit) =>
-        new Session(this, lookUp(), initiator).run(admit),
+        new Session(this, lookUp(), initiator, this.listeners.frontend(key))
+          .run(admit),
     };
   }
 
@@ -426,15 +466,6 @@ export class DataPlane implements PlaneControl, SessionHost {
     }
   }
 
-  /** A WebSocket session whose backend is gone goes to another one. */
-  #moveOrphan(session: WebSocketSession): void {
-    const cluster = this.current.cluster(session.cluster);
-    if (cluster === undefined) return;
-    if (cluster.find(session.backendId) === undefined) {
-      session.proxy.move("drain", { must: true });
-    }
-  }
-
   /** Ends every session now: WebSocket ones with a Close that their clients get, if they listen. */
   #cut(): void {
     const reason = new ProxyError("shutting_down", "The proxy shuts down");
@@ -453,16 +484,6 @@ export class DataPlane implements PlaneControl, SessionHost {
     const reason = new ProxyError("shutting_down", "The proxy shuts down");
     for (const session of this.sessions) session.abort(reason);
   }
-}
-
-/** A backend that is drained is left; one that may be back is tried by who waits for any. */
-function followBackend(
-  { backendId, proxy }: WebSocketSession,
-  { backend, kind, to }: BackendEvent,
-): void {
-  const leaves = kind === "admin" && (to === "drain" || to === "maintenance");
-  if (leaves && backend === backendId) proxy.move("drain", { must: false });
-  else proxy.retry();
 }
 
 function refusal(thrown: unknown): Error {

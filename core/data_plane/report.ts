@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { formatSocket } from "../net/socket_address.ts";
+import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
-import type { SocketAddress } from "../plugin.ts";
 import type { Session } from "../session/session.ts";
 import type {
   BackendReport,
@@ -29,6 +30,7 @@ export function reportPlane(
 ): PlaneReport {
   const { metrics } = plane.env;
   const backends = reportBackends(plane);
+  forgetLeft(metrics, new Set(backends.map(({ id }) => id)));
   for (const { cluster, id, up, active, idle } of backends) {
     metrics.backendUp.series(cluster, id).set(up ? 1 : 0);
     metrics.poolConnections.series(cluster, id, "active").set(active);
@@ -37,12 +39,15 @@ export function reportPlane(
   return {
     revision: plane.current.revision,
     metrics: options.registry.snapshot(),
-    listeners: [...plane.current.listeners].flatMap(({ name, config, tls }) =>
-      plane.listeners.of(config).map((listener) => ({
+    listeners: [...plane.current.listeners].flatMap((
+      { name, protocol, config, tls },
+    ) =>
+      plane.listeners.of(config).map(({ frontend, state, open }) => ({
         name,
-        address: formatSocket(listener.address),
-        state: listener.state,
-        open: listener.open,
+        ...frontend,
+        protocol,
+        state,
+        open,
         ...(tls && { tls: { runtime: tls.runtime, reason: tls.reason } }),
       }))
     ),
@@ -64,6 +69,21 @@ export function reportPlane(
     sessions: reportSessions(plane.sessions, options),
     sessionsOpen: plane.sessions.size,
   };
+}
+
+/** What wsbalancer's metrics count of backends that are gone goes once the last session has left. */
+function forgetLeft(
+  { activeSessions, newSession, messageSize }: ProxyMetrics,
+  living: ReadonlySet<string>,
+): void {
+  for (const { labels, value } of activeSessions.read().series) {
+    const [frontend, backend] = [labels[0]!, labels[1]!];
+    if (value !== 0 || living.has(backend)) continue;
+    activeSessions.delete(frontend, backend);
+    newSession.delete(frontend, backend);
+    messageSize.delete("f2b", frontend, backend);
+    messageSize.delete("b2f", frontend, backend);
+  }
 }
 
 function reportBackends(plane: DataPlane): BackendReport[] {
@@ -106,9 +126,4 @@ function reportSessions(
     });
   }
   return reports;
-}
-
-function formatSocket({ address, port }: SocketAddress): string {
-  if (port === 0) return address;
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

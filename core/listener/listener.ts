@@ -5,9 +5,10 @@
  */
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
-import { socketAddress } from "../net/socket_address.ts";
+import { formatSocket, socketAddress } from "../net/socket_address.ts";
 import type { Log, SocketAddress } from "../plugin.ts";
 import type { ListeningSocket } from "./bind.ts";
+import { type Frontend, makeFrontend } from "./frontend.ts";
 import type { Initiator } from "./initiator.ts";
 
 /** `warming`: bound, nothing accepted yet; `draining`: closed, its sessions live on. */
@@ -45,6 +46,8 @@ export class Listener {
   /** Connections open now. */
   open = 0;
   readonly address: SocketAddress;
+  /** The address as operators know it. */
+  readonly frontend: Frontend;
   #socket: ListeningSocket;
   readonly #acceptor: Acceptor;
   readonly #clock: Clock;
@@ -64,6 +67,7 @@ export class Listener {
     this.#clock = tools.clock;
     this.#log = tools.log;
     this.address = socketAddress(socket.addr);
+    this.frontend = makeFrontend(formatSocket(this.address));
   }
 
   /** Begins to accept. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { SocketAddress } from "../plugin.ts";
+import { formatHost } from "./address.ts";
 
 /** Both ends of a connection: who opened it, and where to. */
 export interface SocketEnds {
@@ -18,4 +19,9 @@ export function socketAddress(address: Deno.Addr): SocketAddress {
   }
   const path = "path" in address ? address.path : "";
   return { address: path ?? "", port: 0 };
+}
+
+/** Its text: `127.0.0.1:80`, `[::1]:80`, the path of a unix socket. */
+export function formatSocket({ address, port }: SocketAddress): string {
+  return port === 0 ? address : `${formatHost(address)}:${port}`;
 }

@@ -73,6 +73,9 @@ const LAG_SECONDS = [
   2.5,
 ] as const;
 
+/** wsbalancer's own, in bytes. */
+const MESSAGE_BYTES = [128, 256, 512, 1024, 2048, 5120] as const;
+
 /** Every metric of a data plane by its field in {@linkcode ProxyMetrics}. */
 export const PROXY_METRICS = {
   sessions: {
@@ -175,6 +178,28 @@ export const PROXY_METRICS = {
       "Memory for messages of WebSocket sessions that wait or may be sent again",
     labels: [],
     merge: "sum",
+  },
+  newSession: {
+    type: "counter",
+    name: "wsbalancer_new_session",
+    help:
+      "WebSocket sessions that came to a backend, new ones and those of others",
+    labels: ["frontend", "backend"],
+  },
+  activeSessions: {
+    type: "gauge",
+    name: "wsbalancer_active_sessions",
+    help: "WebSocket sessions that are on a backend",
+    labels: ["frontend", "backend"],
+    merge: "sum",
+  },
+  messageSize: {
+    type: "histogram",
+    name: "wsbalancer_message_size",
+    help:
+      "Bytes of WebSocket messages to a backend (f2b) and from it (b2f), each counted once",
+    labels: ["direction", "frontend", "backend"],
+    buckets: MESSAGE_BYTES,
   },
   handlerErrors: {
     type: "counter",

@@ -23,6 +23,8 @@ export interface SessionHost {
   ended(session: Session): void;
   /** A WebSocket session is there, to be listed and moved. */
   websocketOpened(session: WebSocketSession): void;
+  /** It has come to another backend and may be moved again. */
+  websocketSettled(session: WebSocketSession): void;
   /** It is over. */
   websocketEnded(session: WebSocketSession): void;
   /** A transaction is over: counts it. */

@@ -10,8 +10,10 @@ import type { Attempt } from "./attempt.ts";
 import {
   forFailure,
   fromHandler,
+  fromParts,
   type Made,
   redirectTo,
+  sendable,
 } from "./made_responses.ts";
 import type { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
@@ -57,6 +59,16 @@ export function replyOf(
 /** A reply that does not come from a backend. */
 export function replyWith(made: Made, close = false): Reply {
   return { ...made, close, attempt: undefined };
+}
+
+/** What an operator's pause of the address answers, as wsbalancer does. */
+export function pausedReply({ head }: Transaction): Reply {
+  const answer = sendable({
+    status: 503,
+    headers: { "cache-control": "no-store" },
+    body: "Service Unavailable\n",
+  });
+  return replyWith(fromParts(answer, head?.method, "proxy"));
 }
 
 /** Headrace's own reply for a failure. */

@@ -42,9 +42,9 @@ export async function serveWebSocket(
   attempt.keepViews();
   client.settle();
   const { clock, deadlines } = env;
-  const backend = linkTo(transaction, attempt);
   const settings = settingsOf(transaction);
   const own = new WebSocketSession(transaction, attempt.backend);
+  const backend = linkTo(own, attempt);
   const session = new ProxySession({
     client: link(transaction, client, "client"),
     backend,
@@ -52,10 +52,11 @@ export async function serveWebSocket(
     clock,
     deadlines,
     hooks: {
-      dial: (request) => redial(transaction, request),
+      dial: (request) => redial(own, request),
       transmit: undefined,
       receive: undefined,
       moved: (_from, to, reason) => own.moved(to.backendId, reason),
+      settled: () => plane.websocketSettled(own),
       replayed: (count) => env.metrics.websocketReplayed.series().add(count),
       gap: (milliseconds) =>
         env.metrics.websocketGap.series().observe(milliseconds / 1_000),
@@ -102,7 +103,8 @@ function link(
 }
 
 /** The link over an attempt's connection, with which the attempt ends. */
-function linkTo(transaction: Transaction, attempt: Attempt): Dialled {
+function linkTo(own: WebSocketSession, attempt: Attempt): Dialled {
+  const { id } = attempt.backend;
   const socket = attempt.connection!.tunnel();
   const ended = socket.onClosed;
   socket.onClosed = () => {
@@ -111,16 +113,18 @@ function linkTo(transaction: Transaction, attempt: Attempt): Dialled {
   };
   socket.settle();
   return {
-    link: link(transaction, socket, "server"),
-    backendId: attempt.backend.id,
+    link: link(own.transaction, socket, "server"),
+    backendId: id,
+    sizes: own.messageSizes(id),
   };
 }
 
 /** Another backend for a session that lives: points 12 to 15 fire as for any attempt. Rejects with a {@linkcode DialRefusal}. */
 async function redial(
-  transaction: Transaction,
+  own: WebSocketSession,
   { leaving, replayed, signal }: DialRequest,
 ): Promise<Dialled> {
+  const { transaction } = own;
   const abandon = () => transaction.attempts.at(-1)?.close();
   signal.addEventListener("abort", abandon);
   let outcome: Outcome;
@@ -151,5 +155,5 @@ async function redial(
   }
   transaction.move(STATES.tunnel);
   attempt.keepViews();
-  return linkTo(transaction, attempt);
+  return linkTo(own, attempt);
 }

@@ -6,6 +6,7 @@
 import { POINT, type PointName } from "../callback_points.ts";
 import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
+import type { Frontend } from "../listener/frontend.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import type { Admit } from "../listener/listener.ts";
 import { introduce } from "../listener/proxy_header.ts";
@@ -43,6 +44,8 @@ export class Session implements HandlerOwner {
   /** The listener as it was when the connection came: accept, handshake and finish go by it. */
   readonly listenerRuntime: ListenerRuntime;
   readonly startedAt: number;
+  /** Where the client came in; undefined for what did not come from outside. */
+  readonly frontend: Frontend | undefined;
   transactions = 0;
   sessionHandlers: ScopedHandlers | undefined;
   readonly transactionHandlers: undefined;
@@ -82,12 +85,14 @@ export class Session implements HandlerOwner {
     plane: SessionHost,
     listener: ListenerRuntime,
     initiator: Initiator,
+    frontend?: Frontend,
   ) {
     this.plane = plane;
     this.env = plane.env;
     this.initiator = initiator;
     this.tls = initiator.tls;
     this.listenerRuntime = listener;
+    this.frontend = frontend;
     this.#snapshot = plane.current.retain();
     this.startedAt = plane.env.clock.wall();
   }

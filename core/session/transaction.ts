@@ -39,7 +39,7 @@ import {
   withHandler,
 } from "./handlers.ts";
 import { locate } from "./locate.ts";
-import { failureReply, type Outcome } from "./reply.ts";
+import { failureReply, type Outcome, pausedReply } from "./reply.ts";
 import { Request, type RequestContext } from "./request.ts";
 import type { Response } from "./response.ts";
 import type { Session } from "./session.ts";
@@ -124,7 +124,9 @@ export class Transaction implements HandlerOwner, RequestContext {
         } else {
           this.#begin(read, 0);
         }
-        const located = locate(this);
+        const located = this.session.frontend?.paused === true
+          ? pausedReply(this)
+          : locate(this);
         outcome = located instanceof Promise ? await located : located;
         outcome ??= await forward(this);
       }

@@ -5,6 +5,7 @@
  */
 import type { Backend } from "../connect/backend.ts";
 import type { MoveReason, ProxySession } from "../websocket/proxy_session.ts";
+import type { MessageSizes } from "../websocket/upstream.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** One session, in the plane's list while it lives. */
@@ -14,6 +15,11 @@ export class WebSocketSession {
   readonly cluster: string;
   /** The target of its handshake. */
   readonly uri: string;
+  /** When it came to its backend, by the clock's monotonic time. */
+  movedAt: number;
+  /** Where its client came in. */
+  readonly #frontend: string;
+  readonly #startedAt: number;
   #backendId: string;
   #session: ProxySession | undefined;
 
@@ -22,6 +28,9 @@ export class WebSocketSession {
     this.cluster = transaction.cluster!;
     this.uri = transaction.request!.target;
     this.#backendId = backend.id;
+    const { frontend, listener, env } = transaction.session;
+    this.#frontend = frontend?.id ?? listener;
+    this.movedAt = this.#startedAt = env.clock.now();
   }
 
   /** It is about to start. */
@@ -37,11 +46,12 @@ export class WebSocketSession {
 
   /** It came to another backend. */
   moved(backendId: string, reason: MoveReason): void {
-    const { metrics, log } = this.transaction.session.env;
+    const { metrics, log, clock } = this.transaction.session.env;
     this.#count(-1);
     const from = this.#backendId;
     this.#backendId = backendId;
     this.#count(1);
+    this.movedAt = clock.now();
     metrics.websocketFailovers.series(this.cluster, reason).add();
     log.debug("A WebSocket session came to another backend", {
       websocket: this.id,
@@ -56,6 +66,11 @@ export class WebSocketSession {
     return this.transaction.id;
   }
 
+  /** When it began, by the clock's monotonic time. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
   /** The id of the backend that it is on, or was on last. */
   get backendId(): string {
     return this.#backendId;
@@ -64,6 +79,15 @@ export class WebSocketSession {
   /** What runs it. */
   get proxy(): ProxySession {
     return this.#session!;
+  }
+
+  /** What counts the messages to and from a backend. */
+  messageSizes(backendId: string): MessageSizes {
+    const { messageSize } = this.transaction.session.env.metrics;
+    return {
+      toBackend: messageSize.series("f2b", this.#frontend, backendId),
+      fromBackend: messageSize.series("b2f", this.#frontend, backendId),
+    };
   }
 
   #count(by: 1 | -1): void {
@@ -76,5 +100,8 @@ export class WebSocketSession {
       series.value === 0 &&
       plane.current.cluster(this.cluster)?.find(this.#backendId) === undefined
     ) metrics.websocketSessionsOpen.delete(...labels);
+    const ends = [this.#frontend, this.#backendId] as const;
+    metrics.activeSessions.series(...ends).add(by);
+    if (by === 1) metrics.newSession.series(...ends).add();
   }
 }

@@ -145,6 +145,11 @@ export class Backends {
     tellPlanes(event);
   }
 
+  /** What an operator wants of a backend; undefined where there is none of this id. */
+  state(id: string): AdminState | undefined {
+    return this.#find(id)?.[1].health.state;
+  }
+
   /** Changes a backend for an operator; false where there is none of this id. */
   change(id: string, { state, weight }: BackendChange): boolean {
     const entry = this.#find(id);

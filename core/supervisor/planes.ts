@@ -4,12 +4,17 @@
  *
  * @module
  */
+import type { Config } from "../config/config.ts";
 import {
   type Candidate,
+  type MovedSessions,
+  type Moves,
   type PlaneControl,
   type PlaneReport,
   type PlaneSettings,
   RefusedError,
+  type WebSocketListing,
+  type WebSocketQuery,
 } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
 import type { Clock } from "../net/clock.ts";
@@ -20,6 +25,12 @@ import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
 import type { Names } from "./names.ts";
+import {
+  revise,
+  type Revised,
+  type RuntimeBackends,
+  UNCHANGED,
+} from "./runtime_backends.ts";
 import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
 
 /** What the planes are made of. */
@@ -68,8 +79,10 @@ export class Planes {
   /** Cookies of one worker are read by the others. */
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   #current: Candidate | undefined;
-  /** What the current one was made of, its names as the file has them. */
+  /** What the current one was made of, as the file has it. */
   #loaded: LoadedConfig | undefined;
+  /** That with what operators changed of its backends, its names as the file has them. */
+  #revised: Revised | undefined;
   #revision = 0;
   #closed = false;
   /** Changes and restarts come one after another. */
@@ -130,6 +143,67 @@ export class Planes {
     });
   }
 
+  /**
+   * As `change`, with the config in use and other backends: `edit` gets that and
+   * what operators changed so far. What `edit` throws is rejected with.
+   */
+  changeBackends(
+    edit: (config: Config, runtime: RuntimeBackends) => RuntimeBackends,
+  ): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#checkOpen();
+      const { config, runtime } = this.#revised!;
+      const changed = edit(config, runtime);
+      if (changed !== runtime) await this.#swap(this.#loaded!, changed);
+    });
+  }
+
+  /**
+   * Stops or begins anew to take requests on these addresses, as listings show
+   * them, in all planes; false where all of them are so already.
+   */
+  pause(addresses: readonly string[], paused: boolean): Promise<boolean> {
+    return this.#enqueue(async () => {
+      this.#checkOpen();
+      const all = new Set(this.#current!.paused);
+      const before = all.size;
+      for (const address of addresses) {
+        if (paused) all.add(address);
+        else all.delete(address);
+      }
+      if (all.size === before) return false;
+      this.#current = { ...this.#current!, paused: [...all] };
+      await this.#each((control) => control.pause([...all]));
+      return true;
+    });
+  }
+
+  /** WebSocket sessions of all planes. */
+  async listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
+    const all = await this.#each((control) => control.listWebSockets(query));
+    const listings = all.filter((listing) => listing !== undefined);
+    return {
+      open: listings.reduce((sum, { open }) => sum + open, 0),
+      sessions: listings.flatMap(({ sessions }) => sessions)
+        .slice(0, query.limit),
+    };
+  }
+
+  /** Closes a WebSocket session, whichever plane has it; false where there is none of this id. */
+  async abortWebSocket(id: string): Promise<boolean> {
+    const all = await this.#each((control) => control.abortWebSocket(id));
+    return all.includes(true);
+  }
+
+  /** Moves WebSocket sessions, whichever planes have them. */
+  async moveWebSockets(which: MovedSessions): Promise<Moves> {
+    const all = await this.#each((control) => control.moveWebSockets(which));
+    return {
+      sessions: all.reduce((sum, one) => sum + (one?.sessions ?? 0), 0),
+      moving: all.reduce((sum, one) => sum + (one?.moving ?? 0), 0),
+    };
+  }
+
   /** What each of them tells; those that are being restarted tell nothing. */
   async report(sessions: number): Promise<PlaneReport[]> {
     const reports = await this.#each((control) => control.report(sessions));
@@ -187,10 +261,14 @@ export class Planes {
     return result;
   }
 
-  async #swap(loaded: LoadedConfig): Promise<void> {
+  async #swap(
+    loaded: LoadedConfig,
+    runtime = this.#revised?.runtime ?? UNCHANGED,
+  ): Promise<void> {
     const revision = ++this.#revision;
     const { backends, names } = this.#options;
-    const expansion = await names.expand(loaded.config);
+    const revised = revise(loaded.config, runtime);
+    const expansion = await names.expand(revised.config);
     const { config } = expansion;
     const rows = backends.rowsFor(config);
     // A worker that is being restarted gets what is current by then.
@@ -198,9 +276,10 @@ export class Planes {
     const prepared: PlaneControl[] = [];
     try {
       const ports = { ...this.#current?.ports };
+      const paused = this.#current?.paused ?? [];
       const candidate = await prepareAll(
         controls,
-        { ...loaded, config, revision, ports, rows },
+        { ...loaded, config, revision, ports, rows, paused },
         prepared,
       );
       this.#checkOpen();
@@ -211,6 +290,7 @@ export class Planes {
       );
       this.#current = candidate;
       this.#loaded = loaded;
+      this.#revised = revised;
       backends.commit(config, rows);
       names.commit(expansion);
     } catch (thrown) {
@@ -220,6 +300,12 @@ export class Planes {
         ),
       );
       throw thrown;
+    }
+    for (const { cluster, config: { id } } of revised.dropped) {
+      this.#options.log.warn(
+        "A backend that was added at run time gives way to the config",
+        { cluster, backend: id },
+      );
     }
   }
 
@@ -326,8 +412,9 @@ async function prepareAll(
         : thrown;
     }
   };
-  const { ports } = await prepare(first, candidate);
-  const complete = { ...candidate, ports };
+  const { ports, addresses } = await prepare(first, candidate);
+  const paused = candidate.paused?.filter((one) => addresses.includes(one));
+  const complete = { ...candidate, ports, ...(paused && { paused }) };
   const results = await Promise.allSettled(
     others.map((control) => prepare(control, complete)),
   );

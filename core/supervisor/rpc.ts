@@ -28,6 +28,10 @@ const METHODS: readonly Method[] = [
   "discard",
   "report",
   "backendChanged",
+  "listWebSockets",
+  "abortWebSocket",
+  "moveWebSockets",
+  "pause",
   "drain",
   "stop",
 ];
@@ -136,6 +140,18 @@ export class RemoteControl implements PlaneControl {
   }
   backendChanged(...args: Parameters<PlaneControl["backendChanged"]>) {
     return this.#call("backendChanged", ...args);
+  }
+  listWebSockets(...args: Parameters<PlaneControl["listWebSockets"]>) {
+    return this.#call("listWebSockets", ...args);
+  }
+  abortWebSocket(...args: Parameters<PlaneControl["abortWebSocket"]>) {
+    return this.#call("abortWebSocket", ...args);
+  }
+  moveWebSockets(...args: Parameters<PlaneControl["moveWebSockets"]>) {
+    return this.#call("moveWebSockets", ...args);
+  }
+  pause(...args: Parameters<PlaneControl["pause"]>) {
+    return this.#call("pause", ...args);
   }
   drain(...args: Parameters<PlaneControl["drain"]>) {
     return this.#call("drain", ...args);

@@ -4,9 +4,18 @@
  *
  * @module
  */
-import type { Candidate } from "../data_plane/control.ts";
 import { resolvePath } from "../config/load.ts";
+import type { BackendConfig } from "../config/config.ts";
+import type {
+  Candidate,
+  ListenerReport,
+  MovedSessions,
+  Moves,
+  WebSocketListing,
+  WebSocketQuery,
+} from "../data_plane/control.ts";
 import { RefusedError } from "../data_plane/control.ts";
+import type { AdminState } from "../health/backend_row.ts";
 import type { Clock } from "../net/clock.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
@@ -16,6 +25,13 @@ import {
 } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { Plugin } from "../plugin.ts";
+import {
+  add,
+  type BackendAddition,
+  type BackendName,
+  checkAddition,
+  remove,
+} from "./backend_changes.ts";
 import { type BackendChange, Backends } from "./backends.ts";
 import { CertificateWatch, DEFAULT_INTERVAL } from "./certificate_watch.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
@@ -48,7 +64,11 @@ export interface SupervisorOptions {
 export type SupervisorState = "starting" | "ready" | "draining" | "stopped";
 
 /** What is made once at the start: a reload leaves it as it is. */
-const ONLY_AT_START = ["workers", "log", "admin"] as const;
+function onlyAtStart(
+  { workers, log, admin: { address, token } }: Candidate["config"],
+): Readonly<Record<string, unknown>> {
+  return { workers, log, admin: { address, token } };
+}
 
 /** Loads, reloads, drains. */
 export class Supervisor {
@@ -179,9 +199,10 @@ export class Supervisor {
   /** Says which keys of the config in use are not in effect. */
   #tellUnchanged(): void {
     const { config } = this;
-    const keys = ONLY_AT_START.filter((key) =>
-      JSON.stringify(config[key]) !== JSON.stringify(this.#started![key])
-    );
+    const started = onlyAtStart(this.#started!);
+    const keys = Object.entries(onlyAtStart(config)).filter(([key, value]) =>
+      JSON.stringify(value) !== JSON.stringify(started[key])
+    ).map(([key]) => key);
     if (keys.length === 0) return;
     this.#options.log.warn("These keys take effect at the next start", {
       keys,
@@ -199,6 +220,11 @@ export class Supervisor {
     });
   }
 
+  /** What an operator wants of a backend; undefined where there is none of this id. */
+  backendState(id: string): AdminState | undefined {
+    return this.#backends?.state(id);
+  }
+
   /** Changes a backend for an operator; false where there is none of this id. It holds until the next start. */
   changeBackend(id: string, change: BackendChange): boolean {
     return this.#backends?.change(id, change) ?? false;
@@ -207,6 +233,81 @@ export class Supervisor {
   /** Closes a backend's breaker and ends its ejection; whether there was anything to do, undefined where there is none of this id. */
   resetBackend(id: string): boolean | undefined {
     return this.#backends?.reset(id);
+  }
+
+  /**
+   * Adds a backend to a cluster of the config in use, in all planes or in none;
+   * it with its defaults.
+   * It stays until the next start, or until the config says otherwise. Rejects
+   * with a {@linkcode BackendRefusal}, or a {@linkcode RefusedError} of the
+   * planes.
+   */
+  async addBackend(addition: BackendAddition): Promise<BackendConfig> {
+    const backend = await checkAddition(this.config, addition);
+    await this.#planes!.changeBackends((config, runtime) =>
+      add(config, runtime, backend)
+    );
+    const { cluster, config: { id, url } } = backend;
+    const { log } = this.#options;
+    log.info("A backend was added", { cluster, backend: id, url: url.href });
+    return backend.config;
+  }
+
+  /**
+   * Deletes a backend of the config in use; its WebSocket sessions go to others.
+   * False where there is none of this id. A reload brings it back only where the
+   * file's entry of it was changed. Rejects with a {@linkcode RefusedError} of
+   * the planes.
+   */
+  async deleteBackend(name: BackendName): Promise<boolean> {
+    let deleted = false;
+    await this.#planes!.changeBackends((config, runtime) => {
+      const changed = remove(config, runtime, name);
+      deleted = changed !== runtime;
+      return changed;
+    });
+    if (deleted) this.#options.log.info("A backend was deleted", { ...name });
+    return deleted;
+  }
+
+  /** WebSocket sessions that are open, of all workers. */
+  async listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
+    return await this.#planes?.listWebSockets(query) ??
+      { open: 0, sessions: [] };
+  }
+
+  /** Closes a WebSocket session with 1000; false where there is none of this id. */
+  async abortWebSocket(id: string): Promise<boolean> {
+    return await this.#planes?.abortWebSocket(id) ?? false;
+  }
+
+  /** Moves WebSocket sessions to other backends, in order. */
+  async moveWebSockets(which: MovedSessions): Promise<Moves> {
+    return await this.#planes?.moveWebSockets(which) ??
+      { sessions: 0, moving: 0 };
+  }
+
+  /**
+   * Answers 503 to new requests on http listeners' addresses, or takes them again;
+   * what is under way goes on. False where there was nothing to do, undefined
+   * where no address is meant. It stays over reloads for as long as the address
+   * is bound, and ends with the process.
+   */
+  async pause(
+    which: (listener: ListenerReport) => boolean,
+    paused: boolean,
+  ): Promise<boolean | undefined> {
+    const { listeners } = await this.report(0);
+    const addresses = listeners.filter((listener) =>
+      listener.protocol === "http" && which(listener)
+    ).map(({ address }) => address);
+    if (addresses.length === 0) return undefined;
+    const changed = await this.#planes!.pause(addresses, paused);
+    if (changed) {
+      const word = paused ? "paused" : "resumed";
+      this.#options.log.info(`Addresses were ${word}`, { addresses });
+    }
+    return changed;
   }
 
   /** Stops accepting and waits for the sessions' ends. */

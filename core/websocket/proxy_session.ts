@@ -75,6 +75,8 @@ export interface SessionHooks {
   readonly receive: Gate | undefined;
   /** It has left a backend and is on another one. */
   readonly moved: (from: Upstream, to: Upstream, reason: MoveReason) => void;
+  /** It has one backend and may be moved again. */
+  readonly settled: () => void;
   /** So many messages were sent a second time. */
   readonly replayed: (count: number) => void;
   /** The client was without a backend for so many milliseconds. */
@@ -135,6 +137,8 @@ export class ProxySession implements Expiring {
   /** The backend that was lost, until another one takes its place. */
   #lost: Upstream | undefined;
   #lostAt = 0;
+  /** The last message that was counted by its size. */
+  #counted = 0;
   /** Links that are not over. */
   #links = 2;
   #end: SessionEnd | undefined;
@@ -263,11 +267,27 @@ export class ProxySession implements Expiring {
     const target = this.#target;
     const log = this.#log;
     if (target !== undefined && this.#settings.replay === undefined) {
-      target.send(log.skip(), kind, bytes, start, end);
+      this.#send(target, log.skip(), kind, bytes, start, end);
       return;
     }
     log.append(kind, bytes, start, end);
-    target?.send(log.last, kind, bytes, start, end);
+    if (target === undefined) return;
+    this.#send(target, log.last, kind, bytes, start, end);
+  }
+
+  #send(
+    up: Upstream,
+    number: number,
+    kind: MessageKind,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    up.send(number, kind, bytes, start, end);
+    // One that is sent a second time was counted before.
+    if (number <= this.#counted) return;
+    this.#counted = number;
+    up.sizes?.toBackend.observe(end - start);
   }
 
   /** Who gets the client's messages now: nobody while the one that is left may not have read all of its own. */
@@ -343,6 +363,7 @@ export class ProxySession implements Expiring {
     end: number,
   ): void {
     up.received++;
+    up.sizes?.fromBackend.observe(end - start);
     if (this.#state === "closed") return;
     const { receive } = this.#hooks;
     if (receive === undefined) {
@@ -445,6 +466,7 @@ export class ProxySession implements Expiring {
     this.#sendLog(up);
     this.#hooks.gap(this.#clock.now() - this.#lostAt);
     this.#listen(up);
+    this.#hooks.settled();
   }
 
   /** A planned move: the old backend finishes, the new one's messages wait for that. */
@@ -477,6 +499,7 @@ export class ProxySession implements Expiring {
     this.#state = "open";
     up.fencedAt = this.#deadlines.now;
     this.#listen(up);
+    this.#hooks.settled();
   }
 
   /** Sends all that waits. */
@@ -484,7 +507,7 @@ export class ProxySession implements Expiring {
     const log = this.#log;
     let number = log.dropped;
     log.giveAfter(0, (kind, bytes, start, end) => {
-      up.send(++number, kind, bytes, start, end);
+      this.#send(up, ++number, kind, bytes, start, end);
     });
     if (this.#settings.replay === undefined) log.dropTo(log.last);
     else if (log.count > 0) this.#fence(up);

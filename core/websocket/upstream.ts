@@ -10,10 +10,23 @@
  */
 import type { Link, MessageKind } from "./link.ts";
 
+/** Counts messages by their size. */
+export interface SizeCounter {
+  observe(bytes: number): void;
+}
+
+/** Who counts the messages of one backend. */
+export interface MessageSizes {
+  readonly toBackend: SizeCounter;
+  readonly fromBackend: SizeCounter;
+}
+
 /** A link that a dial brought. */
 export interface Dialled {
   readonly link: Link;
   readonly backendId: string;
+  /** Undefined where nobody counts. */
+  readonly sizes?: MessageSizes | undefined;
 }
 
 /** Bytes of a fence's payload: nobody else's Pong has as many by chance and the right number in it. */
@@ -29,6 +42,7 @@ const DECAY = 0.9;
 export class Upstream {
   readonly link: Link;
   readonly backendId: string;
+  readonly sizes: MessageSizes | undefined;
   /** Messages that it was sent. */
   sent = 0;
   /** Messages that it sent. */
@@ -50,9 +64,10 @@ export class Upstream {
   /** Nothing comes from it any more. */
   over = false;
 
-  constructor({ link, backendId }: Dialled) {
+  constructor({ link, backendId, sizes }: Dialled) {
     this.link = link;
     this.backendId = backendId;
+    this.sizes = sizes;
   }
 
   /** Sends the message of this number. */

@@ -178,18 +178,29 @@ Deno.test("/api/drain answers 409 while starting", async () => {
 
 const ROUTES = adminRoutes(new FakeSource(), new FakeLog());
 
+/** A body for the routes that want one. */
+const BODIES: Readonly<Record<string, string>> = {
+  "PATCH /api/backends/:id": '{"weight":1}',
+  "POST /api/clusters/:name/backends": '{"url":"http://10.0.0.2:1"}',
+  "POST /backend/add": '{"url":"ws://10.0.0.2:1"}',
+};
+
 /** A request that the route takes. */
 function requestFor({ path, method }: AdminRoute): [string, RequestInit] {
-  const body = method === "PATCH" ? '{"weight":1}' : null;
-  return [path.replace(":id", "a1"), { method, body }];
+  const name = path.startsWith("/api/listeners") ? "web" : "api";
+  const id = path.startsWith("/api/websockets") ? "w1" : "a1";
+  const body = BODIES[`${method} ${path}`] ?? null;
+  return [path.replace(":name", name).replace(":id", id), { method, body }];
 }
 
 for (const route of ROUTES) {
-  Deno.test(`${route.path} takes ${route.method} and answers others 405 with Allow`, async () => {
+  Deno.test(`${route.path} takes ${route.method}, others are told what would be right`, async () => {
     const { app } = fakeApp();
     const right = await app.request(...requestFor(route));
     assert(right.ok);
     await right.body?.cancel();
+    // These say in their own words what is right.
+    if (route.anyMethod === true) return;
     const allowed = ROUTES.filter(({ path }) => path === route.path)
       .flatMap(({ method }) => method === "GET" ? ["GET", "HEAD"] : method);
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {

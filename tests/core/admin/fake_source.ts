@@ -8,10 +8,47 @@ import {
   createAdminApp,
 } from "../../../core/admin/app.ts";
 import type { AdminSource } from "../../../core/admin/source.ts";
-import type { SessionReport } from "../../../core/data_plane/control.ts";
+import type { BackendConfig } from "../../../core/config/config.ts";
+import { loadConfig } from "../../../core/config/load.ts";
+import type {
+  ListenerReport,
+  MovedSessions,
+  Moves,
+  SessionReport,
+  WebSocketListing,
+  WebSocketQuery,
+  WebSocketReport,
+} from "../../../core/data_plane/control.ts";
+import type { AdminState } from "../../../core/health/backend_row.ts";
 import type { Log } from "../../../core/plugin.ts";
+import type {
+  BackendAddition,
+  BackendName,
+} from "../../../core/supervisor/backend_changes.ts";
 import type { BackendChange } from "../../../core/supervisor/backends.ts";
 import type { ProxyReport } from "../../../core/supervisor/proxy_report.ts";
+
+/** The config of `text` as JSON. */
+export async function configOf(text: object) {
+  const { config, problems } = await loadConfig({
+    path: "test.yaml",
+    text: JSON.stringify(text),
+    env: () => undefined,
+  });
+  if (config === undefined) throw new TypeError(JSON.stringify(problems));
+  return config;
+}
+
+const CONFIG = await configOf({
+  listeners: [{ name: "web", address: "127.0.0.1:8080" }],
+  clusters: [{
+    name: "api",
+    subclusters: [{
+      name: "east",
+      backends: [{ id: "a1", url: "http://10.0.0.1:9001" }],
+    }],
+  }],
+});
 
 /** Answers from its fields and notes what it was asked. */
 export class FakeSource implements AdminSource {
@@ -22,6 +59,13 @@ export class FakeSource implements AdminSource {
   readonly limits: number[] = [];
   /** What `changeBackend` was asked for. */
   readonly changes: [id: string, change: BackendChange][] = [];
+  config = CONFIG;
+  /** What `listWebSockets` was asked for. */
+  readonly queries: WebSocketQuery[] = [];
+  /** What `addBackend` was asked for. */
+  readonly additions: BackendAddition[] = [];
+  /** What `addBackend` and `deleteBackend` reject with. */
+  planesFailure: Error | undefined;
   /** What `reload` rejects with. */
   reloadFailure: Error | undefined;
   /** What `drain` rejects with. */
@@ -40,6 +84,55 @@ export class FakeSource implements AdminSource {
       sessions: listed,
       sessionsOpen: this.sessions,
     });
+  }
+
+  backendState(id: string): AdminState | undefined {
+    return id === "a1" ? "ready" : undefined;
+  }
+
+  addBackend(addition: BackendAddition): Promise<BackendConfig> {
+    this.additions.push(addition);
+    return this.planesFailure === undefined
+      ? Promise.resolve(CONFIG.clusters[0]!.subclusters[0]!.backends[0]!)
+      : Promise.reject(this.planesFailure);
+  }
+
+  deleteBackend({ id, cluster = "api" }: BackendName): Promise<boolean> {
+    return this.planesFailure === undefined
+      ? Promise.resolve(id === "a1" && cluster === "api")
+      : Promise.reject(this.planesFailure);
+  }
+
+  listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
+    this.queries.push(query);
+    return Promise.resolve({ open: 7, sessions: [WEBSOCKET] });
+  }
+
+  abortWebSocket(id: string): Promise<boolean> {
+    return Promise.resolve(id === "w1");
+  }
+
+  /** `w1` and those of `a1` move, `w2` stays. */
+  moveWebSockets(which: MovedSessions): Promise<Moves> {
+    if ("backend" in which) {
+      return Promise.resolve(
+        which.backend === "a1"
+          ? { sessions: 3, moving: 2 }
+          : { sessions: 0, moving: 0 },
+      );
+    }
+    const sessions = ["w1", "w2"].includes(which.id) ? 1 : 0;
+    return Promise.resolve({ sessions, moving: which.id === "w1" ? 1 : 0 });
+  }
+
+  pause(
+    which: (listener: ListenerReport) => boolean,
+    paused: boolean,
+  ): Promise<boolean | undefined> {
+    // It was not paused before.
+    return Promise.resolve(
+      REPORT.listeners.some(which) ? paused : undefined,
+    );
   }
 
   changeBackend(id: string, change: BackendChange): boolean {
@@ -129,7 +222,15 @@ export const REPORT: ProxyReport = {
     }],
   },
   listeners: [
-    { name: "web", address: "127.0.0.1:8080", state: "active", open: 3 },
+    {
+      name: "web",
+      id: "127-0-0-1-8080",
+      address: "127.0.0.1:8080",
+      protocol: "http",
+      state: "active",
+      paused: false,
+      open: 3,
+    },
   ],
   plugins: [{
     name: "hello",
@@ -165,6 +266,25 @@ export const REPORT: ProxyReport = {
   }],
   sessions: [],
   sessionsOpen: 0,
+};
+
+/** What `FakeSource` lists of WebSocket sessions. */
+export const WEBSOCKET: WebSocketReport = {
+  id: "w1",
+  worker: 1,
+  listener: "web",
+  cluster: "api",
+  backend: "a1",
+  remote: "127.0.0.1:50001",
+  uri: '/chat?"q"=%20',
+  state: "open",
+  startedAt: 1_700_000_000_000,
+  age: 5_000,
+  backendAge: 2_000,
+  buffered: 1_024,
+  reconnects: 1,
+  messagesReceived: 10,
+  messagesSent: 20,
 };
 
 function session(id: string): SessionReport {

@@ -44,6 +44,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
       transmit: undefined,
       receive: undefined,
       moved: (from, to, why) => moves.push([from.backendId, to.backendId, why]),
+      settled: () => {},
       replayed: (count) => replayed.push(count),
       gap: () => {},
     },
