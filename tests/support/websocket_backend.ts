@@ -53,6 +53,7 @@ export function serveWebSocket(
     onListen: () => {},
   }, (request) => {
     if (backend.refuse !== undefined) return backend.refuse(request);
+    if (!request.headers.has("upgrade")) return new Response(name);
     // The upgrade takes the request away.
     const headers = new Headers(request.headers);
     const { pathname, search } = new URL(request.url);

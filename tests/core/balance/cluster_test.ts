@@ -93,6 +93,22 @@ function clusterOf(
   return make({ subclusters, clock });
 }
 
+Deno.test("Cluster.servesWithout: whether new sessions would find another one", () => {
+  const cluster = clusterOf([[1, { a: 1, b: 0 }], [1, { c: 1 }]]);
+  assertEquals(["a", "c", "nobody"].map((id) => cluster.servesWithout(id)), [
+    true,
+    true,
+    true,
+  ]);
+  cluster.find("c")!.health.setState("disabled", "test");
+  // Weight 0 takes nobody, either.
+  assertEquals(["a", "b"].map((id) => cluster.servesWithout(id)), [
+    false,
+    true,
+  ]);
+  assertEquals(clusterOf([[1, {}]]).servesWithout("a"), false);
+});
+
 const ANYBODY = { clientAddress: "10.9.9.9", request: undefined };
 
 /** How often each is picked, after `excluded` were tried from `home` on. */

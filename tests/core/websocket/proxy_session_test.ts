@@ -29,9 +29,20 @@ function stage(settings: Partial<SessionSettings> = {}) {
   const dials: (DialRequest & PromiseWithResolvers<Dialled>)[] = [];
   const moves: [string, string, MoveReason][] = [];
   const replayed: number[] = [];
+  /** Bytes of messages as they were counted, by backend and direction. */
+  const sizes: Record<string, number[]> = {};
+  const sizesOf = (id: string) => {
+    const counter = (direction: string) => ({
+      observe: (bytes: number) =>
+        void (sizes[`${direction} ${id}`] ??= []).push(bytes),
+    });
+    return { toBackend: counter("to"), fromBackend: counter("from") };
+  };
+  /** The state at each call. */
+  const settled: string[] = [];
   const session = new ProxySession({
     client,
-    backend: { link: first, backendId: "b0" },
+    backend: { link: first, backendId: "b0", sizes: sizesOf("b0") },
     settings: { ...SETTINGS, ...settings },
     clock,
     deadlines: new Deadlines(clock),
@@ -44,7 +55,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
       transmit: undefined,
       receive: undefined,
       moved: (from, to, why) => moves.push([from.backendId, to.backendId, why]),
-      settled: () => {},
+      settled: () => settled.push(session.state),
       replayed: (count) => replayed.push(count),
       gap: () => {},
     },
@@ -62,13 +73,15 @@ function stage(settings: Partial<SessionSettings> = {}) {
     dials,
     moves,
     replayed,
+    sizes,
+    settled,
     session,
     settle,
     isOver: () => over,
     /** The last dial that is waited for brings a new link. */
     async connects(backendId = "b1"): Promise<FakeLink> {
       const link = new FakeLink();
-      dials.at(-1)!.resolve({ link, backendId });
+      dials.at(-1)!.resolve({ link, backendId, sizes: sizesOf(backendId) });
       await settle();
       return link;
     },
@@ -237,6 +250,47 @@ Deno.test("ProxySession: a backend that declines ends the session with 1008", as
   s.client.answerClose();
   await s.settle();
   assert(s.isOver());
+});
+
+Deno.test("ProxySession: each message is counted once by its size, under the backend that it went to first", async () => {
+  const s = stage();
+  s.client.say("1", "22");
+  s.first.say("4444");
+  await s.ends(s.first);
+  s.client.say("333");
+  const next = await s.connects();
+  next.readSome();
+  assertEquals(next.read, ["1", "22", "333"]);
+  next.say("55555", "666666");
+  s.client.say("7777777");
+  await s.settle();
+  assertEquals(s.sizes, {
+    "to b0": [1, 2],
+    "from b0": [4],
+    "to b1": [3, 7],
+    "from b1": [5, 6],
+  });
+  await part(s, next);
+});
+
+Deno.test("ProxySession: tells when it can be moved again", async () => {
+  const s = stage();
+  s.session.move("admin", { must: false });
+  const next = await s.connects();
+  assertEquals([s.session.state, s.settled], ["draining", []]);
+  assert(!s.session.move("drain", { must: true }));
+  s.first.readSome();
+  s.clock.advance(500);
+  s.first.answerClose();
+  await s.settle();
+  assertEquals(s.settled, ["open"]);
+  await s.ends(next);
+  assertEquals(s.settled, ["open"]);
+  const last = await s.connects("b2");
+  assertEquals(s.settled, ["open", "open"]);
+  assert(s.session.move("drain", { must: false }));
+  await s.refuses();
+  await part(s, last);
 });
 
 Deno.test("ProxySession: a client that leaves ends a dial, and the connection that still comes", async () => {
