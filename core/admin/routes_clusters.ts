@@ -4,7 +4,6 @@
  * @module
  */
 import type { Context } from "hono";
-import { BackendRefusal } from "../supervisor/backend_changes.ts";
 import { answerError, answerJson } from "./answer.ts";
 import { inPlanes } from "./in_planes.ts";
 import { objectOf, RequestError } from "./query.ts";
@@ -70,19 +69,11 @@ async function addBackend(
     );
   }
   const cluster = context.req.param("name")!;
-  let id: string;
-  try {
-    ({ id } = await source.addBackend({ cluster, subcluster, entry }));
-  } catch (thrown) {
-    if (!(thrown instanceof BackendRefusal)) throw thrown;
-    return answerError(STATUSES[thrown.kind], thrown.message);
-  }
+  const { id } = await source.addBackend({ cluster, subcluster, entry });
   const { backends } = await source.report(0);
   const backend = backends.find((one) => one.id === id);
   return answerJson({ backend }, 201);
 }
-
-const STATUSES = { unknown: 404, invalid: 400, id: 409, url: 409 } as const;
 
 async function deleteBackend(
   source: AdminSource,

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Context } from "hono";
-import { BackendRefusal } from "../supervisor/backend_changes.ts";
 import { placedBackends } from "../supervisor/runtime_backends.ts";
 import type { AdminRoute } from "./route.ts";
 import {
@@ -26,7 +25,7 @@ import {
   NOT_IMPLEMENTED,
   SUCCESS,
 } from "./wsbalancer.ts";
-import { BodyError, parseAddition } from "./wsbalancer_add.ts";
+import { parseAddition } from "./wsbalancer_add.ts";
 
 /** The routes of `/backend/…`. */
 export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
@@ -153,21 +152,10 @@ async function add(
     return answerFailed("no url present in request");
   }
   return await answerOrRefusal(async () => {
-    try {
-      const { id } = await source.addBackend(parseAddition(given, cluster));
-      order.moved(id);
-    } catch (thrown) {
-      if (thrown instanceof BodyError) return answerFailed(thrown.message, 400);
-      if (thrown instanceof BackendRefusal) return refusal(thrown);
-      throw thrown;
-    }
+    const { id } = await source.addBackend(parseAddition(given, cluster));
+    order.moved(id);
     return answerText(SUCCESS);
   });
-}
-
-function refusal({ kind, message }: BackendRefusal): Response {
-  if (kind === "url") return answerFailed("url already exists");
-  return answerFailed(message, kind === "invalid" ? 400 : 409);
 }
 
 function configOf({ config }: AdminSource, id: string): string {

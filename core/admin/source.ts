@@ -37,7 +37,7 @@ export interface AdminSource {
   resetBackend(id: string): boolean | undefined;
   /** Adds a backend until the next start; it with its defaults. Rejects with a `BackendRefusal`, or a `RefusedError` where the planes can't take it. */
   addBackend(addition: BackendAddition): Promise<BackendConfig>;
-  /** Deletes a backend; false where there is none of this name. Rejects with a `RefusedError`. */
+  /** Deletes a backend; false where there is none of this name. Rejects as `addBackend` does. */
   deleteBackend(name: BackendName): Promise<boolean>;
   /** WebSocket sessions of all workers. */
   listWebSockets(query: WebSocketQuery): Promise<WebSocketListing>;

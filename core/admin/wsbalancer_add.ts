@@ -4,13 +4,11 @@
  * @module
  */
 import type { ClusterConfig } from "../config/config.ts";
-import type { BackendAddition } from "../supervisor/backend_changes.ts";
+import {
+  type BackendAddition,
+  BackendRefusal,
+} from "../supervisor/backend_changes.ts";
 import { defaultId, parseGoDuration, settingsOf } from "./wsbalancer.ts";
-
-/** What is said against a body. */
-export class BodyError extends Error {
-  override readonly name = "BodyError";
-}
 
 /** Settings that are a cluster's here, each with the key that sets it and whether two values mean the same. */
 const SETTINGS: readonly {
@@ -76,7 +74,7 @@ const SETTINGS: readonly {
 /**
  * What the body asks to be added to `cluster`. A setting that is the cluster's
  * here may be given, as `/backend/config/` tells it, but not another value.
- * Throws a {@linkcode BodyError}.
+ * Throws a {@linkcode BackendRefusal}.
  */
 export function parseAddition(
   body: Readonly<Record<string, unknown>>,
@@ -91,12 +89,14 @@ export function parseAddition(
     if (given === undefined) continue;
     const value = read(given);
     if (value === undefined) {
-      throw new BodyError(
+      throw new BackendRefusal(
+        "invalid",
         `${key}: expected ${expected}, is ${JSON.stringify(given)}`,
       );
     }
     if (from !== undefined && value !== read(own[key])) {
-      throw new BodyError(
+      throw new BackendRefusal(
+        "invalid",
         `${key}: expected ${
           JSON.stringify(own[key])
         } or nothing, as the cluster "${cluster.name}" sets it for all of its backends (${from}), is ${
@@ -106,7 +106,8 @@ export function parseAddition(
     }
   }
   if (subcluster !== undefined && typeof subcluster !== "string") {
-    throw new BodyError(
+    throw new BackendRefusal(
+      "invalid",
       `subcluster: expected a name, is ${JSON.stringify(subcluster)}`,
     );
   }

@@ -7,6 +7,7 @@
 import type { Context } from "hono";
 import { RefusedError } from "../data_plane/control.ts";
 import type { AdminRoute } from "./route.ts";
+import { BackendRefusal } from "../supervisor/backend_changes.ts";
 import { answerFailed, answerText, ONLY_POST } from "./wsbalancer.ts";
 
 /** A route that tells a list, whatever the method. */
@@ -72,7 +73,13 @@ export async function answerOrRefusal(
   try {
     return await answer();
   } catch (thrown) {
+    if (thrown instanceof BackendRefusal) return refusal(thrown);
     if (!(thrown instanceof RefusedError)) throw thrown;
     return answerFailed(thrown.problems.join("; "), 409);
   }
+}
+
+function refusal({ kind, message }: BackendRefusal): Response {
+  if (kind === "url") return answerFailed("url already exists");
+  return answerFailed(message, kind === "invalid" ? 400 : 409);
 }

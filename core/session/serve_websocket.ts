@@ -42,9 +42,9 @@ export async function serveWebSocket(
   attempt.keepViews();
   client.settle();
   const { clock, deadlines } = env;
+  const backend = linkTo(transaction, attempt);
   const settings = settingsOf(transaction);
   const own = new WebSocketSession(transaction, attempt.backend);
-  const backend = linkTo(own, attempt);
   const session = new ProxySession({
     client: link(transaction, client, "client"),
     backend,
@@ -52,10 +52,11 @@ export async function serveWebSocket(
     clock,
     deadlines,
     hooks: {
-      dial: (request) => redial(own, request),
+      dial: (request) => redial(transaction, request),
       transmit: undefined,
       receive: undefined,
       moved: (_from, to, reason) => own.moved(to.backendId, reason),
+      sizes: (backendId) => own.messageSizes(backendId),
       settled: () => plane.websocketSettled(own),
       replayed: (count) => env.metrics.websocketReplayed.series().add(count),
       gap: (milliseconds) =>
@@ -103,8 +104,7 @@ function link(
 }
 
 /** The link over an attempt's connection, with which the attempt ends. */
-function linkTo(own: WebSocketSession, attempt: Attempt): Dialled {
-  const { id } = attempt.backend;
+function linkTo(transaction: Transaction, attempt: Attempt): Dialled {
   const socket = attempt.connection!.tunnel();
   const ended = socket.onClosed;
   socket.onClosed = () => {
@@ -113,18 +113,16 @@ function linkTo(own: WebSocketSession, attempt: Attempt): Dialled {
   };
   socket.settle();
   return {
-    link: link(own.transaction, socket, "server"),
-    backendId: id,
-    sizes: own.messageSizes(id),
+    link: link(transaction, socket, "server"),
+    backendId: attempt.backend.id,
   };
 }
 
 /** Another backend for a session that lives: points 12 to 15 fire as for any attempt. Rejects with a {@linkcode DialRefusal}. */
 async function redial(
-  own: WebSocketSession,
+  transaction: Transaction,
   { leaving, replayed, signal }: DialRequest,
 ): Promise<Dialled> {
-  const { transaction } = own;
   const abandon = () => transaction.attempts.at(-1)?.close();
   signal.addEventListener("abort", abandon);
   let outcome: Outcome;
@@ -155,5 +153,5 @@ async function redial(
   }
   transaction.move(STATES.tunnel);
   attempt.keepViews();
-  return linkTo(own, attempt);
+  return linkTo(transaction, attempt);
 }

@@ -23,10 +23,15 @@ export interface BackendAddition {
   readonly entry: unknown;
 }
 
-/** Why it was not added: its cluster is unknown, it is wrong, or its id or URL is one that another backend has. */
-export type BackendRefusalKind = "unknown" | "invalid" | "id" | "url";
+/** Why a backend is not added: its cluster is unknown, it is wrong, or its id or URL is one that another backend has. Why it is not deleted: it is an address of a name. */
+export type BackendRefusalKind =
+  | "unknown"
+  | "invalid"
+  | "id"
+  | "url"
+  | "address";
 
-/** A backend that is not added. */
+/** A backend that is neither added nor deleted. */
 export class BackendRefusal extends Error {
   override readonly name = "BackendRefusal";
   readonly kind: BackendRefusalKind;
@@ -53,11 +58,15 @@ export async function checkAddition(
   return { cluster: name, subcluster: place, config: backend };
 }
 
-/** The changes with this backend. Throws a {@linkcode BackendRefusal} where the config in use has no room for it. */
+/**
+ * The changes with this backend. `config` has them, `running` an address for each
+ * name besides. Throws a {@linkcode BackendRefusal} where there is no room for it.
+ */
 export function add(
   config: Config,
   runtime: RuntimeBackends,
   backend: PlacedBackend,
+  running: Config,
 ): RuntimeBackends {
   chooseSubcluster(clusterOf(config, backend.cluster), backend.subcluster);
   const { id, url } = backend.config;
@@ -73,7 +82,8 @@ export function add(
       } has it`,
     );
   }
-  const sameId = others.find((other) => other.config.id === id);
+  const sameId = [...others, ...placedBackends(running)]
+    .find((other) => other.config.id === id);
   if (sameId !== undefined) {
     throw new BackendRefusal(
       "id",
@@ -85,16 +95,30 @@ export function add(
   return withAdded(runtime, backend);
 }
 
-/** The changes without this backend; the same where the config has none of this id, or the cluster that is named has not. */
+/**
+ * The changes without this backend; the same where there is none of this name.
+ * Throws a {@linkcode BackendRefusal} for an address of a name, as `running` has
+ * them.
+ */
 export function remove(
   config: Config,
   runtime: RuntimeBackends,
   { id, cluster }: BackendName,
+  running: Config,
 ): RuntimeBackends {
-  const backend = placedBackends(config).find((one) =>
-    one.config.id === id && (cluster === undefined || one.cluster === cluster)
+  const isMeant = (one: PlacedBackend) =>
+    one.config.id === id && (cluster === undefined || one.cluster === cluster);
+  const backend = placedBackends(config).find(isMeant);
+  if (backend !== undefined) return withDeleted(runtime, backend);
+  const address = placedBackends(running).find(isMeant);
+  if (address === undefined) return runtime;
+  const name = id.slice(0, id.lastIndexOf("@"));
+  throw new BackendRefusal(
+    "address",
+    `Cannot delete ${JSON.stringify(id)} as it is an address of ${
+      JSON.stringify(name)
+    }: delete that one`,
   );
-  return backend === undefined ? runtime : withDeleted(runtime, backend);
 }
 
 /** A backend by its id, which is unique. */

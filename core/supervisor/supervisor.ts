@@ -245,7 +245,7 @@ export class Supervisor {
   async addBackend(addition: BackendAddition): Promise<BackendConfig> {
     const backend = await checkAddition(this.config, addition);
     await this.#planes!.changeBackends((config, runtime) =>
-      add(config, runtime, backend)
+      add(config, runtime, backend, this.config)
     );
     const { cluster, config: { id, url } } = backend;
     const { log } = this.#options;
@@ -256,13 +256,13 @@ export class Supervisor {
   /**
    * Deletes a backend of the config in use; its WebSocket sessions go to others.
    * False where there is none of this id. A reload brings it back only where the
-   * file's entry of it was changed. Rejects with a {@linkcode RefusedError} of
-   * the planes.
+   * file's entry of it was changed. Rejects with a {@linkcode BackendRefusal} for
+   * an address of a name, a {@linkcode RefusedError} of the planes.
    */
   async deleteBackend(name: BackendName): Promise<boolean> {
     let deleted = false;
     await this.#planes!.changeBackends((config, runtime) => {
-      const changed = remove(config, runtime, name);
+      const changed = remove(config, runtime, name, this.config);
       deleted = changed !== runtime;
       return changed;
     });

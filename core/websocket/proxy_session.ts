@@ -20,7 +20,7 @@ import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
 import { Redial } from "./redial.ts";
 import { ReplayLog } from "./replay_log.ts";
-import { type Dialled, Upstream } from "./upstream.ts";
+import { type Dialled, type MessageSizes, Upstream } from "./upstream.ts";
 
 /** What a session does now. */
 export type SessionState =
@@ -75,6 +75,8 @@ export interface SessionHooks {
   readonly receive: Gate | undefined;
   /** It has left a backend and is on another one. */
   readonly moved: (from: Upstream, to: Upstream, reason: MoveReason) => void;
+  /** Who counts the messages of the backend of this id, each once. */
+  readonly sizes: (backendId: string) => MessageSizes;
   /** It has one backend and may be moved again. */
   readonly settled: () => void;
   /** So many messages were sent a second time. */
@@ -148,9 +150,9 @@ export class ProxySession implements Expiring {
 
   constructor(parts: SessionParts) {
     this.#client = parts.client;
-    this.#upstream = new Upstream(parts.backend);
     this.#settings = parts.settings;
     this.#hooks = parts.hooks;
+    this.#upstream = this.#upstreamOf(parts.backend);
     this.#clock = parts.clock;
     this.#deadlines = parts.deadlines;
     this.#bound = parts.settings.replay ?? UNSENT;
@@ -287,7 +289,7 @@ export class ProxySession implements Expiring {
     // One that is sent a second time was counted before.
     if (number <= this.#counted) return;
     this.#counted = number;
-    up.sizes?.toBackend.observe(end - start);
+    up.sizes.toBackend.observe(end - start);
   }
 
   /** Who gets the client's messages now: nobody while the one that is left may not have read all of its own. */
@@ -344,6 +346,10 @@ export class ProxySession implements Expiring {
 
   // ------------------------------------------------------------------ backend
 
+  #upstreamOf(dialled: Dialled): Upstream {
+    return new Upstream(dialled, this.#hooks.sizes(dialled.backendId));
+  }
+
   #listen(up: Upstream): void {
     const events: LinkEvents = {
       message: (kind, bytes, start, end) =>
@@ -363,7 +369,7 @@ export class ProxySession implements Expiring {
     end: number,
   ): void {
     up.received++;
-    up.sizes?.fromBackend.observe(end - start);
+    up.sizes.fromBackend.observe(end - start);
     if (this.#state === "closed") return;
     const { receive } = this.#hooks;
     if (receive === undefined) {
@@ -456,7 +462,7 @@ export class ProxySession implements Expiring {
   /** The lost backend's place is taken: what it may not have read comes first. */
   #replaceWith(dialled: Dialled, reason: MoveReason, replayed: number): void {
     const from = this.#lost!;
-    const up = new Upstream(dialled);
+    const up = this.#upstreamOf(dialled);
     this.#lost = undefined;
     this.#upstream = up;
     this.#state = "open";
@@ -472,7 +478,7 @@ export class ProxySession implements Expiring {
   /** A planned move: the old backend finishes, the new one's messages wait for that. */
   #switchTo(dialled: Dialled, reason: MoveReason): void {
     const from = this.#upstream!;
-    const up = new Upstream(dialled);
+    const up = this.#upstreamOf(dialled);
     this.#upstream = up;
     this.#state = "draining";
     this.reconnects++;

@@ -25,8 +25,6 @@ export interface MessageSizes {
 export interface Dialled {
   readonly link: Link;
   readonly backendId: string;
-  /** Undefined where nobody counts. */
-  readonly sizes?: MessageSizes | undefined;
 }
 
 /** Bytes of a fence's payload: nobody else's Pong has as many by chance and the right number in it. */
@@ -42,7 +40,8 @@ const DECAY = 0.9;
 export class Upstream {
   readonly link: Link;
   readonly backendId: string;
-  readonly sizes: MessageSizes | undefined;
+  /** Counts its messages. */
+  readonly sizes: MessageSizes;
   /** Messages that it was sent. */
   sent = 0;
   /** Messages that it sent. */
@@ -64,7 +63,7 @@ export class Upstream {
   /** Nothing comes from it any more. */
   over = false;
 
-  constructor({ link, backendId, sizes }: Dialled) {
+  constructor({ link, backendId }: Dialled, sizes: MessageSizes) {
     this.link = link;
     this.backendId = backendId;
     this.sizes = sizes;

@@ -6,8 +6,10 @@
  */
 import { AdminClient } from "../support/admin_client.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { clientOnEach } from "../support/client_on_each.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
 import { eventually, inTime } from "../support/eventually.ts";
+import { FakeDns } from "../support/fake_dns.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { serveNamed } from "../support/named_backend.ts";
 import {
@@ -247,6 +249,45 @@ Deno.test("/api/clusters: what was added and deleted stays over reloads until th
   assertEquals(await ids(admin), ["a", "b"]);
 });
 
+Deno.test("/api/clusters: an added name is resolved to its addresses, which go with it and not one by one", async () => {
+  const dns = new FakeDns();
+  dns.set("new.test", ["127.0.0.2", "127.0.0.1"]);
+  dns.set("other.test", ["127.0.0.1"]);
+  const config = configOf({
+    backends: [{ id: "o", url: "http://other.test:1" }],
+    cluster: { dns: "all" },
+  });
+  await using admin = await AdminClient.start(config, { lookUp: dns.lookUp });
+  assertEquals(
+    await admin.post("/backend/add", { url: "ws://new.test:2", id: "n" }),
+    '200 {"result":"success"}',
+  );
+  const all = ["o@127.0.0.1", "n@127.0.0.1", "n@127.0.0.2"];
+  assertEquals(await ids(admin), all);
+  const path = "/api/clusters/main/backends";
+  assertEquals(
+    (await admin.ask("POST", path, {
+      url: "http://127.0.0.9:3",
+      id: "o@127.0.0.1",
+    })).status,
+    409,
+  );
+  const one = await admin.ask("DELETE", `${path}/n@127.0.0.2`);
+  assertEquals([one.status, JSON.parse(one.text)], [409, {
+    error:
+      'Cannot delete "n@127.0.0.2" as it is an address of "n": delete that one',
+  }]);
+  assertEquals(
+    (await admin.ask("POST", "/backend/delete/n@127.0.0.2")).status,
+    409,
+  );
+  await admin.reload({ ...config, drain: { timeout: "1s" } });
+  assertEquals(await ids(admin), all);
+  assertEquals((await admin.ask("DELETE", `${path}/n`)).status, 200);
+  assertEquals((await admin.ask("DELETE", `${path}/o`)).status, 200);
+  assertEquals(await ids(admin), []);
+});
+
 Deno.test("/api/clusters: a change while a reload is refused harms neither", async () => {
   await using admin = await AdminClient.start(configOf({ workers: 2 }));
   const bad = dataPlugin(`export default {
@@ -281,16 +322,8 @@ Deno.test("a worker that is restarted has what was added, and is paused where th
   );
   await admin.ask("POST", "/api/clusters/main/backends", { url: a.url });
   const port = admin.proxy.port();
-  /** A client of the second worker: the kernel chooses, so as many as it takes. */
-  const second = () =>
-    eventually("a client of the second worker", async () => {
-      const client = await HttpClient.connect(port);
-      const { headers } = await client.get();
-      if (headers.get("x-worker") === "headrace-1") return client;
-      client.close();
-      return undefined;
-    });
-  using victim = await second();
+  using both = await clientOnEach(port);
+  const [, victim] = both.clients;
   assertEquals((await victim.get()).text, "a");
   const path = "/api/listeners/web";
   assertEquals(
@@ -315,7 +348,8 @@ Deno.test("a worker that is restarted has what was added, and is paused where th
     "the restart",
     () => admin.proxy.logged.some((l) => l.includes("A worker was restarted")),
   );
-  using again = await second();
+  using later = await clientOnEach(port);
+  const [, again] = later.clients;
   const paused = await again.get();
   assertEquals([paused.status, paused.text], [503, "Service Unavailable\n"]);
   await admin.ask("POST", `${path}/resume`);

@@ -42,7 +42,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
   const settled: string[] = [];
   const session = new ProxySession({
     client,
-    backend: { link: first, backendId: "b0", sizes: sizesOf("b0") },
+    backend: { link: first, backendId: "b0" },
     settings: { ...SETTINGS, ...settings },
     clock,
     deadlines: new Deadlines(clock),
@@ -55,6 +55,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
       transmit: undefined,
       receive: undefined,
       moved: (from, to, why) => moves.push([from.backendId, to.backendId, why]),
+      sizes: sizesOf,
       settled: () => settled.push(session.state),
       replayed: (count) => replayed.push(count),
       gap: () => {},
@@ -81,7 +82,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
     /** The last dial that is waited for brings a new link. */
     async connects(backendId = "b1"): Promise<FakeLink> {
       const link = new FakeLink();
-      dials.at(-1)!.resolve({ link, backendId, sizes: sizesOf(backendId) });
+      dials.at(-1)!.resolve({ link, backendId });
       await settle();
       return link;
     },
