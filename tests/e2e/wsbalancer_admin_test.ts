@@ -315,7 +315,14 @@ for (const workers of [1, 2]) {
         msgsSent: 1,
       });
       assertEquals(await admin.post(`/session/failover/${id}`), S);
-      await eventually("it moves", () => openConnections(b) === n + 1);
+      // Its backend's connection stands before the session goes there.
+      await eventually("it moves", async () => {
+        const now = await admin.json("/session/list");
+        return now.some((one: { id: string; backendId: string }) =>
+          one.id === id && one.backendId === "b1"
+        );
+      });
+      assertEquals(openConnections(b), n + 1);
       assertEquals(await inTime("an answer", client.ask("x")), "b:x");
     }
     for (const [n, { id }] of sessions.entries()) {
