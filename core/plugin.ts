@@ -149,6 +149,11 @@ export interface BalancePolicy {
     context: BalanceContext,
     usable?: (member: BalanceMember) => boolean,
   ) => BalanceMember | undefined;
+  /** What `pick` would answer next, changing nothing: `headrace explain` asks it. Left out = nobody can tell. */
+  readonly peek?: (
+    context: BalanceContext,
+    usable?: (member: BalanceMember) => boolean,
+  ) => BalanceMember | undefined;
 }
 
 // ------------------------------------------------------------------- handlers

@@ -15,11 +15,15 @@ import { offerMembers } from "./backups.ts";
 import type { ClusterLife } from "./cluster_life.ts";
 import { createPolicy, type PolicyOptions } from "./create_policy.ts";
 import { hashKey } from "./hash_key.ts";
-import type { PickContext, Policy } from "./policy.ts";
+import { type PickContext, type Policy, UNTOLD } from "./policy.ts";
 import { RetryRules } from "./retry_rules.ts";
 import type { QueueLimits } from "./slot_queue.ts";
 import { StickyCookie } from "./sticky_cookie.ts";
-import { SubclusterChoice, type SubclusterShare } from "./subclusters.ts";
+import {
+  SubclusterChoice,
+  type SubclusterPick,
+  type SubclusterShare,
+} from "./subclusters.ts";
 
 /** What a cluster needs of its surroundings. */
 export interface ClusterSurroundings {
@@ -51,6 +55,14 @@ export interface Tried {
 /** The request is answered 503 on purpose. */
 export const BLACKHOLE = Symbol("blackhole");
 
+/** What the next pick would be. */
+export interface ClusterPeek {
+  /** Undefined where the request comes to none. */
+  readonly subcluster: string | undefined;
+  /** `UNTOLD` where the policy can't tell before. */
+  readonly pick: Backend | typeof BLACKHOLE | typeof UNTOLD | undefined;
+}
+
 /** A subcluster with those that may be picked. */
 interface Group extends SubclusterShare {
   readonly all: readonly Backend[];
@@ -58,6 +70,50 @@ interface Group extends SubclusterShare {
   /** How many may be picked now. */
   members: number;
   offered: readonly Backend[];
+}
+
+/** How a cluster is asked: to take turns, or only for who would be next. */
+interface Hand<A> {
+  group(
+    choice: SubclusterChoice<Group>,
+    context: PickContext,
+    usable: ((group: Group) => boolean) | undefined,
+    again: boolean,
+  ): SubclusterPick<Group> | undefined;
+  backend(
+    group: Group,
+    context: PickContext,
+    usable: ((backend: Backend) => boolean) | undefined,
+  ): Backend | A | undefined;
+}
+
+const TAKING: Hand<undefined> = {
+  group: (choice, context, usable, again) =>
+    choice.pick(context, usable, again),
+  backend: ({ policy }, context, usable) => policy.pick(context, usable),
+};
+
+/** Remembers the last subcluster that it looked into. */
+class Looking implements Hand<typeof UNTOLD> {
+  subcluster: string | undefined;
+
+  group(
+    choice: SubclusterChoice<Group>,
+    context: PickContext,
+    usable: ((group: Group) => boolean) | undefined,
+    again: boolean,
+  ): SubclusterPick<Group> | undefined {
+    return choice.peek(context, usable, again);
+  }
+
+  backend(
+    { name, policy }: Group,
+    context: PickContext,
+    usable: ((backend: Backend) => boolean) | undefined,
+  ): Backend | typeof UNTOLD | undefined {
+    this.subcluster = name;
+    return policy.peek(context, usable);
+  }
 }
 
 /** What holds where backends have bounded slots and the config says nothing of a queue. */
@@ -152,10 +208,24 @@ export class Cluster {
     context: PickContext,
     tried?: Tried,
   ): Backend | typeof BLACKHOLE | undefined {
-    this.#refresh();
-    if (!this.#limited) return this.#pick(context, tried, undefined);
-    return this.#pick(context, tried, hasSlot) ??
-      this.#pick(context, tried, undefined);
+    return this.#ask(context, tried, TAKING);
+  }
+
+  /** What `pick` would answer next, without any trace of the question. */
+  peek(context: PickContext, tried?: Tried): ClusterPeek {
+    const hand = new Looking();
+    const pick = this.#ask(context, tried, hand);
+    return { subcluster: hand.subcluster, pick };
+  }
+
+  /** The backend that the client's cookie names, unless it can't serve now. */
+  stickyFor({ request }: PickContext): Backend | undefined {
+    if (this.sticky === undefined || request === undefined) return undefined;
+    const cookie = request.cookie(this.sticky.name);
+    const id = cookie === undefined ? undefined : this.sticky.read(cookie);
+    const backend = id === undefined ? undefined : this.#byId.get(id);
+    const now = this.#surroundings.clock.wall();
+    return backend?.health.serves(now) === true ? backend : undefined;
   }
 
   /** Whether new sessions would find another backend than this one. */
@@ -176,37 +246,63 @@ export class Cluster {
     );
   }
 
-  #pick(
+  #ask<A>(
     context: PickContext,
     tried: Tried | undefined,
-    also: ((backend: Backend) => boolean) | undefined,
-  ): Backend | typeof BLACKHOLE | undefined {
-    if (tried !== undefined) return this.#pickAgain(context, tried, also);
-    const usableGroup = also &&
-      (({ offered }: Group) => offered.some(also));
-    const chosen = this.#choice.pick(context, usableGroup);
-    if (chosen === undefined) return undefined;
-    if (chosen.kind === "blackhole") return BLACKHOLE;
-    return chosen.subcluster.policy.pick(context, also);
+    hand: Hand<A>,
+  ): Backend | typeof BLACKHOLE | A | undefined {
+    this.#refresh();
+    if (tried !== undefined) return this.#askAgain(context, tried, hand);
+    if (!this.#limited) return this.#askFirst(context, undefined, false, hand);
+    return this.#askFirst(context, hasSlot, false, hand) ??
+      // It was not swallowed: it must not be asked for twice whether it is.
+      this.#askFirst(context, undefined, true, hand);
   }
 
-  #pickAgain(
+  #askFirst<A>(
     context: PickContext,
-    { excluded, subcluster, mayCross }: Tried,
-    also: ((backend: Backend) => boolean) | undefined,
-  ): Backend | typeof BLACKHOLE | undefined {
-    const usable = (backend: Backend) =>
-      !excluded.has(backend) && also?.(backend) !== false;
+    usable: ((backend: Backend) => boolean) | undefined,
+    spared: boolean,
+    hand: Hand<A>,
+  ): Backend | typeof BLACKHOLE | A | undefined {
+    const usableGroup = usable &&
+      (({ offered }: Group) => offered.some(usable));
+    const chosen = hand.group(this.#choice, context, usableGroup, spared);
+    if (chosen === undefined) return undefined;
+    if (chosen.kind === "blackhole") return BLACKHOLE;
+    return hand.backend(chosen.subcluster, context, usable);
+  }
+
+  #askAgain<A>(
+    context: PickContext,
+    tried: Tried,
+    hand: Hand<A>,
+  ): Backend | A | undefined {
+    const { excluded } = tried;
+    const left = (backend: Backend) => !excluded.has(backend);
+    if (!this.#limited) return this.#askOthers(context, tried, left, hand);
+    const free = (backend: Backend) => left(backend) && backend.hasSlot;
+    return this.#askOthers(context, tried, free, hand) ??
+      this.#askOthers(context, tried, left, hand);
+  }
+
+  #askOthers<A>(
+    context: PickContext,
+    { subcluster, mayCross }: Tried,
+    usable: (backend: Backend) => boolean,
+    hand: Hand<A>,
+  ): Backend | A | undefined {
     const home = this.#groups.find(({ name }) => name === subcluster);
-    const again = home?.policy.pick(context, usable);
+    const again = home && hand.backend(home, context, usable);
     if (again !== undefined || !mayCross) return again;
-    const chosen = this.#choice.pick(
+    const chosen = hand.group(
+      this.#choice,
       context,
       (group) => group !== home && group.offered.some(usable),
       true,
     );
     return chosen?.kind === "subcluster"
-      ? chosen.subcluster.policy.pick(context, usable)
+      ? hand.backend(chosen.subcluster, context, usable)
       : undefined;
   }
 

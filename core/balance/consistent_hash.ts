@@ -62,11 +62,26 @@ export class ConsistentHash<M extends Member> implements Policy<M> {
 
   pick(context: PickContext, usable?: (member: M) => boolean): M | undefined {
     const key = this.#key(context);
-    if (key === undefined) return this.#turns.pick(context, usable);
-    this.#readLoads();
-    return this.#walk(arcOf(hashText(key)), usable) ??
-      // Few arcs for many members: one that owns none is the only usable.
+    return (key === undefined ? undefined : this.#byKey(key, usable)) ??
       this.#turns.pick(context, usable);
+  }
+
+  peek(context: PickContext, usable?: (member: M) => boolean): M | undefined {
+    const key = this.#key(context);
+    if (key === undefined) return this.#turns.peek(context, usable);
+    const loads = this.#loads.slice();
+    const [total, nextRead] = [this.#total, this.#nextRead];
+    const owner = this.#byKey(key, usable);
+    this.#loads = loads;
+    this.#total = total;
+    this.#nextRead = nextRead;
+    return owner ?? this.#turns.peek(context, usable);
+  }
+
+  /** Undefined also where one that owns no arc is the only usable: there are few arcs for many members. */
+  #byKey(key: string, usable?: (member: M) => boolean): M | undefined {
+    this.#readLoads();
+    return this.#walk(arcOf(hashText(key)), usable);
   }
 
   /** The first on the ring with room; where nobody usable has, the first usable. */

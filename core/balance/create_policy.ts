@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BalancePolicy } from "../plugin.ts";
 import { ConsistentHash } from "./consistent_hash.ts";
 import { FirstUsable } from "./first_usable.ts";
 import { GuardedPolicy } from "./guarded_policy.ts";
@@ -24,7 +25,7 @@ export interface PolicyOptions {
   /** From 0 to below 1, as `Math.random` gives it: what random draws begin with. */
   readonly random: () => number;
   /** Plugins' policies by name; a built-in one of the same name is meant instead. */
-  readonly custom?: ReadonlyMap<string, () => Policy<Member>> | undefined;
+  readonly custom?: ReadonlyMap<string, () => BalancePolicy> | undefined;
   /**
    * Told of each failure of a plugin's policy, for which round robin steps in.
    * Left out, the failure is thrown to who updates or picks.

@@ -22,4 +22,8 @@ export class FirstUsable<M extends Member> implements Policy<M> {
     for (const member of this.#members) if (usable(member)) return member;
     return undefined;
   }
+
+  peek(context: PickContext, usable?: (member: M) => boolean): M | undefined {
+    return this.pick(context, usable);
+  }
 }

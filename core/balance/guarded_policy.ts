@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { Member, PickContext, Policy } from "./policy.ts";
+import type { BalancePolicy } from "../plugin.ts";
+import {
+  type Member,
+  type PickContext,
+  type Policy,
+  UNTOLD,
+} from "./policy.ts";
 import { RoundRobin } from "./round_robin.ts";
 
 /**
@@ -12,13 +18,13 @@ import { RoundRobin } from "./round_robin.ts";
  * always one while one is usable.
  */
 export class GuardedPolicy<M extends Member> implements Policy<M> {
-  readonly #own: Policy<Member>;
+  readonly #own: BalancePolicy;
   readonly #failed: (thrown: unknown) => void;
   readonly #turns = new RoundRobin<M>();
   #members: ReadonlySet<Member> = new Set();
 
   /** `failed` gets what the policy throws, and a `TypeError` for an answer that is none; if it throws, so does the call. */
-  constructor(own: Policy<Member>, failed: (thrown: unknown) => void) {
+  constructor(own: BalancePolicy, failed: (thrown: unknown) => void) {
     this.#own = own;
     this.#failed = failed;
   }
@@ -34,17 +40,34 @@ export class GuardedPolicy<M extends Member> implements Policy<M> {
   }
 
   pick(context: PickContext, usable?: (member: M) => boolean): M | undefined {
-    return this.#ask(context, usable) ?? this.#turns.pick(context, usable);
+    return this.#ask("pick", context, usable, undefined) ??
+      this.#turns.pick(context, usable);
   }
 
-  #ask(
+  peek(
+    context: PickContext,
+    usable?: (member: M) => boolean,
+  ): M | undefined | typeof UNTOLD {
+    const turn = this.#turns.peek(context, usable);
+    // Whoever is picked, it is nobody where nobody may be.
+    if (turn === undefined) return undefined;
+    return this.#own.peek === undefined
+      ? UNTOLD
+      : this.#ask("peek", context, usable, UNTOLD) ?? turn;
+  }
+
+  #ask<F>(
+    what: "pick" | "peek",
     context: PickContext,
     usable: ((member: M) => boolean) | undefined,
-  ): M | undefined {
+    atFailure: F,
+  ): M | undefined | F {
     try {
       // It knows no members but ours; what is asked of others may throw.
       const asked = usable as ((member: Member) => boolean) | undefined;
-      const picked = this.#own.pick(context, asked);
+      const picked = what === "pick"
+        ? this.#own.pick(context, asked)
+        : this.#own.peek!(context, asked);
       if (picked === undefined) return undefined;
       if (!this.#isMember(picked)) {
         throw new TypeError("A policy must pick one of its members");
@@ -55,7 +78,7 @@ export class GuardedPolicy<M extends Member> implements Policy<M> {
       );
     } catch (thrown) {
       this.#failed(thrown);
-      return undefined;
+      return atFailure;
     }
   }
 

@@ -57,4 +57,8 @@ export class LeastConnections<M extends Member> implements Policy<M> {
     }
     return members[ties === 1 ? best : this.#turns.nextOf(flags)];
   }
+
+  peek(context: PickContext, usable?: (member: M) => boolean): M | undefined {
+    return this.#turns.undone(() => this.pick(context, usable));
+  }
 }

@@ -12,6 +12,9 @@ export type Member = BalanceMember;
 /** For whom a backend is wanted. */
 export type PickContext = BalanceContext;
 
+/** What `peek` answers where nobody can tell before the pick. */
+export const UNTOLD = Symbol("untold");
+
 /** Chooses among the members of one subcluster; kept while its cluster is. */
 export interface Policy<M extends Member> {
   /**
@@ -30,4 +33,9 @@ export interface Policy<M extends Member> {
     context: PickContext,
     usable?: (member: M) => boolean,
   ): M | undefined;
+  /** What `pick` would answer next, without any trace of the question. */
+  peek(
+    context: PickContext,
+    usable?: (member: M) => boolean,
+  ): M | undefined | typeof UNTOLD;
 }

@@ -7,7 +7,12 @@
  *
  * @module
  */
-import type { Member, PickContext, Policy } from "./policy.ts";
+import {
+  type Member,
+  type PickContext,
+  type Policy,
+  UNTOLD,
+} from "./policy.ts";
 import { mix } from "./text_hash.ts";
 
 /** Two different ones by weight; of them the one with the lower load per weight. */
@@ -60,6 +65,17 @@ export class RandomOfTwo<M extends Member> implements Policy<M> {
       : one;
   }
 
+  /** Chance has no answer in advance but where one alone is left. */
+  peek(
+    _context: PickContext,
+    usable?: (member: M) => boolean,
+  ): M | undefined | typeof UNTOLD {
+    const [one, other] = usable === undefined
+      ? this.#members
+      : this.#members.filter(usable);
+    return other === undefined ? one : UNTOLD;
+  }
+
   /** One by weight that is not `taken`; -1 where there is none. */
   #draw(weights: Float64Array, sum: number, taken: number): number {
     let left = this.#random() * sum;
@@ -74,6 +90,7 @@ export class RandomOfTwo<M extends Member> implements Policy<M> {
     // Sums round: a draw close to the end may run over it.
     return last;
   }
+
   /** From 0 to below 1. */
   #random(): number {
     const state = this.#state[0]! + 0x9e3779b9;

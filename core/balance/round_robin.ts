@@ -30,4 +30,8 @@ export class RoundRobin<M extends Member> implements Policy<M> {
     }
     return members[this.#turns.nextOf(flags)];
   }
+
+  peek(context: PickContext, usable?: (member: M) => boolean): M | undefined {
+    return this.#turns.undone(() => this.pick(context, usable));
+  }
 }

@@ -118,6 +118,17 @@ export class SubclusterChoice<S extends SubclusterShare> {
     return candidates[this.#turns.nextOf(flags)]?.pick;
   }
 
+  /** What `pick` would answer next, without any trace of the question. */
+  peek(
+    context: PickContext,
+    usable?: (subcluster: S) => boolean,
+    again = false,
+  ): SubclusterPick<S> | undefined {
+    return this.#fate.undone(() =>
+      this.#turns.undone(() => this.pick(context, usable, again))
+    );
+  }
+
   #byKey(
     key: number,
     usable: ((subcluster: S) => boolean) | undefined,

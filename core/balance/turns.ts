@@ -80,6 +80,16 @@ export class Turns {
     return sum === 0 ? -1 : this.#take(this.#worth / sum, flags);
   }
 
+  /** What `work` returns; the turns that it takes count as not taken. Not for updates. */
+  undone<T>(work: () => T): T {
+    const credits = this.#credits.slice();
+    try {
+      return work();
+    } finally {
+      this.#credits = credits;
+    }
+  }
+
   /** The one with the most credit, each given its weight times `scale` before. */
   #take(scale: number, flags: Uint8Array | undefined): number {
     const weights = this.#weights;

@@ -256,15 +256,10 @@ export class Tries {
 
   /** The backend that the client's cookie names, unless it can't serve now. */
   #stickyBackend(): Backend | undefined {
-    const { sticky } = this.#cluster;
-    if (sticky === undefined) return undefined;
-    const cookie = this.#transaction.request!.cookie(sticky.name);
-    const id = cookie === undefined ? undefined : sticky.read(cookie);
-    const backend = id === undefined ? undefined : this.#cluster.find(id);
-    const now = this.#transaction.session.env.clock.wall();
-    if (
-      backend?.health.serves(now) !== true || this.#tried?.excluded.has(backend)
-    ) return undefined;
+    const backend = this.#cluster.stickyFor(this.#transaction);
+    if (backend === undefined || this.#tried?.excluded.has(backend)) {
+      return undefined;
+    }
     this.#sticky = true;
     return backend;
   }

@@ -26,12 +26,12 @@ import type {
   ProductConfig,
 } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
-import type { Member, Policy } from "../balance/policy.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { SharedRows } from "../health/shared_health.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { Clock } from "../net/clock.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
+import type { BalancePolicy } from "../plugin.ts";
 import { guardProductScope } from "../plugins/guard.ts";
 import { HostTable } from "../route/host_table.ts";
 import { Product } from "../route/product.ts";
@@ -155,7 +155,7 @@ function pluginPolicies(
   { plugins, metrics }: BuildInput,
   problems: string[],
 ): ClusterPolicies {
-  const custom = new Map<string, () => Policy<Member>>();
+  const custom = new Map<string, () => BalancePolicy>();
   const owners = new Map<string, string>();
   for (const { instance } of plugins) {
     const own = Object.entries(instance.parts.policies ?? {});

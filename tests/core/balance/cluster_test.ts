@@ -5,6 +5,7 @@
  */
 import { BLACKHOLE, Cluster } from "../../../core/balance/cluster.ts";
 import { ClusterLife } from "../../../core/balance/cluster_life.ts";
+import { UNTOLD } from "../../../core/balance/policy.ts";
 import { BUILTIN_POLICIES } from "../../../core/balance/create_policy.ts";
 import { parseBackendUrl } from "../../../core/config/backend_url.ts";
 import type { ClusterConfig } from "../../../core/config/config.ts";
@@ -227,6 +228,70 @@ Deno.test("Cluster.pick: one with a free slot comes before one that is full", ()
   assertEquals(picks(cluster, 1, ["a2"]), { a1: 1 });
   a1.leave(slot);
   assertEquals(picks(cluster, 10), { a1: 5, a2: 5 });
+});
+
+Deno.test("Cluster.pick: a blackhole swallows no more where all are full", () => {
+  const cluster = make({
+    subclusters: [[3, { a1: 1 }]],
+    config: { blackhole: 1 },
+    shares: { a1: { maxConnections: 1 } },
+  });
+  cluster.find("a1")!.takeSlot();
+  assertEquals(picks(cluster, 40), { a1: 30, blackhole: 10 });
+});
+
+Deno.test("Cluster.peek tells the next pick and leaves no trace", () => {
+  for (const balance of ["roundrobin", "leastconn", "first", "hash"]) {
+    const clusters = [1, 2].map(() =>
+      make({
+        subclusters: [[3, { a1: 1, a2: 2 }], [1, { b1: 1, b2: 1 }]],
+        config: { balance, blackhole: 1 },
+        shares: { a1: { maxConnections: 1 } },
+      })
+    );
+    const [asked, unasked] = clusters;
+    for (let i = 0; i < 60; i++) {
+      // It is full, or down, for a time.
+      for (const cluster of clusters) {
+        const a1 = cluster.find("a1")!;
+        if (i === 20) a1.takeSlot();
+        if (i === 40) a1.health.setChecked(false, "test");
+      }
+      const context = { ...ANYBODY, clientAddress: `10.0.0.${i}` };
+      const tried = i % 3 > 0 ? undefined : {
+        excluded: new Set([asked!.find("a2")!]),
+        subcluster: "s0",
+        mayCross: i % 2 === 0,
+      };
+      const same = tried && {
+        ...tried,
+        excluded: new Set([unasked!.find("a2")!]),
+      };
+      const { pick, subcluster } = asked!.peek(context, tried);
+      const picked = asked!.pick(context, tried);
+      assertEquals(picked, pick);
+      const other = unasked!.pick(context, same);
+      if (picked === BLACKHOLE || picked === undefined) {
+        assertEquals(other, picked);
+      } else {
+        assert(other !== BLACKHOLE);
+        assertEquals([picked.id, picked.subcluster], [other?.id, subcluster]);
+      }
+    }
+  }
+});
+
+Deno.test("Cluster.peek of random tells the subcluster, and the backend only where it is the last", () => {
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1 }]],
+    config: { balance: "random" },
+  });
+  assertEquals(cluster.peek(ANYBODY), { subcluster: "s0", pick: UNTOLD });
+  cluster.find("a1")!.health.setState("disabled", "test");
+  assertEquals(cluster.peek(ANYBODY), {
+    subcluster: "s0",
+    pick: cluster.find("a2"),
+  });
 });
 
 Deno.test("Cluster.mayServe: who waits may have the slot of any that a pick could give", () => {

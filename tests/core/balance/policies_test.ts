@@ -11,6 +11,7 @@ import {
 } from "../../../core/balance/create_policy.ts";
 import { hashKey } from "../../../core/balance/hash_key.ts";
 import type { Member, Policy } from "../../../core/balance/policy.ts";
+import type { BalancePolicy } from "../../../core/plugin.ts";
 import {
   assert,
   assertEquals,
@@ -26,7 +27,7 @@ import {
 import { lives, LivingMembers } from "./arbitrary_members.ts";
 
 /** A plugin's policy that makes every mistake in its turn. */
-class Mistaken implements Policy<Member> {
+class Mistaken implements BalancePolicy {
   #members: readonly Member[] = [];
   #turn = 0;
 
