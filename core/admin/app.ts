@@ -21,6 +21,7 @@ import { apiRoutes } from "./routes_api.ts";
 import { backendRoutes } from "./routes_backends.ts";
 import { clusterRoutes } from "./routes_clusters.ts";
 import { controlRoutes } from "./routes_control.ts";
+import { explainRoutes } from "./routes_explain.ts";
 import { healthRoutes } from "./routes_health.ts";
 import { listenerRoutes } from "./routes_listeners.ts";
 import { metricsRoutes } from "./routes_metrics.ts";
@@ -47,6 +48,7 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...backendRoutes(source),
     ...clusterRoutes(source),
     ...websocketRoutes(source),
+    ...explainRoutes(source),
     ...controlRoutes(source, log),
     ...wsbalancerRoutes(source),
   ];

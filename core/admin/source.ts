@@ -17,6 +17,8 @@ import type {
   BackendName,
 } from "../supervisor/backend_changes.ts";
 import type { AdminState } from "../health/backend_row.ts";
+import type { DescribedRequest } from "../explain/described_request.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { BackendChange } from "../supervisor/backends.ts";
 import type { ProxyReport } from "../supervisor/proxy_report.ts";
 
@@ -31,6 +33,8 @@ export interface AdminSource {
   report(sessions: number): Promise<ProxyReport>;
   /** What an operator wants of a backend; undefined where there is none of this id. */
   backendState(id: string): AdminState | undefined;
+  /** Which way a request would take now, as one worker sees it. Rejects with a `RefusedError` where it describes none. */
+  explain(request: DescribedRequest): Promise<Explanation>;
   /** Changes a backend until the next start; false where there is none of this id. */
   changeBackend(id: string, change: BackendChange): boolean;
   /** Closes a backend's breaker and ends its ejection; whether there was anything to do, undefined where there is none of this id. */

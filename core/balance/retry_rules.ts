@@ -25,6 +25,8 @@ const DEFAULTS: RetriesConfig = {
 
 /** The rules of one cluster. */
 export class RetryRules {
+  /** What the config says, or what holds where it says nothing. */
+  readonly config: RetriesConfig;
   /** Attempts after the first. */
   readonly max: number;
   /** Of these, in another subcluster. */
@@ -38,8 +40,9 @@ export class RetryRules {
   readonly #statuses: boolean;
 
   constructor(config: RetriesConfig | undefined) {
+    this.config = config ?? DEFAULTS;
     const { max, crossSubcluster, causes, methods, budget, bufferBytes } =
-      config ?? DEFAULTS;
+      this.config;
     this.max = max;
     this.crossSubcluster = crossSubcluster;
     this.budget = budget;

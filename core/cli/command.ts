@@ -19,6 +19,15 @@ export interface CommandOptions {
   readonly check?: boolean;
   readonly admin?: string;
   readonly token?: string;
+  /** A request's method. */
+  readonly request?: string;
+  /** Field lines of a request. */
+  readonly header?: readonly string[];
+  /** A client's address. */
+  readonly client?: string;
+  /** A listener's name. */
+  readonly listener?: string;
+  readonly json?: boolean;
 }
 
 /** A command. */

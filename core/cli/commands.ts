@@ -14,6 +14,7 @@ import { VERSION } from "../version.ts";
 import { checkConfig } from "./command_check.ts";
 import { drain, reload, status } from "./command_control.ts";
 import { runDemo } from "./command_demo.ts";
+import { explainRequest } from "./command_explain.ts";
 import { printPoints } from "./command_points.ts";
 import { printSchema } from "./command_schema.ts";
 import { runProxy } from "./command_run.ts";
@@ -26,6 +27,15 @@ export const COMMANDS: readonly Command[] = [
     does: "loads everything, plugins too, binds nothing; tells every problem",
     operands: 1,
     run: ([file], _options, context) => checkConfig(file!, context),
+  },
+  {
+    name: "explain",
+    usage:
+      "FILE URL [-X METHOD] [-H 'name: value']… [--client ADDRESS] [--listener NAME] [--json]",
+    does: "which way a request would take through a config, and why",
+    operands: 2,
+    run: ([file, url], options, context) =>
+      explainRequest(file!, url!, options, context),
   },
   {
     name: "schema",
@@ -79,6 +89,11 @@ export async function runCommand(
         check: { type: "boolean" },
         admin: { type: "string" },
         token: { type: "string" },
+        request: { type: "string", short: "X" },
+        header: { type: "string", short: "H", multiple: true },
+        client: { type: "string" },
+        listener: { type: "string" },
+        json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },

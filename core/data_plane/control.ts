@@ -8,6 +8,8 @@ import type { ListenerFiles } from "../config/check_listener_tls.ts";
 import type { Config } from "../config/config.ts";
 import type { BackendStates, LastError } from "../health/backend_health.ts";
 import type { SharedRows } from "../health/shared_health.ts";
+import type { DescribedRequest } from "../explain/described_request.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { TlsRuntime } from "../tls/tls_runtime.ts";
@@ -194,6 +196,8 @@ export interface PlaneControl {
   discard(revision: number): Promise<void>;
   /** What there is; at most so many sessions one by one. */
   report(sessions: number): Promise<PlaneReport>;
+  /** Which way a request would take now. Rejects with a {@linkcode RefusedError} where it describes none. */
+  explain(request: DescribedRequest): Promise<Explanation>;
   /** A backend's state changed: plugins are told. */
   backendChanged(event: BackendEvent): Promise<void>;
   /** WebSocket sessions that are open. */

@@ -6,6 +6,7 @@
  * @module
  */
 import { bindAddresses, bindKey } from "../listener/bind.ts";
+import type { ListenerConfig } from "../config/config.ts";
 import type { Initiator } from "../listener/initiator.ts";
 import type { Acceptor } from "../listener/listener.ts";
 import type { Backend } from "../connect/backend.ts";
@@ -15,6 +16,13 @@ import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
+import {
+  type DescribedRequest,
+  DescriptionError,
+} from "../explain/described_request.ts";
+import { explain } from "../explain/explain.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import type { AddressesOf } from "../explain/find_listener.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
@@ -41,6 +49,7 @@ import {
 } from "./control.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { Refusals } from "./refusals.ts";
+import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
 import { reportPlane } from "./report.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 import {
@@ -189,17 +198,18 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   /** As `prepare`, but binds nothing and keeps nothing: for `headrace check`. */
   async check(candidate: Candidate): Promise<void> {
-    const uses = await this.plugins.acquire(candidate);
-    let snapshot: Snapshot | undefined;
-    try {
-      snapshot = this.#build(candidate, uses);
+    await this.#try(candidate, (snapshot) => this.#probeTls(snapshot));
+  }
+
+  /** As `check`, and explains a request by the candidate. Rejects with a `DescriptionError` too. */
+  async checkAndExplain(
+    candidate: Candidate,
+    request: DescribedRequest,
+  ): Promise<Explanation> {
+    return await this.#try(candidate, async (snapshot) => {
       await this.#probeTls(snapshot);
-    } catch (thrown) {
-      if (snapshot === undefined) this.plugins.release(uses);
-      throw refusal(thrown);
-    } finally {
-      snapshot?.release();
-    }
+      return this.#explain(request, snapshot, configuredAddresses);
+    });
   }
 
   async commit(revision: number): Promise<void> {
@@ -223,6 +233,18 @@ export class DataPlane implements PlaneControl, SessionHost {
     snapshot.release();
     this.#retireUnused();
     await this.listeners.discard(listeners);
+  }
+
+  async explain(request: DescribedRequest): Promise<Explanation> {
+    const addressesOf = (config: ListenerConfig) =>
+      boundAddresses(config, this.listeners.of(config));
+    try {
+      return this.#explain(request, this.current, addressesOf);
+    } catch (thrown) {
+      if (!(thrown instanceof DescriptionError)) throw thrown;
+      // Other errors' kinds don't come over the control channel.
+      throw new RefusedError([thrown.message]);
+    }
   }
 
   report(sessions: number): Promise<PlaneReport> {
@@ -383,6 +405,33 @@ export class DataPlane implements PlaneControl, SessionHost {
   /** What is wrong with the runtime's `node:tls`; it is tried once. */
   #nodeTlsProblem({ certificates }: Termination): Promise<string | undefined> {
     return this.#nodeTls ??= probeNodeTls(certificates, this.env.deadlines);
+  }
+
+  /** What `use` makes of a candidate that is built and forgotten. */
+  async #try<T>(
+    candidate: Candidate,
+    use: (snapshot: Snapshot) => Promise<T>,
+  ): Promise<T> {
+    const uses = await this.plugins.acquire(candidate);
+    let snapshot: Snapshot | undefined;
+    try {
+      snapshot = this.#build(candidate, uses);
+      return await use(snapshot);
+    } catch (thrown) {
+      throw refusal(thrown);
+    } finally {
+      if (snapshot === undefined) this.plugins.release(uses);
+      else snapshot.release();
+    }
+  }
+
+  #explain(
+    request: DescribedRequest,
+    snapshot: Snapshot,
+    addressesOf: AddressesOf,
+  ): Explanation {
+    const { clock, instance } = this.env;
+    return explain(request, { snapshot, clock, instance, addressesOf });
   }
 
   #enter(initiator: Initiator, name: string | undefined): void {

@@ -25,6 +25,15 @@ export interface BodyReadOptions {
   readonly onComplete?: () => void;
 }
 
+/** Refuses a body that says that it is larger than may be. Throws `body_too_large`. */
+export function checkBodyLength(length: number, limit: number): void {
+  if (length <= limit) return;
+  throw new ProxyError(
+    "body_too_large",
+    `The body's ${length} bytes exceed ${limit}`,
+  );
+}
+
 /** What all three have in common: the piece at hand and how to wait for another. */
 export abstract class SocketBody implements RequestBody {
   bytes: Uint8Array;

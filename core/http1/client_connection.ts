@@ -15,6 +15,7 @@ import type { Socket } from "../net/socket.ts";
 import type { ClientExchange } from "../session/exchange.ts";
 import {
   type BodyReadOptions,
+  checkBodyLength,
   ChunkedBody,
   LengthBody,
 } from "./body_readers.ts";
@@ -328,12 +329,7 @@ export class Http1ClientConnection implements ClientExchange {
 
   #openBody(head: Http1RequestHead): void {
     const { limits, timeouts } = this.#options;
-    if (head.bodyLength > limits.bodyBytes) {
-      throw new ProxyError(
-        "body_too_large",
-        `The body's ${head.bodyLength} bytes exceed ${limits.bodyBytes}`,
-      );
-    }
+    checkBodyLength(head.bodyLength, limits.bodyBytes);
     const options: BodyReadOptions = {
       idle: head.expectsContinue ? Infinity : timeouts.body,
       idleCode: "request_timeout",

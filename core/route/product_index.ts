@@ -13,22 +13,40 @@ export interface ProductEntry {
   readonly product: Product;
 }
 
+/** Why a host is a product's. */
+export interface HostMatch {
+  readonly product: Product;
+  readonly by: "exact" | "wildcard" | "default";
+  /** The host of the config that covers it; undefined for the default. */
+  readonly host: string | undefined;
+}
+
 /** Products by host; the default serves what nobody claims. */
 export class ProductIndex {
-  readonly #byHost = new HostTable<Product>();
-  readonly #default: Product | undefined;
+  readonly #byHost = new HostTable<HostMatch>();
+  readonly #default: HostMatch | undefined;
 
   constructor(entries: readonly ProductEntry[]) {
-    let fallback: Product | undefined;
+    let fallback: HostMatch | undefined;
     for (const { config, product } of entries) {
-      if (config.default) fallback = product;
-      for (const host of config.hosts) this.#byHost.set(host, product);
+      if (config.default) {
+        fallback = { product, by: "default", host: undefined };
+      }
+      for (const host of config.hosts) {
+        const by = host.startsWith("*") ? "wildcard" : "exact";
+        this.#byHost.set(host, { product, by, host });
+      }
     }
     this.#default = fallback;
   }
 
   /** The product of a host as `HttpRequest.host` tells it; undefined where nobody claims it. */
   find(host: string): Product | undefined {
+    return this.match(host)?.product;
+  }
+
+  /** As `find`, with the reason. */
+  match(host: string): HostMatch | undefined {
     return this.#byHost.find(host) ?? this.#default;
   }
 }

@@ -36,6 +36,39 @@ export interface Origin {
   readonly tellsForwarded: boolean;
 }
 
+/** What is known of a request's client; the way says it, not the request. */
+export interface Identified {
+  /** Whether the peer is a trusted proxy, whose word counts. */
+  trusted: boolean;
+  /** The client's address, through trusted proxies. */
+  clientAddress: string;
+  /** How the client came, through trusted proxies. */
+  scheme: "http" | "https";
+  /** What a trusted peer says of the way to it. */
+  origin: Origin | undefined;
+}
+
+/** Notes who sent a request that came from `remote`, and removes from its fields what is not believed. */
+export function identify(
+  request: Identified,
+  policy: TrustPolicy,
+  remote: string,
+  secure: boolean,
+  fields: Fields,
+): void {
+  request.trusted = isTrusted(policy, remote);
+  request.scheme = secure ? "https" : "http";
+  request.clientAddress = remote;
+  if (!request.trusted) {
+    dropForged(fields);
+    return;
+  }
+  const origin = believedOrigin(policy, remote, fields);
+  request.origin = origin;
+  request.clientAddress = origin.address;
+  if (origin.scheme !== undefined) request.scheme = origin.scheme;
+}
+
 /** Whether the peer is a trusted proxy. */
 export function isTrusted(policy: TrustPolicy, remote: string): boolean {
   return policy.trusted !== undefined && policy.trusted.has(remote);

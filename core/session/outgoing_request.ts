@@ -22,7 +22,7 @@ export function outgoingRequest(
   const head = transaction.head!;
   const { request, backend: { url } } = attempt;
   const original = request.headers;
-  checkLoop(transaction, original);
+  checkLoop(transaction.session.env.instance, original);
   const host = hostField(attempt, original);
   const forwarded = forwardedFields(transaction, original);
   const hops = hopsLeft(request.method, original);
@@ -93,10 +93,9 @@ function forwardedFields(
   });
 }
 
-/** Our own name in Via: the request went round (RFC 9110 §7.6.3). */
-function checkLoop(transaction: Transaction, fields: Fields): void {
+/** Our own name in Via: the request went round (RFC 9110 §7.6.3). Throws `loop_detected`. */
+export function checkLoop(instance: string, fields: Fields): void {
   if (!fields.has("via")) return;
-  const { instance } = transaction.session.env;
   const hops = fields.getAll("via").flatMap((via) => via.split(","));
   // `1.1 name (comment)`: one instance's name may be the beginning of another's.
   if (hops.some((hop) => hop.trim().split(/[ \t]+/)[1] === instance)) {

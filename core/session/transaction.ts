@@ -19,12 +19,7 @@ import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
-import {
-  believedOrigin,
-  dropForged,
-  isTrusted,
-  type Origin,
-} from "./client_address.ts";
+import { type Identified, identify, type Origin } from "./client_address.ts";
 import { deliver } from "./deliver.ts";
 import type { ClientExchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -48,7 +43,7 @@ import { type Registered, registered } from "./transforms.ts";
 import { TransactionView } from "./views.ts";
 
 /** A transaction. */
-export class Transaction implements HandlerOwner, RequestContext {
+export class Transaction implements HandlerOwner, RequestContext, Identified {
   readonly session: Session;
   readonly exchange: ClientExchange;
   readonly snapshot: Snapshot;
@@ -155,18 +150,8 @@ export class Transaction implements HandlerOwner, RequestContext {
     this.requestHeadAt = at;
     this.head = head;
     const { remote, tls, proxy } = this.session.initiator;
-    const { trust } = this.listener;
-    this.trusted = isTrusted(trust, remote.address);
-    this.scheme = (tls ?? proxy?.tls) === undefined ? "http" : "https";
-    this.clientAddress = remote.address;
-    if (this.trusted) {
-      const origin = believedOrigin(trust, remote.address, head.fields);
-      this.origin = origin;
-      this.clientAddress = origin.address;
-      if (origin.scheme !== undefined) this.scheme = origin.scheme;
-    } else {
-      dropForged(head.fields);
-    }
+    const secure = (tls ?? proxy?.tls) !== undefined;
+    identify(this, this.listener.trust, remote.address, secure, head.fields);
     this.request = new Request(this, head, head.fields);
     if (this.listener.tls?.verifyHost === true) this.#checkHost(this.request);
   }

@@ -4,10 +4,12 @@
  *
  * @module
  */
+import type { WebSocketConfig } from "../config/config_later.ts";
 import { ProxyError } from "../errors.ts";
-import type { ResponseHead } from "../message/head.ts";
+import type { RequestHead, ResponseHead } from "../message/head.ts";
 import { asksForWebSocket, Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
+import type { Request } from "./request.ts";
 import { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Again } from "./tries.ts";
@@ -17,12 +19,20 @@ import type { Again } from "./tries.ts";
  * keeps sessions. Throws a ProxyError.
  */
 export function openHandshake(transaction: Transaction): void {
-  const head = transaction.head!;
-  if (!asksForWebSocket(head)) return;
-  const { websocket } = transaction.snapshot.cluster(transaction.cluster!)!
-    .config;
-  if (websocket.mode !== "session") return;
-  transaction.websocket = new Handshake(transaction.request!, websocket);
+  const { head, request, snapshot, cluster } = transaction;
+  if (!asksForWebSocket(head!)) return;
+  const { websocket } = snapshot.cluster(cluster!)!.config;
+  transaction.websocket = handshakeOf(head!, request!, websocket);
+}
+
+/** The handshake of a request that asks for a session; undefined where it is to be none. Throws a ProxyError. */
+export function handshakeOf(
+  head: RequestHead,
+  request: Request,
+  websocket: WebSocketConfig,
+): Handshake | undefined {
+  if (!asksForWebSocket(head) || websocket.mode !== "session") return undefined;
+  return new Handshake(request, websocket);
 }
 
 /**

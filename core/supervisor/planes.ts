@@ -17,6 +17,8 @@ import {
   type WebSocketQuery,
 } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
+import type { DescribedRequest } from "../explain/described_request.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
 import type { LookUp } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
@@ -210,6 +212,15 @@ export class Planes {
     return reports.filter((report) => report !== undefined);
   }
 
+  /** Which way a request would take, as one of them sees it. Rejects with a {@linkcode RefusedError}. */
+  async explain(request: DescribedRequest): Promise<Explanation> {
+    for (const { control } of this.#slots) {
+      const explained = await control?.explain(request).catch(lostToUndefined);
+      if (explained !== undefined) return explained;
+    }
+    throw nobodyThere();
+  }
+
   /** A backend's state changed: the plugins of all planes hear of it. */
   async backendChanged(event: BackendEvent): Promise<void> {
     await this.#each((control) => control.backendChanged(event));
@@ -396,7 +407,7 @@ async function prepareAll(
 ): Promise<Candidate> {
   const [first, ...others] = controls;
   if (first === undefined) {
-    throw new RefusedError(["No worker is there now: all are being restarted"]);
+    throw nobodyThere();
   }
   const prepare = async (control: PlaneControl, candidate: Candidate) => {
     try {
@@ -431,6 +442,10 @@ function joinRefusals(refusals: readonly unknown[]): unknown {
   if (other !== undefined) return other;
   const problems = (refusals as RefusedError[]).flatMap((r) => r.problems);
   return new RefusedError([...new Set(problems)]);
+}
+
+function nobodyThere(): RefusedError {
+  return new RefusedError(["No worker is there now: all are being restarted"]);
 }
 
 /** A worker that is lost has nothing to tell and nothing to end. */

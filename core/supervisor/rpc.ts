@@ -27,6 +27,7 @@ const METHODS: readonly Method[] = [
   "commit",
   "discard",
   "report",
+  "explain",
   "backendChanged",
   "listWebSockets",
   "abortWebSocket",
@@ -137,6 +138,9 @@ export class RemoteControl implements PlaneControl {
   }
   report(...args: Parameters<PlaneControl["report"]>) {
     return this.#call("report", ...args);
+  }
+  explain(...args: Parameters<PlaneControl["explain"]>) {
+    return this.#call("explain", ...args);
   }
   backendChanged(...args: Parameters<PlaneControl["backendChanged"]>) {
     return this.#call("backendChanged", ...args);

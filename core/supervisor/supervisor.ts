@@ -16,6 +16,8 @@ import type {
 } from "../data_plane/control.ts";
 import { RefusedError } from "../data_plane/control.ts";
 import type { AdminState } from "../health/backend_row.ts";
+import type { DescribedRequest } from "../explain/described_request.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
@@ -223,6 +225,12 @@ export class Supervisor {
   /** What an operator wants of a backend; undefined where there is none of this id. */
   backendState(id: string): AdminState | undefined {
     return this.#backends?.state(id);
+  }
+
+  /** Which way a request would take now, as one worker sees it. Rejects with a {@linkcode RefusedError} where it describes none. */
+  explain(request: DescribedRequest): Promise<Explanation> {
+    if (this.#planes === undefined) throw new Error("Nothing is loaded yet");
+    return this.#planes.explain(request);
   }
 
   /** Changes a backend for an operator; false where there is none of this id. It holds until the next start. */

@@ -1,0 +1,193 @@
+/**
+ * A cluster as one request finds it: who could serve it, and who would.
+ *
+ * @module
+ */
+import { BLACKHOLE, type Cluster } from "../balance/cluster.ts";
+import { hashKey } from "../balance/hash_key.ts";
+import { type PickContext, UNTOLD } from "../balance/policy.ts";
+import type { Backend, BackendShare } from "../connect/backend.ts";
+import type { BackendStates } from "../health/backend_health.ts";
+import type {
+  BackendFacts,
+  ClusterFacts,
+  ExplainedOutcome,
+  PickFacts,
+  StickyFacts,
+} from "./explanation.ts";
+
+/** A request as its retries see it. */
+export interface Repeated {
+  readonly method: string;
+  /** As in a `RequestHead`. */
+  readonly bodyLength: number;
+}
+
+/** A cluster's facts and what becomes of the request there. */
+export interface ExplainedCluster {
+  readonly facts: ClusterFacts;
+  readonly outcome: ExplainedOutcome;
+}
+
+/** Explains it at `now`, in milliseconds since the epoch; `repeated` is undefined for a tcp session. */
+export function explainCluster(
+  cluster: Cluster,
+  context: PickContext,
+  repeated: Repeated | undefined,
+  now: number,
+): ExplainedCluster {
+  const { config, life, queue } = cluster;
+  const { name, balance, blackhole } = config;
+  const { pick, outcome } = explainPick(cluster, context);
+  const { max, crossSubcluster, causes, methods, budget, bufferBytes } =
+    cluster.retries.config;
+  return {
+    outcome,
+    facts: {
+      name,
+      balance,
+      hash: balance === "hash" ? hashFacts(cluster, context) : undefined,
+      sticky: stickyFacts(cluster, context),
+      blackhole,
+      panics: cluster.members.some(({ backend }) => backend.panics),
+      subclusters: config.subclusters.map(({ name, weight }) => ({
+        name,
+        weight,
+        backends: cluster.members
+          .filter(({ backend }) => backend.subcluster === name)
+          .map(({ backend, share }) =>
+            backendFacts(cluster, backend, share, now)
+          ),
+      })),
+      queue: { ...queue, waiting: life.queue.length },
+      retries: {
+        max,
+        crossSubcluster,
+        causes,
+        methods,
+        budget,
+        bufferBytes,
+        repeatable: repeated && max > 0 &&
+          cluster.retries.mayRepeat(repeated.method) &&
+          repeated.bodyLength <= bufferBytes,
+      },
+      pick,
+    },
+  };
+}
+
+function hashFacts(
+  { config }: Cluster,
+  context: PickContext,
+): ClusterFacts["hash"] {
+  const key = config.hash?.key ?? "clientAddress";
+  return { key, value: hashKey(key)(context) };
+}
+
+function stickyFacts(
+  cluster: Cluster,
+  context: PickContext,
+): StickyFacts | undefined {
+  const { sticky } = cluster;
+  const { request } = context;
+  if (sticky === undefined || request === undefined) return undefined;
+  return {
+    cookie: sticky.name,
+    given: request.cookie(sticky.name) !== undefined,
+    backend: cluster.stickyFor(context)?.id,
+  };
+}
+
+/** What the first attempt would get. */
+function explainPick(
+  cluster: Cluster,
+  context: PickContext,
+): { readonly pick: PickFacts; readonly outcome: ExplainedOutcome } {
+  const sticky = cluster.stickyFor(context);
+  if (sticky !== undefined) {
+    return picked(sticky, `the cookie ${cluster.sticky!.name} leads to it`);
+  }
+  const { balance } = cluster.config;
+  const { subcluster, pick } = cluster.peek(context);
+  if (pick === BLACKHOLE) {
+    const why = "it is the blackhole's turn";
+    return {
+      pick: { subcluster, backend: undefined, why },
+      outcome: { kind: "refuse", status: 503, code: "blackholed", why },
+    };
+  }
+  if (pick === undefined) {
+    const why = `the cluster "${cluster.name}" has no backend to try`;
+    return {
+      pick: { subcluster, backend: undefined, why },
+      outcome: { kind: "refuse", status: 503, code: "no_backend", why },
+    };
+  }
+  if (pick === UNTOLD) {
+    return {
+      pick: {
+        subcluster,
+        backend: undefined,
+        why: balance === "random"
+          ? "chance decides among the candidates, by weight and load"
+          : `the policy "${balance}" does not tell before it picks`,
+      },
+      outcome: { kind: "forward", backend: undefined, waits: false },
+    };
+  }
+  return picked(pick, `${balance} would pick it next`);
+}
+
+function picked(
+  backend: Backend,
+  why: string,
+): { readonly pick: PickFacts; readonly outcome: ExplainedOutcome } {
+  const { id, subcluster } = backend;
+  const waits = !backend.hasSlot;
+  return {
+    pick: { subcluster, backend: id, why },
+    outcome: { kind: "forward", backend: id, waits },
+  };
+}
+
+function backendFacts(
+  cluster: Cluster,
+  backend: Backend,
+  { backup, maxConnections }: BackendShare,
+  now: number,
+): BackendFacts {
+  const states = backend.health.states(now);
+  const candidate = cluster.mayServe(backend, undefined);
+  return {
+    id: backend.id,
+    url: backend.url.href,
+    backup,
+    candidate,
+    why: candidate ? undefined : whyNot(backend, states, now),
+    state: states.state,
+    check: states.check,
+    passive: states.passive,
+    breaker: states.breaker,
+    configuredWeight: states.configuredWeight,
+    weightNow: states.weightNow,
+    load: states.load,
+    maxConnections,
+  };
+}
+
+/** Why a backend is none to pick. */
+function whyNot(
+  backend: Backend,
+  { state, check, passive, breaker, weight }: BackendStates,
+  now: number,
+): string {
+  if (state !== "ready") return `an operator set it to ${state}`;
+  if (weight === 0) return "its weight is 0";
+  if (!backend.health.eligible(now)) {
+    if (check === "down") return "its checks fail";
+    return passive === "closed" || passive === undefined
+      ? `its breaker is ${breaker}`
+      : `passive health has it ${passive}`;
+  }
+  return "others serve before a backup";
+}
