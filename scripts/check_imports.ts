@@ -100,6 +100,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "session",
     "snapshot",
     "tls",
+    "text",
   ],
   supervisor: [
     "conditions",
@@ -110,6 +111,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net",
     "observe",
     "plugins",
+    "session",
     "tls",
   ],
   admin: [
@@ -120,7 +122,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "listener",
     "net",
     "observe",
+    "session",
     "supervisor",
+    "text",
   ],
   cli: [
     "admin",
@@ -141,6 +145,9 @@ const SEAMS: Readonly<Record<string, readonly string[]>> = {
   "http1 session": ["session/exchange.ts"],
   "http1 connect": ["connect/backend_connection.ts", "connect/pool.ts"],
   "connect session": ["session/env.ts"],
+  // What a trace tells is plain data.
+  "supervisor session": ["session/trace_report.ts"],
+  "admin session": ["session/trace_report.ts"],
   // A check dials as traffic does.
   "health connect": ["connect/dial.ts", "connect/tls_to.ts"],
 };

@@ -29,7 +29,24 @@ export function explainRoutes(source: AdminSource): AdminRoute[] {
       handle: (context) =>
         explained(source, async () => fromJson(await context.req.json())),
     },
+    {
+      method: "GET",
+      path: "/api/transactions/:id",
+      does:
+        "what happened to one of the last 100 requests that came with X-Headrace-Explain: 1 and X-Headrace-Token",
+      handle: (context) => tellTrace(source, context.req.param("id")!),
+    },
   ];
+}
+
+async function tellTrace(source: AdminSource, id: string): Promise<Response> {
+  const trace = await source.trace(id);
+  return trace === undefined
+    ? answerError(
+      404,
+      `No transaction of this id was traced lately: ${JSON.stringify(id)}`,
+    )
+    : answerJson(trace);
 }
 
 async function explained(

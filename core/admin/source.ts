@@ -19,6 +19,7 @@ import type {
 import type { AdminState } from "../health/backend_row.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
+import type { TraceReport } from "../session/trace_report.ts";
 import type { BackendChange } from "../supervisor/backends.ts";
 import type { ProxyReport } from "../supervisor/proxy_report.ts";
 
@@ -35,6 +36,8 @@ export interface AdminSource {
   backendState(id: string): AdminState | undefined;
   /** Which way a request would take now, as one worker sees it. Rejects with a `RefusedError` where it describes none. */
   explain(request: DescribedRequest): Promise<Explanation>;
+  /** What happened to a transaction that was traced; undefined where no worker knows one of this id (any more). */
+  trace(id: string): Promise<TraceReport | undefined>;
   /** Changes a backend until the next start; false where there is none of this id. */
   changeBackend(id: string, change: BackendChange): boolean;
   /** Closes a backend's breaker and ends its ejection; whether there was anything to do, undefined where there is none of this id. */

@@ -14,6 +14,7 @@ import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { TlsRuntime } from "../tls/tls_runtime.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
+import type { TraceReport } from "../session/trace_report.ts";
 
 /** A config that may become the current one. */
 export interface Candidate {
@@ -45,6 +46,8 @@ export interface PlaneSettings {
   readonly epoch?: SharedArrayBuffer;
   /** What sticky cookies are signed with in all workers, 32 bytes; left out = the plane's own. */
   readonly secret?: Uint8Array;
+  /** The admin token, by which clients may have requests traced; left out = clients on this machine may. */
+  readonly token?: string | undefined;
 }
 
 /** What a prepared candidate tells. */
@@ -198,6 +201,8 @@ export interface PlaneControl {
   report(sessions: number): Promise<PlaneReport>;
   /** Which way a request would take now. Rejects with a {@linkcode RefusedError} where it describes none. */
   explain(request: DescribedRequest): Promise<Explanation>;
+  /** What happened to a transaction that was traced; undefined where the plane knows none of this id (any more). */
+  trace(id: string): Promise<TraceReport | undefined>;
   /** A backend's state changed: plugins are told. */
   backendChanged(event: BackendEvent): Promise<void>;
   /** WebSocket sessions that are open. */

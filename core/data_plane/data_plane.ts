@@ -28,6 +28,7 @@ import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import { Session } from "../session/session.ts";
 import type { WebSocketSession } from "../session/websocket_session.ts";
+import type { TraceReport } from "../session/trace_report.ts";
 import type { Transaction } from "../session/transaction.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
@@ -51,6 +52,7 @@ import { PlanePlugins } from "./plane_plugins.ts";
 import { Refusals } from "./refusals.ts";
 import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
 import { reportPlane } from "./report.ts";
+import { Traces } from "./traces.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 import {
   abortWebSocket,
@@ -90,6 +92,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly sessions = new Set<Session>();
   readonly websockets = new Map<string, WebSocketSession>();
   readonly listeners: BoundListeners;
+  readonly traces: Traces;
   current: Snapshot;
   draining = false;
 
@@ -119,6 +122,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       epoch,
       notify: parts.onBackendEvent ?? ((event) => this.backendChanged(event)),
     });
+    this.traces = new Traces(parts.settings.token, parts.env.log);
     this.listeners = new BoundListeners({
       worker,
       clock: parts.env.clock,
@@ -235,16 +239,25 @@ export class DataPlane implements PlaneControl, SessionHost {
     await this.listeners.discard(listeners);
   }
 
-  async explain(request: DescribedRequest): Promise<Explanation> {
+  explain(request: DescribedRequest): Promise<Explanation> {
     const addressesOf = (config: ListenerConfig) =>
       boundAddresses(config, this.listeners.of(config));
     try {
-      return this.#explain(request, this.current, addressesOf);
+      return Promise.resolve(
+        this.#explain(request, this.current, addressesOf),
+      );
     } catch (thrown) {
-      if (!(thrown instanceof DescriptionError)) throw thrown;
       // Other errors' kinds don't come over the control channel.
-      throw new RefusedError([thrown.message]);
+      return Promise.reject(
+        thrown instanceof DescriptionError
+          ? new RefusedError([thrown.message])
+          : thrown,
+      );
     }
+  }
+
+  trace(id: string): Promise<TraceReport | undefined> {
+    return Promise.resolve(this.traces.find(id));
   }
 
   report(sessions: number): Promise<PlaneReport> {

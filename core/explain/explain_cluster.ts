@@ -7,6 +7,7 @@ import { BLACKHOLE, type Cluster } from "../balance/cluster.ts";
 import { hashKey } from "../balance/hash_key.ts";
 import { type PickContext, UNTOLD } from "../balance/policy.ts";
 import type { Backend, BackendShare } from "../connect/backend.ts";
+import { FAILURES } from "../errors.ts";
 import type { BackendStates } from "../health/backend_health.ts";
 import type {
   BackendFacts,
@@ -99,10 +100,7 @@ function stickyFacts(
 }
 
 /** What the first attempt would get. */
-function explainPick(
-  cluster: Cluster,
-  context: PickContext,
-): { readonly pick: PickFacts; readonly outcome: ExplainedOutcome } {
+function explainPick(cluster: Cluster, context: PickContext): ExplainedPick {
   const sticky = cluster.stickyFor(context);
   if (sticky !== undefined) {
     return picked(sticky, `the cookie ${cluster.sticky!.name} leads to it`);
@@ -110,43 +108,50 @@ function explainPick(
   const { balance } = cluster.config;
   const { subcluster, pick } = cluster.peek(context);
   if (pick === BLACKHOLE) {
-    const why = "it is the blackhole's turn";
-    return {
-      pick: { subcluster, backend: undefined, why },
-      outcome: { kind: "refuse", status: 503, code: "blackholed", why },
-    };
+    return refused("blackholed", "it is the blackhole's turn");
   }
   if (pick === undefined) {
-    const why = `the cluster "${cluster.name}" has no backend to try`;
-    return {
-      pick: { subcluster, backend: undefined, why },
-      outcome: { kind: "refuse", status: 503, code: "no_backend", why },
-    };
+    return refused(
+      "no_backend",
+      `the cluster "${cluster.name}" has no backend to try`,
+    );
   }
-  if (pick === UNTOLD) {
-    return {
-      pick: {
-        subcluster,
-        backend: undefined,
-        why: balance === "random"
-          ? "chance decides among the candidates, by weight and load"
-          : `the policy "${balance}" does not tell before it picks`,
-      },
-      outcome: { kind: "forward", backend: undefined, waits: false },
-    };
-  }
-  return picked(pick, `${balance} would pick it next`);
+  if (pick !== UNTOLD) return picked(pick, `${balance} would pick it next`);
+  const why = balance === "random"
+    ? "chance decides among the candidates, by weight and load"
+    : `the policy "${balance}" does not tell before it picks`;
+  const candidates = cluster.members.flatMap(({ backend }) =>
+    backend.subcluster === subcluster && cluster.mayServe(backend, undefined)
+      ? [backend]
+      : []
+  );
+  const waits = !candidates.some(({ hasSlot }) => hasSlot);
+  return {
+    pick: { subcluster, backend: undefined, why, waits },
+    outcome: { kind: "forward", backend: undefined },
+  };
 }
 
-function picked(
-  backend: Backend,
+interface ExplainedPick {
+  readonly pick: PickFacts;
+  readonly outcome: ExplainedOutcome;
+}
+
+function refused(
+  code: "blackholed" | "no_backend",
   why: string,
-): { readonly pick: PickFacts; readonly outcome: ExplainedOutcome } {
-  const { id, subcluster } = backend;
-  const waits = !backend.hasSlot;
+): ExplainedPick {
   return {
-    pick: { subcluster, backend: id, why },
-    outcome: { kind: "forward", backend: id, waits },
+    pick: { subcluster: undefined, backend: undefined, why, waits: false },
+    outcome: { kind: "refuse", status: FAILURES[code].status, code, why },
+  };
+}
+
+function picked(backend: Backend, why: string): ExplainedPick {
+  const { id, subcluster, hasSlot } = backend;
+  return {
+    pick: { subcluster, backend: id, why, waits: !hasSlot },
+    outcome: { kind: "forward", backend: id },
   };
 }
 

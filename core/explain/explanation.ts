@@ -88,8 +88,6 @@ export type ExplainedOutcome =
   | {
     readonly kind: "forward";
     readonly backend: string | undefined;
-    /** Whether it waits in the queue first, as no slot is free. */
-    readonly waits: boolean;
   }
   | { readonly kind: "redirect"; readonly to: string; readonly status: number }
   | { readonly kind: "respond"; readonly status: number; readonly why: string }
@@ -187,6 +185,8 @@ export interface PickFacts {
   /** Undefined where there is none, or only the pick itself tells. */
   readonly backend: string | undefined;
   readonly why: string;
+  /** Whether the request waits in the queue first, as no slot is free. */
+  readonly waits: boolean;
 }
 
 /** The handlers of one point. */

@@ -143,7 +143,9 @@ function clusterLines(cluster: ClusterFacts): string[] {
     ...section("pick", [
       `${
         cluster.pick.backend ?? cluster.pick.subcluster ?? "none"
-      }: ${cluster.pick.why}`,
+      }: ${cluster.pick.why}${
+        cluster.pick.waits ? ", once a slot is free" : ""
+      }`,
     ]),
     ...section("retries", [retryText(cluster.retries)]),
     ...section(
@@ -215,7 +217,7 @@ function outcomeText(outcome: ExplainedOutcome): string {
         outcome.backend === undefined
           ? "one of the candidates"
           : `backend ${outcome.backend}`
-      }${outcome.waits ? ", once a slot is free" : ""}`;
+      }`;
     case "redirect":
       return `redirect ${outcome.status} to ${outcome.to}`;
     case "respond":

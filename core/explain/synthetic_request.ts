@@ -14,6 +14,7 @@ import {
   identify,
   type Origin,
 } from "../session/client_address.ts";
+import { takeTraceRequest } from "../session/trace_request.ts";
 import { Request, type RequestContext } from "../session/request.ts";
 import type { ListenerRuntime } from "../snapshot/snapshot.ts";
 
@@ -46,6 +47,7 @@ export class SyntheticRequest
   constructor(connection: SyntheticConnection, head: RequestHead) {
     const { listener, remote, serverName } = connection;
     const secure = listener.config.tls !== undefined;
+    takeTraceRequest(head.fields);
     identify(this, listener.trust, remote, secure, head.fields);
     this.request = new Request(this, head, head.fields);
     const session = sessionView(connection, secure, serverName);

@@ -66,6 +66,8 @@ export const KNOWN_NAMES: readonly string[] = Object.freeze([
   "x-client-cert-san",
   "x-client-cert-serial",
   "x-client-cert-fingerprint",
+  "x-headrace-explain",
+  "x-headrace-token",
 ]);
 
 const LONGEST = Math.max(...KNOWN_NAMES.map((name) => name.length));

@@ -46,7 +46,7 @@ const HEAD_ONLY: ReadonlySet<string> = new Set([
   "x-http-method-override",
   "x-real-ip",
 ]);
-const HEAD_ONLY_FAMILIES = /^(access-control|if|sec|x-forwarded)-/;
+const HEAD_ONLY_FAMILIES = /^(access-control|if|sec|x-forwarded|x-headrace)-/;
 
 /** Whether a field of this name, in lower case, may be sent on behind a body. */
 export function mayBeTrailer(lowerName: string): boolean {

@@ -32,6 +32,7 @@ export async function deliver(
     : unasked(transaction, first);
   if (reply === "close") return reply;
   const { attempt } = first;
+  transaction.trace?.tell(reply.response);
   if (reply.response.status === 101) {
     await (transaction.websocket === undefined
       ? tunnel(transaction, reply.response, attempt!)
@@ -60,7 +61,9 @@ async function sendInstead(
   const error = asProxyError(thrown);
   if (!unsent || error.side === "client") throw error;
   transaction.fail(error);
-  await sendReply(transaction, failureReply(transaction, error));
+  const reply = failureReply(transaction, error);
+  transaction.trace?.tell(reply.response);
+  await sendReply(transaction, reply);
 }
 
 function sendReply(transaction: Transaction, reply: Reply): Promise<void> {

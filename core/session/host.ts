@@ -8,13 +8,26 @@ import type { Backend } from "../connect/backend.ts";
 import type { PlaneEnv } from "./env.ts";
 import type { Session } from "./session.ts";
 import type { WebSocketSession } from "./websocket_session.ts";
+import type { TraceRequest } from "./trace_request.ts";
+import type { TransactionTrace } from "./transaction_trace.ts";
 import type { Transaction } from "./transaction.ts";
+
+/** Keeps traces of transactions. */
+export interface TraceKeeper {
+  /** Begins one; undefined where whoever asks may not have it. */
+  begin(
+    transaction: Transaction,
+    request: TraceRequest,
+  ): TransactionTrace | undefined;
+}
 
 /** A data plane as its sessions see it. */
 export interface SessionHost {
   readonly env: PlaneEnv;
   /** What a transaction that starts now goes by. */
   readonly current: Snapshot;
+  /** What clients may have told of their requests. */
+  readonly traces: TraceKeeper;
   /** No connection is kept for another request. */
   readonly draining: boolean;
   /** A session is there, to be listed and drained. */

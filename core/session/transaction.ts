@@ -40,6 +40,8 @@ import type { Response } from "./response.ts";
 import type { Session } from "./session.ts";
 import { bitsBefore, mayMove, type State, STATES } from "./states.ts";
 import { type Registered, registered } from "./transforms.ts";
+import { takeTraceRequest } from "./trace_request.ts";
+import type { TransactionTrace } from "./transaction_trace.ts";
 import { TransactionView } from "./views.ts";
 
 /** A transaction. */
@@ -81,6 +83,8 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   finishedAt: number | undefined;
   /** The connection was ended with it. */
   brokenOff = false;
+  /** Where its client may have it told what happens. */
+  trace: TransactionTrace | undefined;
   /** Set where the client is gone for good. */
   gone: ProxyError | undefined;
 
@@ -149,10 +153,14 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   #begin(head: RequestHead, at: number): void {
     this.requestHeadAt = at;
     this.head = head;
+    const asked = takeTraceRequest(head.fields);
     const { remote, tls, proxy } = this.session.initiator;
     const secure = (tls ?? proxy?.tls) !== undefined;
     identify(this, this.listener.trust, remote.address, secure, head.fields);
     this.request = new Request(this, head, head.fields);
+    if (asked !== undefined) {
+      this.trace = this.session.plane.traces.begin(this, asked);
+    }
     if (this.listener.tls?.verifyHost === true) this.#checkHost(this.request);
   }
 
@@ -206,18 +214,22 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
       this.head?.fields.keep();
       this.response?.fields.keep();
       this.session.plane.outlives(
-        closing.then(() => this.snapshot.release()),
+        closing.then(() => {
+          this.snapshot.release();
+          this.trace?.end();
+        }),
       );
     } else {
+      this.trace?.end();
       this.response?.fields.release();
       this.snapshot.release();
     }
     this.attempts.at(-1)?.release();
   }
 
-  /** Whether anybody handles the point now. */
+  /** Whether anybody handles the point now; a trace notes them all. */
   fires(point: PointName): boolean {
-    return handles(this, POINT[point]);
+    return handles(this, POINT[point]) || this.trace !== undefined;
   }
 
   /** As `fire`, for the points that get the transaction; without handlers no view is made. */
@@ -237,8 +249,11 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     second?: unknown,
     third?: unknown,
   ): Verdict | undefined | Promise<Verdict | undefined> {
+    this.trace?.fires(point);
     const fired = runHandlers(this, POINT[point], first, second, third);
-    return fired instanceof Promise ? this.#unlessGone(fired) : fired;
+    if (fired instanceof Promise) return this.#unlessGone(fired);
+    this.trace?.fired(fired);
+    return fired;
   }
 
   /** A client that left while a handler worked wants nothing more, but points 18 and 19 fire. */
@@ -246,6 +261,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     fired: Promise<Verdict | undefined>,
   ): Promise<Verdict | undefined> {
     const verdict = await fired;
+    this.trace?.fired(verdict);
     if (this.gone !== undefined && !this.#isOver) throw this.gone;
     return verdict;
   }
@@ -263,6 +279,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
       );
     }
     this.state = to;
+    this.trace?.moved(to);
   }
 
   /** Notes why it failed; the first reason stands. */
@@ -351,6 +368,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
 
   handlerBegins(handler: BoundHandler): void {
     this.#running = handler;
+    this.trace?.handlerBegins(handler);
     this.session.handlerBegins(handler);
   }
 
@@ -363,6 +381,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
 
   handlerEnds(handler: BoundHandler): void {
     if (this.#running === handler) this.#running = undefined;
+    this.trace?.handlerEnds();
     this.session.handlerEnds(handler);
   }
 
@@ -379,6 +398,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   }
 
   handlerFailed(handler: BoundHandler, error: ProxyError): void {
+    this.trace?.handlerFailed(error);
     this.session.env.log.warn("A handler failed", {
       plugin: handler.plugin,
       point: handler.point,

@@ -23,6 +23,7 @@ import type { Clock } from "../net/clock.ts";
 import type { LookUp } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
+import type { TraceReport } from "../session/trace_report.ts";
 import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
@@ -43,6 +44,8 @@ export interface PlanesOptions {
   readonly instance: string;
   /** How the workers log. */
   readonly logConfig: PlaneSettings["log"];
+  /** The admin token. */
+  readonly token: string | undefined;
   readonly builtins: ReadonlyMap<string, Plugin>;
   readonly clock: Clock;
   readonly log: CoreLog;
@@ -221,6 +224,12 @@ export class Planes {
     throw nobodyThere();
   }
 
+  /** What happened to a transaction that one of them traced. */
+  async trace(id: string): Promise<TraceReport | undefined> {
+    const traces = await this.#each((control) => control.trace(id));
+    return traces.find((trace) => trace !== undefined);
+  }
+
   /** A backend's state changed: the plugins of all planes hear of it. */
   async backendChanged(event: BackendEvent): Promise<void> {
     await this.#each((control) => control.backendChanged(event));
@@ -322,7 +331,7 @@ export class Planes {
 
   /** Puts a new plane, without a config, into its place. */
   #fill(slot: Slot): PlaneControl {
-    const { workers, instance, logConfig, clock, log, backends } =
+    const { workers, instance, logConfig, token, clock, log, backends } =
       this.#options;
     const settings: PlaneSettings = {
       worker: slot.worker,
@@ -331,6 +340,7 @@ export class Planes {
       log: logConfig,
       epoch: backends.epoch,
       secret: this.#secret,
+      token,
     };
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();

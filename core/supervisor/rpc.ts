@@ -28,6 +28,7 @@ const METHODS: readonly Method[] = [
   "discard",
   "report",
   "explain",
+  "trace",
   "backendChanged",
   "listWebSockets",
   "abortWebSocket",
@@ -141,6 +142,9 @@ export class RemoteControl implements PlaneControl {
   }
   explain(...args: Parameters<PlaneControl["explain"]>) {
     return this.#call("explain", ...args);
+  }
+  trace(...args: Parameters<PlaneControl["trace"]>) {
+    return this.#call("trace", ...args);
   }
   backendChanged(...args: Parameters<PlaneControl["backendChanged"]>) {
     return this.#call("backendChanged", ...args);

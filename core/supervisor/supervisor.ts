@@ -34,6 +34,7 @@ import {
   checkAddition,
   remove,
 } from "./backend_changes.ts";
+import type { TraceReport } from "../session/trace_report.ts";
 import { type BackendChange, Backends } from "./backends.ts";
 import { CertificateWatch, DEFAULT_INTERVAL } from "./certificate_watch.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
@@ -106,7 +107,7 @@ export class Supervisor {
 
   /** Begins to serve a loaded config. Rejects with a {@linkcode RefusedError}. */
   async start(loaded: LoadedConfig): Promise<void> {
-    const { workers, log: logConfig } = loaded.config;
+    const { workers, log: logConfig, admin: { token } } = loaded.config;
     const { builtins, clock, log, heartbeat, lookUp } = this.#options;
     const resolver = new Resolver(clock, lookUp);
     const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
@@ -129,6 +130,7 @@ export class Supervisor {
       workers: count,
       instance: `headrace-${random.toString(36)}`,
       logConfig,
+      token,
       builtins,
       clock,
       log,
@@ -231,6 +233,11 @@ export class Supervisor {
   explain(request: DescribedRequest): Promise<Explanation> {
     if (this.#planes === undefined) throw new Error("Nothing is loaded yet");
     return this.#planes.explain(request);
+  }
+
+  /** What happened to a transaction that was traced; undefined where no worker knows one of this id (any more). */
+  trace(id: string): Promise<TraceReport | undefined> {
+    return this.#planes?.trace(id) ?? Promise.resolve(undefined);
   }
 
   /** Changes a backend for an operator; false where there is none of this id. It holds until the next start. */

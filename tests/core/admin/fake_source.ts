@@ -25,6 +25,9 @@ import type {
   BackendAddition,
   BackendName,
 } from "../../../core/supervisor/backend_changes.ts";
+import type { DescribedRequest } from "../../../core/explain/described_request.ts";
+import type { Explanation } from "../../../core/explain/explanation.ts";
+import type { TraceReport } from "../../../core/session/trace_report.ts";
 import type { BackendChange } from "../../../core/supervisor/backends.ts";
 import type { ProxyReport } from "../../../core/supervisor/proxy_report.ts";
 
@@ -57,6 +60,10 @@ export class FakeSource implements AdminSource {
   sessions = 3;
   /** What `report` was asked for. */
   readonly limits: number[] = [];
+  /** What `explain` was asked for. */
+  readonly explained: DescribedRequest[] = [];
+  /** What `explain` rejects with. */
+  explainFailure: Error | undefined;
   /** What `changeBackend` was asked for. */
   readonly changes: [id: string, change: BackendChange][] = [];
   config = CONFIG;
@@ -133,6 +140,15 @@ export class FakeSource implements AdminSource {
     return Promise.resolve(
       REPORT.listeners.some(which) ? paused : undefined,
     );
+  explain(request: DescribedRequest): Promise<Explanation> {
+    this.explained.push(request);
+    return this.explainFailure === undefined
+      ? Promise.resolve(EXPLANATION)
+      : Promise.reject(this.explainFailure);
+  }
+
+  trace(id: string): Promise<TraceReport | undefined> {
+    return Promise.resolve(id === TRACE.id ? TRACE : undefined);
   }
 
   changeBackend(id: string, change: BackendChange): boolean {
@@ -302,3 +318,56 @@ function session(id: string): SessionReport {
     backend: undefined,
   };
 }
+
+/** What `FakeSource` explains. */
+export const EXPLANATION: Explanation = {
+  request: undefined,
+  listener: {
+    name: "web",
+    protocol: "http",
+    addresses: ["127.0.0.1:8080"],
+    tls: false,
+    why: "it was asked for by name",
+  },
+  product: undefined,
+  rules: [],
+  cluster: undefined,
+  outcome: {
+    kind: "refuse",
+    status: 404,
+    code: "no_product",
+    why: "No product serves the host",
+  },
+  points: [],
+  notes: [],
+};
+
+/** The only trace that `FakeSource` has. */
+export const TRACE: TraceReport = {
+  id: "abc-1",
+  session: "abc-0",
+  startedAt: 1_700_000_000_000,
+  state: "closed",
+  method: "GET",
+  scheme: "http",
+  host: "example.com",
+  target: "/",
+  client: "192.0.2.1",
+  listener: "web",
+  product: undefined,
+  rule: undefined,
+  cluster: undefined,
+  steps: [{ at: 0.1, state: "head" }],
+  stepsLost: undefined,
+  attempts: [],
+  status: 404,
+  error: { code: "no_product", message: "No product serves the host" },
+  bytesIn: 40,
+  bytesOut: 200,
+  timings: {
+    requestHead: 0.1,
+    connected: undefined,
+    responseHead: undefined,
+    finished: 0.4,
+  },
+};
