@@ -5,13 +5,17 @@
  */
 
 /** A value as JSON that people can read too. `undefined` shows as null, so that keys don't come and go. */
-export function answerJson(value: unknown, status = 200): Response {
-  const text = JSON.stringify(
+export function jsonText(value: unknown): string {
+  return JSON.stringify(
     value,
     (_key, inner) => inner === undefined ? null : inner,
     2,
   );
-  return new Response(`${text}\n`, {
+}
+
+/** An answer of {@linkcode jsonText}. */
+export function answerJson(value: unknown, status = 200): Response {
+  return new Response(`${jsonText(value)}\n`, {
     status,
     headers: { "content-type": "application/json" },
   });

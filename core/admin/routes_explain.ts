@@ -25,7 +25,7 @@ export function explainRoutes(source: AdminSource): AdminRoute[] {
       method: "POST",
       path: "/api/explain",
       does:
-        'the same for { "url", "method", "headers": { name: value }, "client", "listener" }',
+        "the same for a JSON object: url, method, headers by name, client, listener",
       handle: (context) =>
         explained(source, async () => fromJson(await context.req.json())),
     },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { jsonText } from "../admin/answer.ts";
 import { DescriptionError } from "../explain/described_request.ts";
 import { printExplanation } from "../explain/print.ts";
 import { type CommandContext, type CommandOptions, EXIT } from "./command.ts";
@@ -32,9 +33,7 @@ export async function explainRequest(
     return await tryConfig(path, context, async (plane, candidate) => {
       const explanation = await plane.checkAndExplain(candidate, described);
       console.log(
-        json
-          ? JSON.stringify(explanation, null, 2)
-          : printExplanation(explanation),
+        json ? jsonText(explanation) : printExplanation(explanation),
       );
     });
   } catch (thrown) {

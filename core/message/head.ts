@@ -18,6 +18,8 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
   /** The client takes trailers, and so may send some (`TE: trailers`). */
   readonly takesTrailers: boolean;
+  /** It has a field for this proxy alone: X-Headrace-Explain or X-Headrace-Token. */
+  readonly asksProxy: boolean;
   /** The protocol that the client wants to switch to, lower-cased; undefined where it wants none. */
   readonly upgrade: string | undefined;
 }

@@ -25,8 +25,6 @@ const RELAYED = ["forwarded", "via", "x-forwarded-for"];
 
 /** Removes both fields, whoever sent them; who asks for a trace, undefined where nobody does. */
 export function takeTraceRequest(fields: Fields): TraceRequest | undefined {
-  const asked = fields.has(EXPLAIN_FIELD);
-  if (!asked && !fields.has(TOKEN_FIELD)) return undefined;
   const wanted = fields.get(EXPLAIN_FIELD) === "1";
   const token = fields.get(TOKEN_FIELD) ?? undefined;
   fields.remove(EXPLAIN_FIELD);

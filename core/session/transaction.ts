@@ -153,7 +153,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   #begin(head: RequestHead, at: number): void {
     this.requestHeadAt = at;
     this.head = head;
-    const asked = takeTraceRequest(head.fields);
+    const asked = head.asksProxy ? takeTraceRequest(head.fields) : undefined;
     const { remote, tls, proxy } = this.session.initiator;
     const secure = (tls ?? proxy?.tls) !== undefined;
     identify(this, this.listener.trust, remote.address, secure, head.fields);

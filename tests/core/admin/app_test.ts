@@ -182,6 +182,7 @@ const ROUTES = adminRoutes(new FakeSource(), new FakeLog());
 const BODIES: Readonly<Record<string, string>> = {
   "PATCH /api/backends/:id": '{"weight":1}',
   "POST /api/clusters/:name/backends": '{"url":"http://10.0.0.2:1"}',
+  "POST /api/explain": '{"url":"http://a/"}',
   "POST /backend/add": '{"url":"ws://10.0.0.2:1"}',
 };
 
@@ -190,7 +191,11 @@ function requestFor({ path, method }: AdminRoute): [string, RequestInit] {
   const name = path.startsWith("/api/listeners") ? "web" : "api";
   const id = path.startsWith("/api/websockets") ? "w1" : "a1";
   const body = BODIES[`${method} ${path}`] ?? null;
-  return [path.replace(":name", name).replace(":id", id), { method, body }];
+  const query = method === "GET" && path === "/api/explain"
+    ? "?url=http://a/"
+    : "";
+  const target = path.replace(":name", name).replace(":id", id);
+  return [target + query, { method, body }];
 }
 
 for (const route of ROUTES) {

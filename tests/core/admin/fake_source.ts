@@ -140,6 +140,8 @@ export class FakeSource implements AdminSource {
     return Promise.resolve(
       REPORT.listeners.some(which) ? paused : undefined,
     );
+  }
+
   explain(request: DescribedRequest): Promise<Explanation> {
     this.explained.push(request);
     return this.explainFailure === undefined
@@ -344,8 +346,8 @@ export const EXPLANATION: Explanation = {
 
 /** The only trace that `FakeSource` has. */
 export const TRACE: TraceReport = {
-  id: "abc-1",
-  session: "abc-0",
+  id: "a1",
+  session: "a0",
   startedAt: 1_700_000_000_000,
   state: "closed",
   method: "GET",

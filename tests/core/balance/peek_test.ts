@@ -65,6 +65,7 @@ for (const name of [...BUILTIN_POLICIES, "a plugin's"]) {
             const context = i % 4 === 0
               ? pickFor()
               : pickFor("192.0.2.1", { target: `/${seed}/${i}` });
+            members.forEach((member, n) => member.load = (seed + n * i) % 40);
             // Others ask, too.
             asked.peek(pickFor("192.0.2.1", { target: `/other/${i}` }));
             const peeked = asked.peek(context, usable);
@@ -81,6 +82,21 @@ for (const name of [...BUILTIN_POLICIES, "a plugin's"]) {
     assert(told > 0);
   });
 }
+
+Deno.test("ConsistentHash.peek leaves no trace where a pick reads but a part of the loads", () => {
+  const members = membersOf(Array.from({ length: 50 }, () => 1));
+  const [asked, unasked] = [policyOf("hash", 1), policyOf("hash", 1)];
+  asked.update(members);
+  unasked.update(members);
+  for (let i = 0; i < 300; i++) {
+    const context = pickFor("192.0.2.1", { target: `/${i % 5}` });
+    for (let n = 0; n < i % 3; n++) asked.peek(pickFor(`10.0.0.${n}`));
+    for (let n = 0; n < i % 3; n++) asked.peek(context);
+    const picked = asked.pick(context);
+    assertEquals(picked, unasked.pick(context));
+    picked!.load += 20;
+  }
+});
 
 Deno.test("RandomOfTwo.peek tells only who is the last one", () => {
   const policy = policyOf("random", 1);

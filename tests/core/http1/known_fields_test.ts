@@ -43,6 +43,8 @@ Deno.test("the numbers of fields belong to their names", () => {
     [known.KEEP_ALIVE, "keep-alive"],
     [known.EXPECT, "expect"],
     [known.HOST, "host"],
+    [known.X_HEADRACE_EXPLAIN, "x-headrace-explain"],
+    [known.X_HEADRACE_TOKEN, "x-headrace-token"],
   ];
   for (const [id, name] of numbers) assertEquals(KNOWN_NAMES[id], name);
 });

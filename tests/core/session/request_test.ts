@@ -39,6 +39,7 @@ function requestOf(facts: Facts = {}): Request {
     fields,
     bodyLength: facts.bodyLength ?? 0,
     takesTrailers: false,
+    asksProxy: false,
     expectsContinue: false,
     upgrade: undefined,
   };
