@@ -11,6 +11,7 @@ import type { Clock } from "../net/clock.ts";
 import { formatAddress } from "../net/address.ts";
 import type { SocketAddress } from "../plugin.ts";
 import type { RuleTrace } from "../route/product.ts";
+import { redirectUrl } from "../session/locate.ts";
 import { hopsLeft } from "../session/max_forwards.ts";
 import { checkLoop } from "../session/outgoing_request.ts";
 import type { TransactionState } from "../session/states.ts";
@@ -79,6 +80,7 @@ class Way {
   readonly #found: FoundListener;
   readonly #options: ExplainOptions;
   #reached: TransactionState = "start";
+  #buffered = false;
   #request: SyntheticRequest | undefined;
   #product: ProductChoice | undefined;
   #rules: readonly RuleResult[] = [];
@@ -103,6 +105,7 @@ class Way {
     const { listener } = this.#found;
     const points = explainPoints(listener, {
       state: this.#reached,
+      buffered: this.#buffered,
       product: this.#product?.name,
     });
     return {
@@ -131,14 +134,18 @@ class Way {
         serverName: isIP(hostname) === 0 ? hostname : undefined,
       }, head);
       this.#reached = "locate";
-      return this.#locate(this.#request) ?? this.#forward(this.#request, head);
+      return this.#locate(this.#request, head) ??
+        this.#forward(this.#request, head);
     } catch (thrown) {
       if (!(thrown instanceof ProxyError)) throw thrown;
       return refusal(thrown);
     }
   }
 
-  #locate(way: SyntheticRequest): ExplainedOutcome | undefined {
+  #locate(
+    way: SyntheticRequest,
+    head: Http1RequestHead,
+  ): ExplainedOutcome | undefined {
     const { host } = way.request;
     const match = this.#found.listener.products.match(host);
     if (match === undefined) {
@@ -162,9 +169,15 @@ class Way {
       );
     }
     const aim = aimOf(last);
-    if (aim.kind === "redirect") return aim;
+    if (aim.kind === "redirect") {
+      const to = redirectUrl(way.request, aim);
+      return { kind: "redirect", to, status: aim.status };
+    }
     if (aim.kind === "respond") return { ...aim, why: "the rule says so" };
     way.cluster = aim.cluster;
+    const { requestBuffer } = this.#options.snapshot.cluster(aim.cluster)!
+      .config;
+    this.#buffered = requestBuffer !== undefined && head.bodyLength !== 0;
     this.#reached = "lookup";
     if (hopsLeft(way.request.method, way.request.headers) !== 0) {
       return undefined;

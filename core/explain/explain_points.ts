@@ -18,6 +18,8 @@ export interface Reached {
   readonly state: TransactionState;
   /** The product's name, once it is found. */
   readonly product: string | undefined;
+  /** Whether its body is read whole before a backend is chosen. */
+  readonly buffered: boolean;
 }
 
 /** States that every transaction ends with. */
@@ -31,13 +33,14 @@ const ENDING: readonly TransactionState[] = [
 /** The points of a transaction that comes so far, with those of its connection. */
 export function explainPoints(
   listener: ListenerRuntime,
-  { state, product }: Reached,
+  reached: Reached,
 ): PointHandlers[] {
+  const { product } = reached;
   const { handlers: global } = listener;
   // Once the product is known its handlers come in, behind the global ones.
   const table = product === undefined ? global : listener.handlersOf(product);
   const known = POINT.foundProduct;
-  return pointsTo(listener, state).map((point) => {
+  return pointsTo(listener, reached).map((point) => {
     const place = POINT[point];
     const ofSession = point === "finish" || place < known;
     const list = (ofSession ? global : table)[place] ?? [];
@@ -60,10 +63,11 @@ function opening({ config }: ListenerRuntime): PointName[] {
 
 function pointsTo(
   listener: ListenerRuntime,
-  last: TransactionState,
+  { state: last, buffered }: Reached,
 ): PointName[] {
   const names = TRANSACTION_STATES.map(({ state }) => state);
-  const way = TRANSACTION_STATES.slice(0, names.indexOf(last) + 1);
+  const way = TRANSACTION_STATES.slice(0, names.indexOf(last) + 1)
+    .filter(({ state }) => state !== "buffer" || buffered);
   const ending = TRANSACTION_STATES.filter(({ state }) =>
     // Requests that never parsed skip readResponse.
     ENDING.includes(state) && !(state === "respond" && last === "start")

@@ -6,6 +6,7 @@
  */
 import type { PointName } from "../callback_points.ts";
 import type { ConditionTrace } from "../conditions/trace.ts";
+import type { RedirectConfig } from "../config/config.ts";
 import type { FailureCode } from "../errors.ts";
 import type { AdminState } from "../health/backend_row.ts";
 import type { GateState } from "../health/failure_gate.ts";
@@ -79,7 +80,7 @@ export interface RuleResult {
 /** Where a rule leads. */
 export type RuleAim =
   | { readonly kind: "cluster"; readonly cluster: string }
-  | { readonly kind: "redirect"; readonly to: string; readonly status: number }
+  | { readonly kind: "redirect" } & RedirectConfig
   | { readonly kind: "respond"; readonly status: number };
 
 /** What the client gets. */

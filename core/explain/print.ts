@@ -4,6 +4,7 @@
  * @module
  */
 import type { ConditionTrace } from "../conditions/trace.ts";
+import type { RedirectConfig } from "../config/config.ts";
 import { formatHost } from "../net/address.ts";
 import type {
   BackendFacts,
@@ -98,10 +99,17 @@ function aimText(aim: RuleAim): string {
     case "cluster":
       return `cluster ${aim.cluster}`;
     case "redirect":
-      return `redirect ${aim.status} to ${aim.to}`;
+      return `redirect ${aim.status} to ${redirectText(aim)}`;
     case "respond":
       return `response ${aim.status}`;
   }
+}
+
+function redirectText({ to, scheme, port }: RedirectConfig): string {
+  if (to !== undefined) return to;
+  return `the same URL by ${scheme}${
+    port === undefined ? "" : ` at port ${port}`
+  }`;
 }
 
 function clusterLines(cluster: ClusterFacts): string[] {

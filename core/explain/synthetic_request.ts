@@ -39,6 +39,8 @@ export class SyntheticRequest
   readonly view: Transaction;
   trusted = false;
   clientAddress = "";
+  /** Explained is a request without its body. */
+  readonly buffered = undefined;
   scheme: "http" | "https" = "http";
   origin: Origin | undefined;
   product: Product | undefined;

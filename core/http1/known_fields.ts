@@ -19,8 +19,8 @@ export const KEEP_ALIVE = 7;
 export const LAST_HOP_BY_HOP = 11;
 export const EXPECT = 12;
 export const HOST = 13;
-export const X_HEADRACE_EXPLAIN = 38;
-export const X_HEADRACE_TOKEN = 39;
+export const X_HEADRACE_EXPLAIN = 44;
+export const X_HEADRACE_TOKEN = 45;
 
 /** Names by number. Only letters, digits and `-`: comparing with `| 0x20` is exact for them among tokens. */
 export const KNOWN_NAMES: readonly string[] = Object.freeze([

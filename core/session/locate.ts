@@ -153,7 +153,7 @@ function followRule(transaction: Transaction): Outcome | undefined {
   transaction.rule = rule;
   const { redirect, respond, cluster } = rule.config;
   if (redirect !== undefined) {
-    const url = redirect.to ?? inScheme(request, redirect);
+    const url = redirectUrl(request, redirect);
     const { method } = transaction.head!;
     return replyWith(redirectTo(url, redirect.status, method, "proxy"));
   }
@@ -165,11 +165,16 @@ function followRule(transaction: Transaction): Outcome | undefined {
   return undefined;
 }
 
-/** The URL that the client asked for, by another scheme. Throws `bad_request` where it named no host. */
-function inScheme(
+/**
+ * Where a rule's redirect leads this request: to its own URL, or to the one that
+ * the client asked for by another scheme. Throws `bad_request` where the scheme
+ * changes and the client named no host.
+ */
+export function redirectUrl(
   { host, target }: HttpRequest & { readonly target: string },
-  { scheme, port }: RedirectConfig,
+  { to, scheme, port }: RedirectConfig,
 ): string {
+  if (to !== undefined) return to;
   if (host === "") {
     throw new ProxyError("bad_request", "The request to redirect has no host");
   }

@@ -10,6 +10,7 @@ import {
 } from "../../core/balance/create_policy.ts";
 import { hashKey } from "../../core/balance/hash_key.ts";
 import type { PickContext, Policy } from "../../core/balance/policy.ts";
+import type { BalancePolicy } from "../../core/plugin.ts";
 import { StickyCookie } from "../../core/balance/sticky_cookie.ts";
 import { SubclusterChoice } from "../../core/balance/subclusters.ts";
 import { FakeMember, membersOf, pickFor } from "../support/fake_member.ts";
@@ -26,13 +27,19 @@ function nextClient(): PickContext {
   return CLIENTS[++turn & 255]!;
 }
 
+/** Plugins' policies answer `pick` alone. */
+function roundRobinOfAPlugin(): BalancePolicy {
+  const turns = createPolicy("roundrobin", { random: Math.random });
+  return {
+    update: (members) => turns.update(members),
+    pick: (context, usable) => turns.pick(context, usable),
+  };
+}
+
 function policyOf(name: string, members: readonly FakeMember[]) {
   const policy: Policy<FakeMember> = createPolicy(name, {
     random: Math.random,
-    custom: new Map([["a plugin's", () =>
-      createPolicy("roundrobin", {
-        random: Math.random,
-      })]]),
+    custom: new Map([["a plugin's", roundRobinOfAPlugin]]),
   });
   policy.update(members);
   return policy;
