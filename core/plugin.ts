@@ -32,6 +32,12 @@
  * @module
  */
 import type { PointName, PointRow } from "./callback_points.ts";
+import type {
+  BackendDialer,
+  SessionListener,
+  ValveProvider,
+  WebSocketTools,
+} from "./plugin_websocket.ts";
 
 export type {
   AnyPointRow,
@@ -39,6 +45,32 @@ export type {
   PointName,
   PointRow,
 } from "./callback_points.ts";
+export type {
+  AdminResult,
+  BackendAdministrator,
+  BackendConnection,
+  BackendDialContext,
+  BackendDialer,
+  ConnectionDeclinedError,
+  DeclinedResponse,
+  FrontendConnection,
+  Identifier,
+  MessageReceiver,
+  MessageSender,
+  MessageValve,
+  PassMessage,
+  ProxySession,
+  RemoteSystemError,
+  SessionListener,
+  StartCloseIdentifier,
+  StartCloser,
+  Starter,
+  SystemUnavailableError,
+  ValveProvider,
+  WebSocketTools,
+  WsClosure,
+  WsMessage,
+} from "./plugin_websocket.ts";
 
 // ---------------------------------------------------------------- the plugin
 
@@ -70,6 +102,8 @@ export interface PluginContext<Options> {
   readonly options: Options;
   /** Makers of what handlers answer. */
   readonly verdict: Verdicts;
+  /** What dialers of WebSocket backends need. */
+  readonly ws: WebSocketTools;
   /** Log lines that carry the plugin's name. */
   readonly log: Log;
   /** The plugin's own metrics, shown at `/metrics`, summed over workers. */
@@ -105,6 +139,12 @@ export interface PluginParts {
   readonly backendChanged?: (event: BackendEvent) => void | Promise<void>;
   /** Balancing policies that clusters may name in `balance`; each subcluster gets its own. */
   readonly policies?: Readonly<Record<string, () => BalancePolicy>>;
+  /** Changes or drops single messages of WebSocket sessions. */
+  readonly valves?: ValveProvider;
+  /** Hears of WebSocket sessions. */
+  readonly sessionListener?: SessionListener;
+  /** Dialers of WebSocket backends that clusters may name in `dialer`. */
+  readonly dialers?: Readonly<Record<string, BackendDialer>>;
   /** Runs when the instance ends, after its last session; may be async. */
   readonly close?: () => void | Promise<void>;
 }

@@ -53,6 +53,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "route",
     "session",
+    "text",
     "tls",
   ],
   session: [

@@ -140,6 +140,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.current = new Snapshot({
       revision: 0,
       clusters: new Map(),
+      dialers: new Map(),
       onUnused: () => {},
     });
     const { metrics, clock } = parts.env;
@@ -327,6 +328,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.current = new Snapshot({
       revision: -1,
       clusters: new Map(),
+      dialers: new Map(),
       onUnused: () => {},
     });
     this.#retireUnused();

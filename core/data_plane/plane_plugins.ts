@@ -12,6 +12,7 @@ import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { verdicts } from "../verdict.ts";
+import { webSocketTools } from "../ws.ts";
 import { type Candidate, RefusedError } from "./control.ts";
 import { type SubrequestEntry, Subrequests } from "./subrequest.ts";
 
@@ -120,6 +121,7 @@ export class PlanePlugins {
       options,
       signal,
       verdict: verdicts,
+      ws: webSocketTools,
       log: log.with({ plugin: name }),
       metrics: pluginMetrics(registry, name),
       request: subrequests.send.bind(subrequests),

@@ -6,6 +6,7 @@
 import { formatSocket } from "../net/socket_address.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
+import type { PluginParts } from "../plugin.ts";
 import type { Session } from "../session/session.ts";
 import type {
   BackendReport,
@@ -52,7 +53,7 @@ export function reportPlane(
       }))
     ),
     plugins: plane.plugins.list().map((instance) => {
-      const points = Object.keys(instance.parts.handlers ?? {});
+      const points = pointsOf(instance.parts);
       return {
         name: instance.name,
         use: instance.artifact.use,
@@ -84,6 +85,19 @@ function forgetLeft(
     messageSize.delete("f2b", frontend, backend);
     messageSize.delete("b2f", frontend, backend);
   }
+}
+
+/** Where a plugin is called: callback points, and in WebSocket sessions. */
+function pointsOf(parts: PluginParts): string[] {
+  const { handlers, valves, sessionListener, dialers } = parts;
+  return [
+    ...Object.keys(handlers ?? {}),
+    ...(valves === undefined
+      ? []
+      : ["addValves", "beforeTransmit", "afterReceive"]),
+    ...Object.keys(sessionListener ?? {}),
+    ...(dialers === undefined ? [] : ["dialUpstream", "start", "close"]),
+  ];
 }
 
 function reportBackends(plane: DataPlane): BackendReport[] {

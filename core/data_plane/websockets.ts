@@ -63,10 +63,11 @@ export function moveWebSockets(
  */
 export function moveOrphan(
   plane: DataPlane,
-  { cluster: name, backendId, proxy }: WebSocketSession,
+  { cluster: name, backend: { backendId, dialer }, proxy }: WebSocketSession,
 ): void {
   const cluster = plane.current.cluster(name);
-  if (cluster === undefined) return;
+  // A dialer's connection lives on whatever becomes of the dialer.
+  if (cluster === undefined || dialer !== undefined) return;
   const backend = cluster.find(backendId);
   if (backend === undefined) proxy.move("drain", { must: true });
   else if (isLeft(backend.health.state)) proxy.move("drain", { must: false });

@@ -6,6 +6,12 @@
  */
 import { CALLBACK_POINTS, type CallbackPointSpec } from "../callback_points.ts";
 import type { Plugin, PluginParts } from "../plugin.ts";
+import { isAsync, isObject, kindOf } from "./guard_kinds.ts";
+import {
+  guardDialers,
+  guardSessionListener,
+  guardValves,
+} from "./guard_websocket.ts";
 import { type PluginLoadCode, PluginLoadError } from "./plugin_load_error.ts";
 import { didYouMean } from "../text/suggest.ts";
 
@@ -28,18 +34,15 @@ const PARTS = [
   "handlers",
   "conditions",
   "policies",
+  "valves",
+  "sessionListener",
+  "dialers",
   "backendChanged",
   "close",
 ];
 
 /** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
-const PARTS_TO_COME = [
-  "valves",
-  "sessionListener",
-  "dialers",
-  "balancers",
-  "admin",
-];
+const PARTS_TO_COME = ["balancers", "admin"];
 
 /** The plugin that a module exports. Throws a {@linkcode PluginLoadError}. */
 export function guardPlugin(module: unknown, use: string): Plugin {
@@ -107,6 +110,8 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
     }
   }
   const { handlers, conditions, policies } = value;
+  const { valves, sessionListener, dialers } = value;
+  const refuse = (reason: string) => refuseParts(place, reason);
   const backendChanged = guardFunction(value, "backendChanged", place);
   const close = guardFunction(value, "close", place);
   return {
@@ -116,6 +121,10 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       { conditions: guardConditions(conditions, place) }),
     ...(policies !== undefined &&
       { policies: guardPolicies(policies, place) }),
+    ...(valves !== undefined && { valves: guardValves(valves, refuse) }),
+    ...(sessionListener !== undefined &&
+      { sessionListener: guardSessionListener(sessionListener, refuse) }),
+    ...(dialers !== undefined && { dialers: guardDialers(dialers, refuse) }),
     ...(backendChanged !== undefined &&
       {
         backendChanged: (event: unknown) => backendChanged.call(value, event),
@@ -246,28 +255,10 @@ function refuseParts(place: PluginPlace, detail: string): never {
   );
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Schemas may be functions: arktype's are. */
 function isStandardSchema(value: unknown): boolean {
   if (typeof value !== "function" && !isObject(value)) return false;
   const props = (value as Record<string, unknown>)["~standard"];
   return isObject(props) && props.version === 1 &&
     typeof props.validate === "function";
-}
-
-// deno-lint-ignore ban-types -- any function, only its kind is looked at
-function isAsync(value: Function): boolean {
-  return /^\[object Async/.test(Object.prototype.toString.call(value));
-}
-
-/** A value for a message. */
-export function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return "an array";
-  if (typeof value !== "object") return `a ${typeof value}`;
-  const name = Object.getPrototypeOf(value)?.constructor?.name;
-  return name && name !== "Object" ? `a ${name}` : "an object";
 }

@@ -11,7 +11,7 @@ import {
   type VerdictKind,
 } from "../callback_points.ts";
 import { type Verdict, verdicts } from "../verdict.ts";
-import { kindOf } from "./guard.ts";
+import { kindOf } from "./guard_kinds.ts";
 
 /** Points whose handlers answer verdicts: all but selectAlternate, which answers a quality. */
 export type VerdictPoint = Exclude<PointName, "selectAlternate">;

@@ -36,7 +36,7 @@ export async function deliver(
   if (reply.response.status === 101) {
     await (transaction.websocket === undefined
       ? tunnel(transaction, reply.response, attempt!)
-      : serveWebSocket(transaction, reply.response, attempt!));
+      : serveWebSocket(transaction, reply.response, first.foreign ?? attempt!));
     return "sent";
   }
   const before = exchange.bytesOut;
@@ -185,6 +185,7 @@ function replaceFailed(
 function discard(reply: Reply): void {
   reply.body?.cancel();
   reply.attempt?.close();
+  reply.foreign?.close();
 }
 
 /** Relays bytes after a 101 until both directions have ended. */

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { Cluster } from "../balance/cluster.ts";
 import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { ResponseHead } from "../message/head.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
+import { forwardToDialer } from "./forward_to_dialer.ts";
 import { outgoingRequest } from "./outgoing_request.ts";
 import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
@@ -24,6 +26,12 @@ import {
 /** Asks backends until one answers. Throws or rejects with a ProxyError. */
 export function forward(transaction: Transaction): Promise<Outcome> {
   openHandshake(transaction);
+  const { snapshot, cluster, websocket } = transaction;
+  const dialer = websocket && snapshot.dialer(cluster!);
+  if (dialer !== undefined) {
+    const timeout = responseTimeout(transaction, snapshot.cluster(cluster!)!);
+    return forwardToDialer(transaction, dialer, timeout);
+  }
   return ask(transaction, new Tries(transaction));
 }
 
@@ -82,7 +90,7 @@ export async function ask(
       await connection.send({ ...outgoing, bodyLength: length }, body);
     }
     if (tries.again === undefined) transaction.exchange.watch();
-    const timeout = responseTimeout(transaction, attempt);
+    const timeout = responseTimeout(transaction, attempt.cluster);
     for (;;) {
       transaction.move(STATES.wait);
       attempt.response = undefined;
@@ -131,10 +139,13 @@ function prefaceOf(
 }
 
 /** How long the backend may take to a head, in milliseconds: the rule's word before the cluster's. */
-function responseTimeout(transaction: Transaction, attempt: Attempt): number {
+export function responseTimeout(
+  transaction: Transaction,
+  { config }: Cluster,
+): number {
   const rule = transaction.rule?.config;
   const own = rule?.cluster === undefined ? undefined : rule.timeouts.response;
-  return own ?? attempt.cluster.config.timeouts.response;
+  return own ?? config.timeouts.response;
 }
 
 /** The reply of a backend's final response. */

@@ -9,7 +9,12 @@ import type { BodyReader } from "../message/body.ts";
 import { ListFields } from "../message/list_fields.ts";
 import { BytesBody, StreamBody } from "../message/made_bodies.ts";
 import { isFramingField } from "../message/field_rules.ts";
-import type { HandlerResponse, HttpRequest, ResponseParts } from "../plugin.ts";
+import type {
+  HandlerResponse,
+  HttpRequest,
+  HttpResponse,
+  ResponseParts,
+} from "../plugin.ts";
 import { reasonOf } from "./reason_phrases.ts";
 import { hasBody, Response } from "./response.ts";
 
@@ -59,7 +64,7 @@ export function fromHandler(
 export function fromParts(
   { status, headers, body }: Sendable,
   method: string | undefined,
-  from: "handler" | "proxy",
+  from: HttpResponse["from"],
 ): Made {
   const wanted = hasBody(method, status);
   const { length, reader } = openBody(body, wanted);
@@ -193,7 +198,8 @@ function checkStatus(status: number): void {
   }
 }
 
-function* entries(
+/** Field lines in whichever form a plugin gives them. */
+export function* entries(
   headers: HandlerResponse["headers"],
 ): Iterable<readonly [string, string]> {
   if (headers === undefined) return;

@@ -51,6 +51,19 @@ export function outgoingRequest(
   };
 }
 
+/** The fields that a dialer gets for its backend. Throws `loop_detected`. */
+export function dialHeaders(
+  transaction: Transaction,
+  again: Again | undefined,
+): Headers {
+  const original = transaction.request!.headers;
+  checkLoop(transaction.session.env.instance, original);
+  const forwarded = forwardedFields(transaction, original);
+  const headers = transaction.websocket!.askDialer(original.copy(), again);
+  for (const [name, value] of forwarded) headers.append(name, value);
+  return headers;
+}
+
 /** A base path and a target with one slash between them; `*` has no path to put it before. */
 function join(url: BackendUrl, target: string): string {
   return target === "*" ? target : url.prefix + target;

@@ -7,6 +7,7 @@ import type { ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
+import type { ForeignBackend } from "./foreign_backend.ts";
 import {
   forFailure,
   fromHandler,
@@ -27,6 +28,8 @@ export interface Reply {
   readonly close: boolean;
   /** The attempt whose connection the body comes from. */
   readonly attempt: Attempt | undefined;
+  /** The connection of a dialer's behind a 101; left out for every other response. */
+  readonly foreign?: ForeignBackend;
 }
 
 /** What a state ends with: a reply, or `"close"`: nothing is sent. */

@@ -6,25 +6,33 @@
  */
 import { asProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
-import { ProxySession } from "../websocket/proxy_session.ts";
-import type { DialRequest } from "../websocket/proxy_session.ts";
+import type { ConnectionDeclinedError } from "../plugin.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { Link } from "../websocket/link.ts";
+import {
+  type DialRequest,
+  ProxySession,
+  type SessionSettings,
+} from "../websocket/proxy_session.ts";
 import { DialRefusal } from "../websocket/redial.ts";
-import type { Dialled } from "../websocket/upstream.ts";
-import { WebSocketLink } from "../websocket/websocket_link.ts";
+import { isDeclined } from "../ws.ts";
 import type { Attempt } from "./attempt.ts";
-import { ask } from "./forward.ts";
+import { dialForeign, ForeignBackend } from "./foreign_backend.ts";
+import { ask, responseTimeout } from "./forward.ts";
+import { makeLink, OwnBackend } from "./own_backend.ts";
 import type { Outcome } from "./reply.ts";
 import type { Response } from "./response.ts";
 import { STATES } from "./states.ts";
 import type { Transaction } from "./transaction.ts";
 import { Tries } from "./tries.ts";
-import { WebSocketSession } from "./websocket_session.ts";
+import type { BoundDialer } from "./websocket_parts.ts";
+import { type SessionBackend, WebSocketSession } from "./websocket_session.ts";
 
 /** Sends the 101 and serves the session until both sides are closed. Rejects with a ProxyError. */
 export async function serveWebSocket(
   transaction: Transaction,
   response: Response,
-  attempt: Attempt,
+  first: Attempt | ForeignBackend,
 ): Promise<void> {
   const { exchange, head, session: { env, plane } } = transaction;
   transaction.status = response.status;
@@ -32,30 +40,34 @@ export async function serveWebSocket(
   try {
     client = await exchange.switchProtocols(response);
   } catch (thrown) {
-    attempt.close();
+    first.close();
     throw thrown;
   }
   transaction.move(STATES.tunnel);
   // Nobody gives these bytes back for as long as the session lives.
   head!.fields.keep();
   response.fields.keep();
-  attempt.keepViews();
   client.settle();
-  const { clock, deadlines } = env;
-  const backend = linkTo(transaction, attempt);
-  const settings = settingsOf(transaction);
-  const own = new WebSocketSession(transaction, attempt.backend);
+  const backend = first instanceof ForeignBackend
+    ? first
+    : new OwnBackend(transaction, first);
+  const own = new WebSocketSession(transaction, backend);
+  const gates = own.begin();
+  const backends = new WeakMap<Link, SessionBackend>();
   const session = new ProxySession({
-    client: link(transaction, client, "client"),
+    client: makeLink(transaction, client, "client"),
     backend,
-    settings,
-    clock,
-    deadlines,
+    settings: settingsOf(transaction, backend),
+    clock: env.clock,
+    deadlines: env.deadlines,
     hooks: {
-      dial: (request) => redial(transaction, request),
-      transmit: undefined,
-      receive: undefined,
-      moved: (_from, to, reason) => own.moved(to.backendId, reason),
+      dial: async (request) => {
+        const next = await dialAgain(transaction, request, own.backend);
+        backends.set(next.link, next);
+        return next;
+      },
+      ...gates,
+      moved: (_from, to, reason) => own.moved(backends.get(to.link)!, reason),
       sizes: (backendId) => own.messageSizes(backendId),
       settled: () => plane.websocketSettled(own),
       replayed: (count) => env.metrics.websocketReplayed.series().add(count),
@@ -63,9 +75,7 @@ export async function serveWebSocket(
         env.metrics.websocketGap.series().observe(milliseconds / 1_000),
     },
   });
-  own.begin(session);
-  plane.websocketOpened(own);
-  session.start();
+  own.run(session, () => plane.websocketOpened(own));
   const { error } = await session.done;
   plane.websocketEnded(own);
   own.end();
@@ -73,11 +83,16 @@ export async function serveWebSocket(
 }
 
 /** What the session goes by, as its snapshot says. */
-function settingsOf({ snapshot, cluster, listener }: Transaction) {
+function settingsOf(
+  { snapshot, cluster, listener }: Transaction,
+  { dialer }: SessionBackend,
+): SessionSettings {
   const { websocket } = snapshot.cluster(cluster!)!.config;
+  // Nobody can tell what a dialer's backend has read.
+  const replays = dialer === undefined && websocket.replay !== "none";
   return {
     hold: websocket.hold,
-    replay: websocket.replay === "none" ? undefined : websocket.replay,
+    replay: replays ? websocket.replay : undefined,
     drain: websocket.drain,
     pongTimeout: websocket.pongTimeout,
     abnormalCodes: new Set(websocket.abnormalCodes),
@@ -85,44 +100,68 @@ function settingsOf({ snapshot, cluster, listener }: Transaction) {
   };
 }
 
-function link(
+/** Another backend for a session that lives, as the current config has them. Rejects with a {@linkcode DialRefusal}. */
+function dialAgain(
   transaction: Transaction,
-  socket: Socket,
-  peer: "client" | "server",
-): WebSocketLink {
-  const { snapshot, cluster, listener, session: { env } } = transaction;
-  const { websocket } = snapshot.cluster(cluster!)!.config;
-  return new WebSocketLink(socket, {
-    peer,
-    buffers: env.buffers,
-    deadlines: env.deadlines,
-    maxMessage: websocket.maxMessage,
-    pingInterval: websocket.pingInterval,
-    pongTimeout: websocket.pongTimeout,
-    writeTimeout: listener.timeouts.write,
-  });
+  request: DialRequest,
+  from: SessionBackend,
+): Promise<SessionBackend> {
+  const dialer = currentSnapshot(transaction).dialer(transaction.cluster!);
+  return dialer === undefined
+    ? dialOwn(transaction, request)
+    : dialDialer(transaction, dialer, request, from);
 }
 
-/** The link over an attempt's connection, with which the attempt ends. */
-function linkTo(transaction: Transaction, attempt: Attempt): Dialled {
-  const socket = attempt.connection!.tunnel();
-  const ended = socket.onClosed;
-  socket.onClosed = () => {
-    ended?.();
-    attempt.close();
-  };
-  socket.settle();
-  return {
-    link: link(transaction, socket, "server"),
-    backendId: attempt.backend.id,
-  };
+/** A session outlives snapshots: what it is dialled by is the current config, unless that has no such cluster. */
+function currentSnapshot(
+  { snapshot, cluster, session: { plane: { current } } }: Transaction,
+): Snapshot {
+  return current.cluster(cluster!) === undefined ? snapshot : current;
 }
 
-/** Another backend for a session that lives: points 12 to 15 fire as for any attempt. Rejects with a {@linkcode DialRefusal}. */
-async function redial(
+/** A dialer's choice. */
+async function dialDialer(
+  transaction: Transaction,
+  dialer: BoundDialer,
+  { leaving, replayed, signal }: DialRequest,
+  from: SessionBackend,
+): Promise<SessionBackend> {
+  const snapshot = currentSnapshot(transaction);
+  const cluster = snapshot.cluster(transaction.cluster!)!;
+  const known = from instanceof ForeignBackend &&
+    from.dialer.dialer === dialer.dialer;
+  try {
+    return await dialForeign(transaction, {
+      dialer,
+      snapshot,
+      timeout: responseTimeout(transaction, cluster),
+      again: { leaving, replayed },
+      old: known ? from.connection : undefined,
+      signal,
+    });
+  } catch (thrown) {
+    const declined = isDeclined(thrown);
+    if (declined) discard(thrown);
+    const { message } = asProxyError(thrown);
+    throw new DialRefusal(message, { declined, cause: thrown });
+  }
+}
+
+/** What was to be the client's response: it has had one. */
+function discard({ response }: ConnectionDeclinedError): void {
+  const body = response?.body;
+  if (body instanceof Deno.FsFile) body.close();
+  else if (body instanceof ReadableStream && !body.locked) {
+    // A stream that fails while it is given up has told nobody anything new.
+    body.cancel().catch(() => {});
+  }
+}
+
+/** One of the cluster's own: points 12 to 15 fire as for any attempt. */
+async function dialOwn(
   transaction: Transaction,
   { leaving, replayed, signal }: DialRequest,
-): Promise<Dialled> {
+): Promise<SessionBackend> {
   const abandon = () => transaction.attempts.at(-1)?.close();
   signal.addEventListener("abort", abandon);
   let outcome: Outcome;
@@ -152,6 +191,5 @@ async function redial(
     );
   }
   transaction.move(STATES.tunnel);
-  attempt.keepViews();
-  return linkTo(transaction, attempt);
+  return new OwnBackend(transaction, attempt);
 }

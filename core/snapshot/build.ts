@@ -36,6 +36,11 @@ import { guardProductScope } from "../plugins/guard.ts";
 import { HostTable } from "../route/host_table.ts";
 import { Product } from "../route/product.ts";
 import { type ProductEntry, ProductIndex } from "../route/product_index.ts";
+import type {
+  BoundDialer,
+  WebSocketParts,
+} from "../session/websocket_parts.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { terminationOf } from "../tls/listener_tls.ts";
 import type { Termination } from "../tls/termination.ts";
 import type { TlsReaders } from "../tls/tls_runtime.ts";
@@ -90,6 +95,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
       `clusters "${cluster.name}"`,
     ) ?? []
   );
+  const dialers = clusterDialers(input, problems);
   const products = config.products.map((product) => ({
     config: product,
     product: buildProduct(product, primitives, problems),
@@ -109,6 +115,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
   const snapshot = new Snapshot({
     revision: input.revision,
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
+    dialers,
     onUnused: input.onUnused,
   });
   const tables = new HandlerTables(plugins, input.metrics);
@@ -186,6 +193,41 @@ function pluginPolicies(
   };
 }
 
+/** The dialers that clusters name, by the clusters' names. */
+function clusterDialers(
+  { config, plugins }: BuildInput,
+  problems: string[],
+): ReadonlyMap<string, BoundDialer> {
+  const all = new Map<string, BoundDialer>();
+  for (const { instance, config: { timeout } } of plugins) {
+    const own = Object.entries(instance.parts.dialers ?? {});
+    for (const [name, dialer] of own) {
+      const other = all.get(name)?.plugin;
+      if (other !== undefined) {
+        problems.push(
+          `plugin "${instance.name}": the dialer "${name}" is already plugin "${other}"'s`,
+        );
+        continue;
+      }
+      all.set(name, { name, plugin: instance.name, timeout, dialer });
+    }
+  }
+  const used = new Map<string, BoundDialer>();
+  for (const { name, dialer } of config.clusters) {
+    if (dialer === undefined) continue;
+    const bound = all.get(dialer);
+    if (bound !== undefined) used.set(name, bound);
+    else {
+      problems.push(
+        `clusters "${name}": no plugin has a dialer ${JSON.stringify(dialer)}${
+          didYouMean(dialer, all.keys())
+        }`,
+      );
+    }
+  }
+  return used;
+}
+
 function buildProduct(
   config: ProductConfig,
   primitives: PrimitiveTable,
@@ -260,6 +302,12 @@ function buildListener(
     ]),
   );
   const global = tables.global(config.name);
+  const websocket = new Map(
+    served.map(({ config: { name } }) => [
+      name,
+      tables.websocket(config.name, name),
+    ]),
+  );
   return {
     name: config.name,
     protocol: config.protocol,
@@ -281,6 +329,7 @@ function buildListener(
     products: new ProductIndex(served),
     handlers: global,
     handlersOf: (product) => byProduct.get(product) ?? global,
+    websocketOf: (product) => websocket.get(product) ?? NO_PARTS,
     snapshot,
   };
 }
@@ -311,6 +360,11 @@ function tlsReaders(
       .filter((name) => TLS_PRIMITIVES.has(name)),
   };
 }
+
+const NO_PARTS: WebSocketParts = Object.freeze({
+  providers: [],
+  listeners: [],
+});
 
 /** What `make` returns; what it throws becomes a problem. */
 function collect<T>(

@@ -13,6 +13,7 @@ import {
   compareHandlers,
   type HandlerTable,
 } from "../session/handlers.ts";
+import type { BoundPart, WebSocketParts } from "../session/websocket_parts.ts";
 
 /** A living plugin and what the config says of it. */
 export interface PluginUse {
@@ -22,6 +23,7 @@ export interface PluginUse {
 
 /** A plugin's handlers, bound. */
 interface BoundPlugin {
+  readonly instance: PluginInstance;
   readonly config: PluginConfig;
   readonly order: number;
   readonly place: number;
@@ -35,6 +37,7 @@ export class HandlerTables {
   constructor(uses: readonly PluginUse[], metrics: ProxyMetrics) {
     this.#plugins = uses
       .map((use, place) => ({
+        instance: use.instance,
         config: use.config,
         order: use.config.order,
         place,
@@ -50,10 +53,27 @@ export class HandlerTables {
 
   /** The handlers on a listener for a product: global ones first, then the product's. */
   product(listener: string, product: string): HandlerTable {
+    return table(this.#ofProduct(listener, product));
+  }
+
+  /** What plugins bring for WebSocket sessions on a listener for a product, in the same order. */
+  websocket(listener: string, product: string): WebSocketParts {
+    const plugins = this.#ofProduct(listener, product);
+    return {
+      providers: plugins.flatMap((plugin) =>
+        boundPart(plugin, plugin.instance.parts.valves)
+      ),
+      listeners: plugins.flatMap((plugin) =>
+        boundPart(plugin, plugin.instance.parts.sessionListener)
+      ),
+    };
+  }
+
+  #ofProduct(listener: string, product: string): BoundPlugin[] {
     const own = this.#plugins.filter(({ config }) =>
       config.products?.includes(product) === true && on(config, listener)
     );
-    return table([...this.#global(listener), ...own]);
+    return [...this.#global(listener), ...own];
   }
 
   #global(listener: string): BoundPlugin[] {
@@ -61,6 +81,15 @@ export class HandlerTables {
       config.products === undefined && on(config, listener)
     );
   }
+}
+
+function boundPart<Part>(
+  { instance, config }: BoundPlugin,
+  part: Part | undefined,
+): BoundPart<Part>[] {
+  return part === undefined
+    ? []
+    : [{ plugin: instance.name, onError: config.onError, part }];
 }
 
 function on(config: PluginConfig, listener: string): boolean {

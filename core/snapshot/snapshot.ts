@@ -14,6 +14,10 @@ import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
 import type { TrustPolicy } from "../session/client_address.ts";
 import type { HandlerTable } from "../session/handlers.ts";
+import type {
+  BoundDialer,
+  WebSocketParts,
+} from "../session/websocket_parts.ts";
 import type { Termination } from "../tls/termination.ts";
 
 /** A listener as sessions see it. */
@@ -38,6 +42,8 @@ export interface ListenerRuntime {
   readonly handlers: HandlerTable;
   /** Handlers once the product is known. */
   handlersOf(product: string): HandlerTable;
+  /** What plugins bring for WebSocket sessions of a product. */
+  websocketOf(product: string): WebSocketParts;
   /** The snapshot that it belongs to. */
   readonly snapshot: Snapshot;
 }
@@ -46,6 +52,8 @@ export interface ListenerRuntime {
 export interface SnapshotParts {
   readonly revision: number;
   readonly clusters: ReadonlyMap<string, Cluster>;
+  /** Dialers by the names of the clusters that have one. */
+  readonly dialers: ReadonlyMap<string, BoundDialer>;
   /** Called once when nobody holds the snapshot any more. */
   readonly onUnused: () => void;
 }
@@ -55,6 +63,7 @@ export class Snapshot {
   /** The number of the reload that brought it. */
   readonly revision: number;
   readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly #dialers: ReadonlyMap<string, BoundDialer>;
   readonly #listeners = new Map<string, ListenerRuntime>();
   readonly #onUnused: () => void;
   #holders = 1;
@@ -62,6 +71,7 @@ export class Snapshot {
   constructor(parts: SnapshotParts) {
     this.revision = parts.revision;
     this.clusters = parts.clusters;
+    this.#dialers = parts.dialers;
     this.#onUnused = parts.onUnused;
   }
 
@@ -83,6 +93,11 @@ export class Snapshot {
   /** The cluster of this name. */
   cluster(name: string): Cluster | undefined {
     return this.clusters.get(name);
+  }
+
+  /** The dialer of the cluster of this name, where it has one. */
+  dialer(cluster: string): BoundDialer | undefined {
+    return this.#dialers.get(cluster);
   }
 
   /** Holds it: what it holds lives on. */

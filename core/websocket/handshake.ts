@@ -7,6 +7,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { ProxyError } from "../errors.ts";
+import { isFramingField } from "../message/field_rules.ts";
 import type { Fields } from "../message/fields.ts";
 import type { RequestHead, ResponseHead } from "../message/head.ts";
 import { ListFields } from "../message/list_fields.ts";
@@ -97,42 +98,57 @@ export class Handshake {
     return key;
   }
 
+  /** As `askBackend` for a dialer: the fields that are not its own connection's affair. */
+  askDialer(
+    fields: Fields,
+    again: { readonly replayed: number } | undefined,
+  ): Headers {
+    this.askBackend(fields, again);
+    const headers = new Headers();
+    for (const [name, value] of fields) {
+      if (isFramingField(name) || HOPS_OWN.has(name.toLowerCase())) continue;
+      headers.append(name, value);
+    }
+    return headers;
+  }
+
   /**
    * Whether a backend's 101 answers what it was asked. The first one settles the
    * subprotocol. Throws `bad_response`.
    */
   checkResponse(head: ResponseHead, key: string): void {
-    const { fields } = head;
-    if (fields.get("sec-websocket-accept") !== acceptOf(key)) {
-      refuseBackend("its Sec-WebSocket-Accept does not fit the key");
-    }
-    if (fields.has("sec-websocket-extensions")) {
-      refuseBackend("it agrees on extensions that nobody offered");
-    }
-    const chosen = fields.get("sec-websocket-protocol") ?? undefined;
-    if (chosen !== undefined && !this.#offered.includes(chosen)) {
-      refuseBackend(
-        `it chose the subprotocol ${
-          JSON.stringify(chosen)
-        }, which was not offered`,
-      );
-    }
-    this.#subprotocol = chosen;
+    this.settle(chosenBy(head, key));
   }
 
   /** As `checkResponse`, for a session that goes on: nothing may be another than before. */
   checkAgain(head: ResponseHead, key: string): void {
-    const before = this.#subprotocol;
-    this.checkResponse(head, key);
-    const now = this.#subprotocol;
-    this.#subprotocol = before;
-    if (now !== before) {
-      refuseBackend(
-        `it chose ${now ?? "no subprotocol"}, the session has ${
-          before ?? "none"
-        }`,
-      );
-    }
+    this.settleAgain(chosenBy(head, key));
+  }
+
+  /** The first backend chose this of the client's offer. Throws `bad_response`. */
+  settle(chosen: string | undefined): void {
+    this.#checkOffered(chosen);
+    this.#subprotocol = chosen;
+  }
+
+  /** As `settle`, for a backend of a session that goes on. */
+  settleAgain(chosen: string | undefined): void {
+    this.#checkOffered(chosen);
+    if (chosen === this.#subprotocol) return;
+    refuseBackend(
+      `it chose ${chosen ?? "no subprotocol"}, the session has ${
+        this.#subprotocol ?? "none"
+      }`,
+    );
+  }
+
+  #checkOffered(chosen: string | undefined): void {
+    if (chosen === undefined || this.#offered.includes(chosen)) return;
+    refuseBackend(
+      `it chose the subprotocol ${
+        JSON.stringify(chosen)
+      }, which was not offered`,
+    );
   }
 
   /** The fields of the client's 101. */
@@ -141,6 +157,21 @@ export class Handshake {
     for (const name of this.#rules.passHeaders) {
       for (const value of head.fields.getAll(name)) answer.add(name, value);
     }
+    return this.#complete(answer);
+  }
+
+  /** As `answerClient` for a dialer's connection. Throws a `TypeError` for what can't be a field. */
+  answerDialled(lines: Iterable<readonly [string, string]>): ListFields {
+    const answer = new ListFields();
+    for (const [name, value] of lines) {
+      if (isFramingField(name)) continue;
+      if (name.toLowerCase().startsWith("sec-websocket-")) continue;
+      answer.append(name, value);
+    }
+    return this.#complete(answer);
+  }
+
+  #complete(answer: ListFields): ListFields {
     answer.put("upgrade", "websocket");
     answer.put("sec-websocket-accept", acceptOf(this.#key));
     if (this.#subprotocol !== undefined) {
@@ -150,9 +181,27 @@ export class Handshake {
   }
 }
 
+/** Fields that each hop makes of its own. */
+const HOPS_OWN: ReadonlySet<string> = new Set([
+  "host",
+  "sec-websocket-key",
+  "sec-websocket-version",
+]);
+
 /** What a key is answered with (RFC 6455 §4.2.2). */
 export function acceptOf(key: string): string {
   return createHash("sha1").update(key + GUID).digest("base64");
+}
+
+/** The subprotocol that a 101 chooses. Throws `bad_response` where it does not answer the key. */
+function chosenBy({ fields }: ResponseHead, key: string): string | undefined {
+  if (fields.get("sec-websocket-accept") !== acceptOf(key)) {
+    refuseBackend("its Sec-WebSocket-Accept does not fit the key");
+  }
+  if (fields.has("sec-websocket-extensions")) {
+    refuseBackend("it agrees on extensions that nobody offered");
+  }
+  return fields.get("sec-websocket-protocol") ?? undefined;
 }
 
 /** Throws `origin_refused` where a browser's page may not connect; other clients have no origin. */

@@ -9,6 +9,7 @@
  * @module
  */
 import type { ProxyError } from "../errors.ts";
+import type { EntryTaker } from "./replay_log.ts";
 
 /** A data message's kind, by its opcode on the wire (RFC 6455 §5.2). */
 export type MessageKind = 1 | 2;
@@ -21,6 +22,8 @@ export interface LinkEnd {
   readonly reason: string;
   /** Why it ended without a Close, or by a Close of our own: a reset, a timeout, a broken frame. */
   readonly error: ProxyError | undefined;
+  /** It failed, whatever its code; left out where the code says so or not. */
+  readonly failed?: true;
 }
 
 /** What a link tells its session. Calls come one after another and never within one of the session's own calls. */
@@ -65,4 +68,9 @@ export interface Link {
   close(code: number, reason: string): void;
   /** Ends it at once; `ended` follows with 1006. */
   abort(reason: ProxyError): void;
+  /**
+   * Once it is over: gives those of the messages sent that its peer has certainly
+   * not got, in their order, once. Left out where nobody can tell.
+   */
+  giveBack?(take: EntryTaker): void;
 }

@@ -16,6 +16,7 @@
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import type { WsMessage } from "../plugin.ts";
 import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
 import { Redial } from "./redial.ts";
@@ -59,11 +60,8 @@ export interface DialRequest {
   readonly signal: AbortSignal;
 }
 
-/** A message on its way through valves; null discards it. */
-export type Gate = (
-  kind: MessageKind,
-  bytes: Uint8Array,
-) => { readonly kind: MessageKind; readonly bytes: Uint8Array } | null;
+/** A message on its way through valves: the bytes are valid within the call only; null discards it. Never throws. */
+export type Gate = (kind: MessageKind, bytes: Uint8Array) => WsMessage | null;
 
 /** What a session needs of its surroundings and tells them. */
 export interface SessionHooks {
@@ -257,7 +255,7 @@ export class ProxySession implements Expiring {
     }
     const passed = transmit(kind, bytes.subarray(start, end));
     if (passed === null) return;
-    this.#toBackend(passed.kind, passed.bytes, 0, passed.bytes.length);
+    this.#toBackend(passed.type, passed.data, 0, passed.data.length);
   }
 
   #toBackend(
@@ -380,7 +378,7 @@ export class ProxySession implements Expiring {
     const passed = receive(kind, bytes.subarray(start, end));
     if (passed === null) return;
     this.messagesSent++;
-    this.#client.send(passed.kind, passed.bytes, 0, passed.bytes.length);
+    this.#client.send(passed.type, passed.data, 0, passed.data.length);
   }
 
   #backendBatchEnd(up: Upstream): Promise<void> | undefined {
@@ -404,7 +402,7 @@ export class ProxySession implements Expiring {
       this.#left(this.#leaving);
     } else if (this.#state === "closed") {
       return;
-    } else if (this.#settings.abnormalCodes.has(end.code)) {
+    } else if (end.failed || this.#settings.abnormalCodes.has(end.code)) {
       this.#lose(up, end);
     } else {
       this.#finish(end);
@@ -469,6 +467,7 @@ export class ProxySession implements Expiring {
     this.reconnects++;
     this.#hooks.moved(from, up, reason);
     if (replayed > 0) this.#hooks.replayed(replayed);
+    this.#sendReturned(from, up);
     this.#sendLog(up);
     this.#hooks.gap(this.#clock.now() - this.#lostAt);
     this.#listen(up);
@@ -500,12 +499,21 @@ export class ProxySession implements Expiring {
       const { lastSent } = leaving.upstream;
       const replayed = Math.max(0, lastSent - this.#log.dropped);
       if (replayed > 0) this.#hooks.replayed(replayed);
+      this.#sendReturned(leaving.upstream, up);
       this.#sendLog(up);
     }
     this.#state = "open";
     up.fencedAt = this.#deadlines.now;
     this.#listen(up);
     this.#hooks.settled();
+  }
+
+  /** Sends what certainly did not reach the backend that is over; where there is a replay, the log has it. */
+  #sendReturned(from: Upstream, up: Upstream): void {
+    if (this.#settings.replay !== undefined) return;
+    from.link.giveBack?.((kind, bytes, start, end) => {
+      up.send(from.lastSent, kind, bytes, start, end);
+    });
   }
 
   /** Sends all that waits. */

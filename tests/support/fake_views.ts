@@ -22,6 +22,7 @@ import type {
   Transaction,
 } from "../../core/plugin.ts";
 import { verdicts } from "../../core/verdict.ts";
+import { webSocketTools } from "../../core/ws.ts";
 import { FakeClock } from "./clock.ts";
 
 const FRAMING = new Set([
@@ -309,6 +310,7 @@ export async function startPlugin<Options>(
     name: plugin.name,
     options: await checkOptions(plugin, options),
     verdict: verdicts,
+    ws: webSocketTools,
     log,
     metrics: pluginMetrics(registry, plugin.name),
     request: () => Promise.reject(new TypeError("No proxy in this test")),

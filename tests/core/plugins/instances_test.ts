@@ -15,6 +15,7 @@ import type {
   PluginParts,
 } from "../../../core/plugin.ts";
 import { verdicts } from "../../../core/verdict.ts";
+import { webSocketTools } from "../../../core/ws.ts";
 import { z } from "zod";
 import { FakeClock } from "../../support/clock.ts";
 import {
@@ -31,6 +32,7 @@ const makeContext: ContextMaker = ({ name }, options, signal) => ({
   options,
   signal,
   verdict: verdicts,
+  ws: webSocketTools,
   log: silent,
   metrics: {
     counter: () => ({ add() {} }),

@@ -11,6 +11,7 @@ Deno.test("Snapshot tells once that nobody holds it any more", () => {
   const snapshot = new Snapshot({
     revision: 1,
     clusters: new Map(),
+    dialers: new Map(),
     onUnused: () => unused++,
   });
   const holders = [snapshot, snapshot.retain(), snapshot.retain()];
