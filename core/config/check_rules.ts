@@ -162,7 +162,7 @@ function formFindings(cluster: Entry): Finding[] {
       message: "expected either backends or subclusters",
     }];
   }
-  return short || long ? [] : [{
+  return short || long || has(cluster, "dialer") ? [] : [{
     path: [...cluster.path, "backends"],
     message: "is required, or subclusters with backends",
   }];

@@ -306,7 +306,11 @@ export interface ClusterConfig {
    * Default `none`.
    */
   readonly proxyProtocol: "none" | "v1" | "v2";
-  /** A plugin's BackendDialer. Not supported yet. */
+  /**
+   * A plugin's BackendDialer: WebSocket sessions are its own, from the choice of
+   * the backend on; other requests go to the cluster's backends, where it has
+   * any. Undefined = Headrace dials itself.
+   */
   readonly dialer: string | undefined;
   /** What becomes of WebSocket upgrades. */
   readonly websocket: WebSocketConfig;

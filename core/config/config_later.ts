@@ -61,7 +61,7 @@ export interface WebSocketConfig {
   readonly hold: number;
   /** Bytes of a message, either way. Default 16 MiB. */
   readonly maxMessage: number;
-  /** Bytes of a client's messages kept until a backend is known to have read them; `none` = each is sent at most once. Default 1 MiB. */
+  /** Bytes of a client's messages kept until a backend is known to have read them; `none` = each is sent at most once. Default 1 MiB, but none with a `dialer`. */
   readonly replay: number | "none";
   /** Milliseconds that a backend that is left in order may take to finish. Default 10 s. */
   readonly drain: number;
@@ -71,7 +71,7 @@ export interface WebSocketConfig {
   readonly origins: readonly string[] | undefined;
   /** Fields of the request that backends don't get. Default none. */
   readonly blockHeaders: readonly string[];
-  /** Fields of a backend's 101 that clients get. Default Set-Cookie. */
+  /** Fields of a backend's 101 that clients get; a `dialer` has its own. Default Set-Cookie. */
   readonly passHeaders: readonly string[];
   /** The field that marks a re-dial. Default X-Balancer-Reconnect. */
   readonly reconnectHeader: string;

@@ -10,6 +10,7 @@ import {
 } from "./check_listeners.ts";
 import { conditionFindings } from "./check_conditions.ts";
 import type { CheckCondition } from "./check_conditions.ts";
+import { dialerFindings } from "./check_dialers.ts";
 import { addressIdFindings } from "./check_dns.ts";
 import { healthFindings } from "./check_health.ts";
 import {
@@ -194,6 +195,7 @@ async function check(
     ...adminFindings(tree),
     ...productFindings(tree),
     ...clusterFindings(tree),
+    ...dialerFindings(tree),
     ...healthFindings(tree),
     ...files.findings,
     ...pluginFindings(tree),

@@ -168,7 +168,9 @@ export const clusterSchema: z.ZodType<ClusterConfig> = mapping("A cluster.", {
       ["none", "v1", "v2"],
     ),
   ),
-  dialer: optional(name("A plugin's BackendDialer chooses and dials.")),
+  dialer: optional(
+    name("A plugin's BackendDialer chooses and dials for WebSocket sessions."),
+  ),
   websocket,
 }).transform(({ backends, subclusters, ...rest }) => ({
   ...rest,

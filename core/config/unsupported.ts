@@ -16,7 +16,6 @@ interface UnsupportedKey {
 
 /** The table. */
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
-  { path: "clusters[].dialer" },
   { path: "cache" },
 ];
 

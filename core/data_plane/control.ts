@@ -11,7 +11,11 @@ import type { SharedRows } from "../health/shared_health.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
-import type { BackendEvent } from "../plugin.ts";
+import type {
+  AdminResult,
+  BackendAdministrator,
+  BackendEvent,
+} from "../plugin.ts";
 import type { TlsRuntime } from "../tls/tls_runtime.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 import type { TraceReport } from "../session/trace_report.ts";
@@ -185,6 +189,17 @@ export interface PlaneReport {
   readonly sessionsOpen: number;
 }
 
+/** What an operator may want of a dialer's backends. */
+export type AdministerAction = keyof BackendAdministrator;
+
+/** What a dialer's administrator answered. */
+export interface Administered {
+  /** 1 done, 3 nothing to do, 4 failed. */
+  readonly result: AdminResult;
+  /** What `list`, `config` and `add` gave, as JSON; left out for others, and where it failed. */
+  readonly json?: string;
+}
+
 /** What a data plane can be asked; every call may be answered from another thread. */
 export interface PlaneControl {
   /**
@@ -213,6 +228,17 @@ export interface PlaneControl {
   moveWebSockets(which: MovedSessions): Promise<Moves>;
   /** Takes new requests on all addresses but these, as listings show them. */
   pause(addresses: readonly string[]): Promise<void>;
+  /**
+   * Asks the administrator of a cluster's dialer: `argument` is a backend's id,
+   * for `add` JSON, for `list` nothing. Sessions of a backend that was deleted go
+   * to another one. Undefined where the cluster has no dialer, or one without an
+   * administrator.
+   */
+  administer(
+    cluster: string,
+    action: AdministerAction,
+    argument: string,
+  ): Promise<Administered | undefined>;
   /** Stops accepting and resolves when all sessions have ended, at the latest after so many milliseconds, when they are cut. */
   drain(timeout: number): Promise<void>;
   /** Ends it: cuts what is open, ends the plugins. */

@@ -33,10 +33,13 @@ import type { Transaction } from "../session/transaction.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { type ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import { askAdministrator } from "./administer.ts";
 import { BoundListeners, type PreparedListeners } from "./bound_listeners.ts";
 import type { Termination } from "../tls/termination.ts";
 import { probeNodeTls } from "../tls/probe.ts";
 import {
+  type AdministerAction,
+  type Administered,
   type Candidate,
   type MovedSessions,
   type Moves,
@@ -57,6 +60,7 @@ import { TransactionCounts } from "./transaction_counts.ts";
 import {
   abortWebSocket,
   followBackend,
+  leaveDeleted,
   listWebSockets,
   moveOrphan,
   moveWebSockets,
@@ -295,6 +299,19 @@ export class DataPlane implements PlaneControl, SessionHost {
   pause(addresses: readonly string[]): Promise<void> {
     this.listeners.pause(new Set(addresses));
     return Promise.resolve();
+  }
+
+  async administer(
+    cluster: string,
+    action: AdministerAction,
+    argument: string,
+  ): Promise<Administered | undefined> {
+    const dialer = this.current.dialer(cluster);
+    const answer = await askAdministrator(this.env, dialer, action, argument);
+    if (action === "delete" && answer?.result === 1) {
+      leaveDeleted(this, cluster, argument);
+    }
+    return answer;
   }
 
   async drain(timeout: number): Promise<void> {

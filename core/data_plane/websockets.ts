@@ -73,6 +73,21 @@ export function moveOrphan(
   else if (isLeft(backend.health.state)) proxy.move("drain", { must: false });
 }
 
+/** A dialer knows this backend no longer: its sessions go to another one. */
+export function leaveDeleted(
+  plane: DataPlane,
+  cluster: string,
+  backendId: string,
+): void {
+  for (const session of plane.websockets.values()) {
+    const { backend, proxy } = session;
+    if (
+      session.cluster === cluster && backend.dialer !== undefined &&
+      backend.backendId === backendId
+    ) proxy.move("admin", { must: true });
+  }
+}
+
 /** A backend that is drained is left; one that may be back is tried by who waits for any. */
 export function followBackend(
   { backendId, proxy }: WebSocketSession,
@@ -91,11 +106,14 @@ function isLeft(state: string): boolean {
 /** Whether it is on its way to another backend. */
 function leave(
   plane: DataPlane,
-  { cluster: name, backendId, proxy }: WebSocketSession,
+  { cluster: name, backend, proxy }: WebSocketSession,
 ): boolean {
   const cluster = plane.current.cluster(name);
   if (cluster === undefined) return false;
-  if (proxy.state === "open" && !cluster.servesWithout(backendId)) return false;
+  const { dialer, backendId } = backend;
+  // Who else there is only the dialer knows.
+  const elsewhere = dialer !== undefined || cluster.servesWithout(backendId);
+  if (proxy.state === "open" && !elsewhere) return false;
   if (!proxy.move("admin", { must: false })) proxy.retry();
   return true;
 }

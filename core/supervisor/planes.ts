@@ -6,6 +6,8 @@
  */
 import type { Config } from "../config/config.ts";
 import {
+  type AdministerAction,
+  type Administered,
   type Candidate,
   type MovedSessions,
   type Moves,
@@ -233,6 +235,24 @@ export class Planes {
   /** A backend's state changed: the plugins of all planes hear of it. */
   async backendChanged(event: BackendEvent): Promise<void> {
     await this.#each((control) => control.backendChanged(event));
+  }
+
+  /**
+   * Asks the administrator of a cluster's dialer in every plane: done where one
+   * of them has done it, what it told is the first one's. Undefined where there
+   * is none.
+   */
+  async administer(
+    cluster: string,
+    action: AdministerAction,
+    argument: string,
+  ): Promise<Administered | undefined> {
+    const all = await this.#each((control) =>
+      control.administer(cluster, action, argument)
+    );
+    const answers = all.filter((answer) => answer !== undefined);
+    // Done before nothing to do before failed: the numbers' own order.
+    return answers.toSorted((a, b) => a.result - b.result)[0];
   }
 
   /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */

@@ -34,6 +34,7 @@ const METHODS: readonly Method[] = [
   "abortWebSocket",
   "moveWebSockets",
   "pause",
+  "administer",
   "drain",
   "stop",
 ];
@@ -160,6 +161,9 @@ export class RemoteControl implements PlaneControl {
   }
   pause(...args: Parameters<PlaneControl["pause"]>) {
     return this.#call("pause", ...args);
+  }
+  administer(...args: Parameters<PlaneControl["administer"]>) {
+    return this.#call("administer", ...args);
   }
   drain(...args: Parameters<PlaneControl["drain"]>) {
     return this.#call("drain", ...args);

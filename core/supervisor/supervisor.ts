@@ -7,6 +7,8 @@
 import { resolvePath } from "../config/load.ts";
 import type { BackendConfig } from "../config/config.ts";
 import type {
+  AdministerAction,
+  Administered,
   Candidate,
   ListenerReport,
   MovedSessions,
@@ -323,6 +325,19 @@ export class Supervisor {
       this.#options.log.info(`Addresses were ${word}`, { addresses });
     }
     return changed;
+  }
+
+  /**
+   * Asks the administrator of a cluster's dialer, in every worker: `argument` is
+   * a backend's id, for `add` JSON. Undefined where the cluster has no dialer
+   * with an administrator.
+   */
+  async administer(
+    cluster: string,
+    action: AdministerAction,
+    argument = "",
+  ): Promise<Administered | undefined> {
+    return await this.#planes?.administer(cluster, action, argument);
   }
 
   /** Stops accepting and waits for the sessions' ends. */
