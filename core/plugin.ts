@@ -68,8 +68,12 @@ export type {
   SystemUnavailableError,
   ValveProvider,
   WebSocketTools,
+  WsAbnormalClosure,
+  WsBinary,
   WsClosure,
   WsMessage,
+  WsNormalClosure,
+  WsText,
 } from "./plugin_websocket.ts";
 
 // ---------------------------------------------------------------- the plugin

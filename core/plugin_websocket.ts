@@ -10,33 +10,50 @@ import type { HttpRequest, ResponseParts, Transaction } from "./plugin.ts";
 // ------------------------------------------------------------------- messages
 
 /** A whole message of a session, as client and backend send them. */
-export interface WsMessage {
-  /** The opcode on the wire: 1 text, 2 binary (RFC 6455 §5.2). */
-  readonly type: 1 | 2;
-  /** The payload; of a text its UTF-8. Whoever is given it may change and keep the bytes. */
+export type WsMessage = WsText | WsBinary;
+
+/** A message of text. */
+export interface WsText {
+  /** The opcode on the wire (RFC 6455 §5.2). */
+  readonly type: 1;
+  /** The text as UTF-8. Whoever is given it may change and keep the bytes. */
   readonly data: Uint8Array;
 }
 
+/** A message of bytes. */
+export interface WsBinary {
+  /** The opcode on the wire (RFC 6455 §5.2). */
+  readonly type: 2;
+  /** The payload. Whoever is given it may change and keep the bytes. */
+  readonly data: Uint8Array;
+}
+
+/** How one side of a session ended, told to the other one: never on the wire, never shown to valves. */
+export type WsClosure = WsNormalClosure | WsAbnormalClosure;
+
 /**
- * How one side of a session ended, told to the other one: never on the wire,
- * never shown to valves.
- *
- * Type 32 (`ws.NORMAL_CLOSURE`): it closed. Without a code the other side is
- * closed with 1000. From a backend a code of the cluster's
- * `websocket.abnormalCodes` means that it failed, as it does where Headrace
- * dials itself. To a backend: the session is done with it, be it that the client
- * closed (its code, none where it gave none), that the client was lost (1001 and
- * why) or that the session goes on elsewhere (1000).
- *
- * Type 64 (`ws.ABNORMAL_CLOSURE`): the backend failed, whatever the code; the
- * session looks for another one. Never goes to a backend.
+ * One side closed. Without a code the other one is closed with 1000. From a
+ * backend a code of the cluster's `websocket.abnormalCodes` means that it failed,
+ * as it does where Headrace dials itself. To a backend: the session is done with
+ * it, be it that the client closed (its code, none where it gave none), that the
+ * client was lost (1001 and why) or that the session goes on elsewhere (1000).
  */
-export interface WsClosure {
-  /** 32 normal, 64 abnormal. */
-  readonly type: 32 | 64;
+export interface WsNormalClosure {
+  /** `ws.NORMAL_CLOSURE`. */
+  readonly type: 32;
   /** The Close code, where there was one. */
   readonly code?: number | undefined;
-  /** The Close reason, at most 123 bytes of UTF-8 get through. */
+  /** The Close reason, of which at most 123 bytes of UTF-8 get through. */
+  readonly reason?: string | undefined;
+}
+
+/** The backend failed, whatever the code: the session looks for another one. Never goes to a backend. */
+export interface WsAbnormalClosure {
+  /** `ws.ABNORMAL_CLOSURE`. */
+  readonly type: 64;
+  /** The Close code, where there was one. */
+  readonly code?: number | undefined;
+  /** What happened, for people. */
   readonly reason?: string | undefined;
 }
 
@@ -164,9 +181,10 @@ export interface ValveProvider {
  * wait for who takes them, then the client is read no further. What nobody took
  * when the connection ends goes to the next one.
  */
-export interface MessageReceiver extends AsyncIterable<WsMessage | WsClosure> {
-  /** The next one, as soon as there is one; undefined once nothing comes any more. */
-  readonly receive: () => Promise<WsMessage | WsClosure | undefined>;
+export interface MessageReceiver
+  extends AsyncIterable<WsMessage | WsNormalClosure> {
+  /** The next one, as soon as there is one; undefined once nothing comes any more: behind the closure, or where the connection is over. */
+  readonly receive: () => Promise<WsMessage | WsNormalClosure | undefined>;
 }
 
 /** The way to the client. */
@@ -312,9 +330,9 @@ export interface WebSocketTools {
     message: string,
     code?: number,
   ): SystemUnavailableError;
-  /** The type of a normal {@linkcode WsClosure}. */
+  /** The type of a {@linkcode WsNormalClosure}. */
   readonly NORMAL_CLOSURE: 32;
-  /** The type of a {@linkcode WsClosure} that means a failure. */
+  /** The type of a {@linkcode WsAbnormalClosure}. */
   readonly ABNORMAL_CLOSURE: 64;
   /** An administrator's answer: done. */
   readonly RESULT_SUCCESS: 1;

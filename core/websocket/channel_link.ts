@@ -10,13 +10,14 @@
  */
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
-import type { BackendConnection, WsClosure, WsMessage } from "../plugin.ts";
+import type {
+  BackendConnection,
+  WsClosure,
+  WsMessage,
+  WsNormalClosure,
+} from "../plugin.ts";
 import { ABNORMAL, mayBeSent, NO_STATUS } from "./close_payload.ts";
-import {
-  type ChannelItem,
-  type DialChannels,
-  isMessage,
-} from "./dial_channels.ts";
+import type { DialChannels, ToBackend } from "./dial_channels.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
 import type { EntryTaker } from "./replay_log.ts";
 
@@ -55,7 +56,7 @@ export class ChannelLink implements Link, Expiring {
   #closing = false;
   #end: LinkEnd | undefined;
   #fences: Fence[] = [];
-  #untaken: ChannelItem[] = [];
+  #untaken: ToBackend[] = [];
   #buffered = 0;
 
   constructor(
@@ -120,7 +121,7 @@ export class ChannelLink implements Link, Expiring {
 
   giveBack(take: EntryTaker): void {
     for (const item of this.#untaken.splice(0)) {
-      if (!isMessage(item)) continue;
+      if (item.type === 32) continue;
       take(item.type, item.data, 0, item.data.length);
     }
   }
@@ -172,8 +173,8 @@ export class ChannelLink implements Link, Expiring {
     if (toBackend.size === 1) this.#limitTaking();
   }
 
-  #taken(item: ChannelItem): void {
-    if (isMessage(item)) this.#buffered -= item.data.length;
+  #taken(item: ToBackend): void {
+    if (item.type !== 32) this.#buffered -= item.data.length;
     if (this.#end !== undefined) return;
     if (!this.#closing) this.#limitTaking();
     if (this.#fences.length > 0) this.#wake();
@@ -243,7 +244,7 @@ export class ChannelLink implements Link, Expiring {
       item !== undefined;
       item = toFrontend.take()
     ) {
-      if (!isMessage(item)) return endOf(item);
+      if (item.type === 32 || item.type === 64) return endOf(item);
       events.message(item.type, item.data, 0, item.data.length);
     }
     return undefined;
@@ -269,7 +270,7 @@ function tellEnd(events: LinkEvents, end: LinkEnd): void {
 }
 
 /** What a dialer's connection is told of a Close. */
-function closureOf(code: number, reason: string): WsClosure {
+function closureOf(code: number, reason: string): WsNormalClosure {
   if (code === NO_STATUS) return { type: 32 };
   if (code === ABNORMAL) {
     return { type: 32, code: 1001, reason: reason || "The client is gone" };

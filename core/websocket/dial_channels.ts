@@ -9,22 +9,21 @@ import type {
   MessageSender,
   WsClosure,
   WsMessage,
+  WsNormalClosure,
 } from "../plugin.ts";
 import { BoundedChannel } from "./bounded_channel.ts";
 import { isValidUtf8 } from "./utf8.ts";
 
-/** What goes through them. */
-export type ChannelItem = WsMessage | WsClosure;
+/** What goes to a backend. */
+export type ToBackend = WsMessage | WsNormalClosure;
 
-/** Whether it is a message and not how a side ended. */
-export function isMessage(item: ChannelItem): item is WsMessage {
-  return item.type === 1 || item.type === 2;
-}
+/** What goes to the client. */
+export type ToFrontend = WsMessage | WsClosure;
 
 /** The channels of one connection. */
 export class DialChannels {
-  readonly toBackend = new BoundedChannel<ChannelItem>();
-  readonly toFrontend = new BoundedChannel<ChannelItem>();
+  readonly toBackend = new BoundedChannel<ToBackend>();
+  readonly toFrontend = new BoundedChannel<ToFrontend>();
   readonly #maxMessage: number;
 
   /** Messages of the backend may have so many bytes. */
@@ -39,7 +38,7 @@ export class DialChannels {
     return Object.freeze({
       receive,
       [Symbol.asyncIterator]: () => ({
-        async next(): Promise<IteratorResult<ChannelItem, undefined>> {
+        async next(): Promise<IteratorResult<ToBackend, undefined>> {
           const value = await receive();
           return value === undefined
             ? { done: true, value }
@@ -53,7 +52,7 @@ export class DialChannels {
   get sender(): MessageSender {
     const channel = this.toFrontend;
     return Object.freeze({
-      send: (item: ChannelItem) => {
+      send: (item: ToFrontend) => {
         try {
           this.#check(item);
         } catch (thrown) {
@@ -66,7 +65,7 @@ export class DialChannels {
   }
 
   /** Throws a `TypeError` or `RangeError` for what can't be sent. */
-  #check(item: ChannelItem): void {
+  #check(item: ToFrontend): void {
     switch (item?.type) {
       case 1:
       case 2:

@@ -398,6 +398,7 @@ export class ProxySession implements Expiring {
   #backendEnded(up: Upstream, end: LinkEnd): void {
     up.over = true;
     this.#linkOver();
+    this.#settle(up);
     if (this.#leaving?.upstream === up) {
       this.#left(this.#leaving);
     } else if (this.#state === "closed") {
@@ -508,11 +509,19 @@ export class ProxySession implements Expiring {
     this.#hooks.settled();
   }
 
+  /** Where a link knows what its peer has not got, the peer got the rest: nothing is sent twice. */
+  #settle({ link, lastSent }: Upstream): void {
+    if (this.#settings.replay === undefined) return;
+    let left = 0;
+    link.giveBack?.(() => left++);
+    if (link.giveBack !== undefined) this.#acknowledge(lastSent - left);
+  }
+
   /** Sends what certainly did not reach the backend that is over; where there is a replay, the log has it. */
-  #sendReturned(from: Upstream, up: Upstream): void {
+  #sendReturned({ link, lastSent }: Upstream, up: Upstream): void {
     if (this.#settings.replay !== undefined) return;
-    from.link.giveBack?.((kind, bytes, start, end) => {
-      up.send(from.lastSent, kind, bytes, start, end);
+    link.giveBack?.((kind, bytes, start, end) => {
+      up.send(lastSent, kind, bytes, start, end);
     });
   }
 
