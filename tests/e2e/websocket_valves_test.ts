@@ -142,19 +142,10 @@ Deno.test("valves: null discards at once, later ones are not called, and the ses
   client.send("down");
   assertEquals(await client.ask("x"), "x");
   assertEquals(backend.connections[0]!.got, ["down", "x"]);
-  assertEquals(
-    seen,
-    [
-      "outer+up",
-      "outer+down",
-      "inner+down",
-      "outer+x",
-      "inner+x",
-      "inner-down",
-      "inner-x",
-      "outer-x",
-    ].toSorted((a, b) => seen.indexOf(a) - seen.indexOf(b)),
-  );
+  const seenOf = (text: string) => seen.filter((each) => each.endsWith(text));
+  assertEquals(seenOf("up"), ["outer+up"]);
+  assertEquals(seenOf("down"), ["outer+down", "inner+down", "inner-down"]);
+  assertEquals(seenOf("x"), ["outer+x", "inner+x", "inner-x", "outer-x"]);
   for (const point of ["beforeTransmit", "afterReceive"]) {
     assertEquals(await errors(proxy, "drop", point), 0);
   }
@@ -413,7 +404,6 @@ Deno.test("listeners: valves, created, the first message; terminated and created
 
   await using second = await WebSocketClient.open(proxy.url());
   assertEquals(await second.ask("2"), "a:2");
-  sessions.length = 1;
   await a[Symbol.asyncDispose]();
   assertEquals(await inTime("an answer", second.ask("3")), "b:3");
   await second[Symbol.asyncDispose]();
