@@ -29,6 +29,7 @@ export class FakeLink implements Link {
   /** Why it was aborted. */
   aborted: ProxyError | undefined;
   over = false;
+  giveBack?: NonNullable<Link["giveBack"]>;
   #events: LinkEvents | undefined;
   /** Held back until the session listens. */
   #early: (() => void)[] = [];
@@ -76,6 +77,17 @@ export class FakeLink implements Link {
   }
 
   // ---------------------------------------------------------------- the peer
+
+  /** From here on it knows what its peer has not read. */
+  knowsUnread(): void {
+    this.giveBack = (take) => {
+      for (const sent of this.inbox.splice(0)) {
+        if (typeof sent !== "string") continue;
+        const bytes = bytesOf(sent);
+        take(1, bytes, 0, bytes.length);
+      }
+    };
+  }
 
   /** The peer reads at most so many, answering Pings. */
   readSome(count = Infinity): void {

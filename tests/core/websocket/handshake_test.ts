@@ -177,3 +177,79 @@ Deno.test("Handshake.answerClient: the client's own accept, the subprotocol, and
     ["sec-websocket-protocol", "s1"],
   ]);
 });
+
+Deno.test("Handshake: a dialer gets the client's fields but those of the connection", () => {
+  const handshake = new Handshake(
+    request({
+      "sec-websocket-protocol": "s1, s2",
+      "sec-websocket-extensions": "permessage-deflate",
+      "connection": "Upgrade",
+      "upgrade": "websocket",
+      "x-blocked": "1",
+      "x-own": "1",
+      "x-balancer-reconnect": "1",
+    }),
+    { ...RULES, blockHeaders: ["X-Blocked"] },
+  );
+  const fields = () =>
+    new ListFields([
+      ["Host", "a"],
+      ["X-Own", "1"],
+      ["X-Own", "2"],
+      ["X-Blocked", "1"],
+      ["Connection", "Upgrade"],
+      ["Upgrade", "websocket"],
+      ["Sec-WebSocket-Key", KEY],
+      ["Sec-WebSocket-Version", "13"],
+      ["Sec-WebSocket-Extensions", "x"],
+      ["Sec-WebSocket-Protocol", "s1, s2"],
+      ["X-Balancer-Reconnect", "forged"],
+    ]);
+  assertEquals([...handshake.askDialer(fields(), undefined)], [
+    ["sec-websocket-protocol", "s1, s2"],
+    ["x-own", "1, 2"],
+  ]);
+  handshake.settle("s2");
+  assertEquals([...handshake.askDialer(fields(), { replayed: 0 })], [
+    ["sec-websocket-protocol", "s2"],
+    ["x-balancer-reconnect", "1"],
+    ["x-own", "1, 2"],
+  ]);
+});
+
+Deno.test("Handshake: what a dialer's connection chose must be of the offer, and stay so", () => {
+  const offering = () =>
+    new Handshake(request({ "sec-websocket-protocol": "s1, s2" }), RULES);
+  assertThrows(() => offering().settle("s3"), ProxyError, "not offered");
+  const handshake = offering();
+  handshake.settle("s1");
+  handshake.settleAgain("s1");
+  for (const other of ["s2", undefined]) {
+    assertThrows(() => handshake.settleAgain(other), ProxyError, "has s1");
+  }
+  assertEquals(handshake.subprotocol, "s1");
+  const without = offering();
+  without.settle(undefined);
+  assertThrows(() => without.settleAgain("s1"), ProxyError, "has none");
+});
+
+Deno.test("Handshake: a dialer's fields come with the client's 101, but for Headrace's own", () => {
+  const handshake = new Handshake(request(), RULES);
+  handshake.settle(undefined);
+  const answer = handshake.answerDialled([
+    ["X-One", "1"],
+    ["Set-Cookie", "a=1"],
+    ["Set-Cookie", "b=2"],
+    ["Connection", "close"],
+    ["Sec-WebSocket-Accept", "forged"],
+    ["Sec-WebSocket-Extensions", "x"],
+  ]);
+  assertEquals([...answer], [
+    ["X-One", "1"],
+    ["Set-Cookie", "a=1"],
+    ["Set-Cookie", "b=2"],
+    ["upgrade", "websocket"],
+    ["sec-websocket-accept", acceptOf(KEY)],
+  ]);
+  assertThrows(() => handshake.answerDialled([["a b", "1"]]), TypeError);
+});

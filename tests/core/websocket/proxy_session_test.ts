@@ -562,3 +562,60 @@ Deno.test("ProxySession: whatever happens, every message arrives, in order, twic
     { numRuns: 300 },
   );
 });
+
+Deno.test("ProxySession: a link that says that it failed fails over whatever its code, one that closed does not", async () => {
+  const s = stage({ abnormalCodes: new Set([1012]) });
+  s.first.end({ code: 1000, failed: true });
+  await s.settle();
+  assertEquals(s.session.state, "dialling");
+  const next = await s.connects();
+  await s.ends(next, 1006);
+  assertEquals(s.client.closed?.code, 1006);
+  s.client.answerClose();
+  await s.settle();
+  assert(s.isOver());
+});
+
+Deno.test("ProxySession: without replay, what a link gives back goes to the next one first", async () => {
+  const s = stage({ replay: undefined });
+  s.first.knowsUnread();
+  s.client.say("1", "2", "3");
+  s.first.readSome(1);
+  await s.ends(s.first);
+  s.client.say("4");
+  const next = await s.connects();
+  s.client.say("5");
+  next.readSome();
+  assertEquals(next.read, ["2", "3", "4", "5"]);
+  assertEquals(s.replayed, []);
+  await part(s, next);
+});
+
+Deno.test("ProxySession: with replay, what a link certainly passed on is not sent again", async () => {
+  const s = stage();
+  s.first.knowsUnread();
+  s.client.say("1", "2", "3");
+  s.first.readSome(1);
+  await s.ends(s.first);
+  const next = await s.connects();
+  next.readSome();
+  assertEquals(next.read, ["2", "3"]);
+  await part(s, next);
+});
+
+Deno.test("ProxySession: a planned move without replay gives the new backend what the old one did not take", async () => {
+  const s = stage({ replay: undefined });
+  s.first.knowsUnread();
+  s.client.say("1", "2");
+  s.first.readSome(1);
+  assert(s.session.move("admin", { must: true }));
+  const next = await s.connects();
+  s.client.say("3");
+  // It is given up as stalled.
+  s.clock.advance(1_000);
+  await s.settle();
+  assert(s.first.aborted !== undefined);
+  next.readSome();
+  assertEquals(next.read, ["2", "3"]);
+  await part(s, next);
+});
