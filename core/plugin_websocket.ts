@@ -160,7 +160,7 @@ export interface MessageValve {
   readonly afterReceive?: PassMessage;
 }
 
-/** Gives sessions their valves. */
+/** Gives sessions their valves; those of a cluster with `websocket.mode: tunnel` have no messages. */
 export interface ValveProvider {
   /**
    * Called once per session, before its first message, in the order of handlers:

@@ -83,7 +83,9 @@ export async function dialForeign(
   } catch (thrown) {
     snapshot.release();
     if (isDeclined(thrown) || isUnavailable(thrown)) {
-      attempts.series(transaction.cluster!, String(thrown.id), "failed").add();
+      // A backend that declines works.
+      const result = isDeclined(thrown) ? "ok" : "failed";
+      attempts.series(transaction.cluster!, String(thrown.id), result).add();
     }
     throw thrown;
   }

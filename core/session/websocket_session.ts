@@ -76,10 +76,10 @@ export class WebSocketSession {
     } catch (thrown) {
       this.transaction.fail(asProxyError(thrown));
       this.close(1011, "A plugin failed");
-      return NO_GATES;
+      return CLOSED_GATES;
     }
     this.#tellCreated(view);
-    return gates;
+    return this.#close === undefined ? gates : CLOSED_GATES;
   }
 
   /** Begins to read on both sides; `opened` tells the plane, before anything is read. */
@@ -92,16 +92,18 @@ export class WebSocketSession {
     if (this.#close !== undefined) session.close(...this.#close);
   }
 
-  /** Ends it: the client gets a Close, its backend too. */
+  /** For plugins: ends it, not within their call; the client gets a Close, its backend too. */
   close(code: number, reason: string): void {
-    if (this.#started) this.proxy.close(code, reason);
-    else this.#close ??= [code, reason];
+    if (!this.#started) this.#close ??= [code, reason];
+    else queueMicrotask(() => this.proxy.close(code, reason));
   }
 
-  /** Goes on with another backend, where it is on this one and another can be had. */
+  /** For plugins: goes on with another backend, where it is on this one and another can be had. */
   leave(backend: SessionBackend): void {
-    if (backend !== this.#backend) return;
-    this.#session?.move("admin", { must: false });
+    queueMicrotask(() => {
+      if (!this.#started || backend !== this.#backend) return;
+      this.proxy.move("admin", { must: false });
+    });
   }
 
   /** It is over. */
@@ -235,4 +237,10 @@ export class WebSocketSession {
 const NO_GATES: Gates = Object.freeze({
   transmit: undefined,
   receive: undefined,
+});
+
+/** Of a session that ends before it starts: what came with the handshake goes nowhere. */
+const CLOSED_GATES: Gates = Object.freeze({
+  transmit: () => null,
+  receive: () => null,
 });

@@ -17,6 +17,7 @@ import { HttpClient } from "../support/http_client.ts";
 import { inlinePlugin } from "../support/inline_plugin.ts";
 import { metricValue } from "../support/metric_value.ts";
 import type { TestProxy } from "../support/proxy.ts";
+import { RawClient } from "../support/raw_client.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import {
   serveWebSocket,
@@ -72,6 +73,17 @@ async function errors(
     point,
   });
 }
+
+const HANDSHAKE = [
+  "GET / HTTP/1.1",
+  "Host: a",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "",
+  "",
+].join("\r\n");
 
 /** Answers as it is asked. */
 const echoes = { answer: (text: string) => text };
@@ -240,9 +252,7 @@ Deno.test("valves: pings and closes never reach them, a fragmented message comes
     plugins: [valvePlugin("all", { beforeTransmit: note, afterReceive: note })],
   });
   using raw = await HttpClient.connect(proxy.port());
-  await raw.send(
-    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-  );
+  await raw.send(HANDSHAKE);
   assertEquals((await raw.response()).status, 101);
   const mask = [0, 0, 0, 0];
   await raw.send(new Uint8Array([0x01, 0x81, ...mask, 97]));
@@ -312,6 +322,43 @@ Deno.test("valves: a provider that fails ends the session with 1011, with onErro
       } else assertEquals(await client.ask("hi"), "hi+G-G", name);
       assertEquals(await errors(proxy, "bad", "addValves"), 1, name);
     }
+  }
+});
+
+Deno.test("valves: nothing that came with the handshake passes a session that a plugin refuses", async () => {
+  const refusing: [PluginParts, number][] = [
+    [{
+      valves: {
+        addValves: () => {
+          throw new Error("a bug");
+        },
+      },
+    }, 1011],
+    [{
+      sessionListener: {
+        sessionCreated: ({ frontend }) => frontend.close(4000),
+      },
+    }, 4000],
+  ];
+  for (const [parts, code] of refusing) {
+    await using backend = serveWebSocket("a", echoes);
+    await using proxy = await startProxyWith({
+      backends: [backend.url],
+      plugins: [partsPlugin("refusing", parts)],
+    });
+    using raw = await RawClient.connect(proxy.port());
+    await raw.send(`${HANDSHAKE}\x81\x81\0\0\0\0a`);
+    await raw.until("a Close", () => /\r\n\r\n\x88.../.test(raw.received));
+    const frame = raw.received.slice(raw.received.indexOf("\x88"));
+    assertEquals(frame.charCodeAt(2) << 8 | frame.charCodeAt(3), code);
+    // Its answer.
+    await raw.send("\x88\x80\0\0\0\0");
+    const [connection] = backend.connections;
+    await eventually(
+      "the backend's Close",
+      () => connection!.socket.readyState === WebSocket.CLOSED,
+    );
+    assertEquals(connection!.got, []);
   }
 });
 
@@ -453,6 +500,37 @@ Deno.test("listeners: they may end a session, also before it starts, or have it 
   assertThrows(() => session!.frontend.close(1006), RangeError);
   session!.frontend.close();
   assertEquals((await inTime("a Close", client.closed)).code, 1000);
+});
+
+Deno.test("listeners: one that ends the session as it comes to another backend", async () => {
+  await using a = serveWebSocket("a");
+  await using b = serveWebSocket("b");
+  const parts: PluginParts = {
+    sessionListener: {
+      sessionCreated: ({ backend, frontend }) => {
+        if (backend.backendId === "b") frontend.close(4001, "not there");
+      },
+    },
+  };
+  for (const planned of [true, false]) {
+    await using proxy = await startProxyWith({
+      backends: [a.url, b.url],
+      cluster: { balance: "first" },
+      plugins: [partsPlugin("closer", parts)],
+    });
+    await using client = await WebSocketClient.open(proxy.url());
+    assertEquals(await client.ask("1"), "a:1");
+    if (planned) proxy.supervisor.changeBackend("a", { state: "drain" });
+    else await a[Symbol.asyncDispose]();
+    assertEquals(await inTime("a Close", client.closed), {
+      code: 4001,
+      reason: "not there",
+    });
+    await eventually(
+      "the session's end",
+      async () => (await proxy.report()).sessionsOpen === 0,
+    );
+  }
 });
 
 Deno.test("listeners: those that fail are counted and logged, and nobody minds", async () => {

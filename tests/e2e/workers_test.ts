@@ -1,4 +1,7 @@
-import { RefusedError } from "../../core/data_plane/control.ts";
+import {
+  type AdministerAction,
+  RefusedError,
+} from "../../core/data_plane/control.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { clientOnEach } from "../support/client_on_each.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
@@ -368,4 +371,53 @@ Deno.test("workers: 2 – a drain lets both finish", async () => {
   }
   for (const client of both.clients) client.close();
   await inTime("the drain", drained);
+});
+
+Deno.test("every worker's administrator of backends is asked, and what one has done is done", async () => {
+  const dialing = dataPlugin(`export default {
+    name: "dialing",
+    setup: ({ ws }) => {
+      const disabled = new Set();
+      return {
+        dialers: {
+          mine: {
+            dialUpstream: () => { throw ws.systemUnavailable("b", "none"); },
+            administrator: {
+              list: () => [...disabled],
+              add: (json) => json,
+              config: () => self.name,
+              disable: (id) => {
+                if (disabled.has(id)) return ws.RESULT_NO_ACTION;
+                disabled.add(id);
+                return ws.RESULT_SUCCESS;
+              },
+              // Only one worker knows it.
+              enable: () => self.name === "headrace-1"
+                ? ws.RESULT_SUCCESS
+                : ws.RESULT_FAILED,
+              delete: () => ws.RESULT_FAILED,
+              reset: () => { throw new Error("a bug"); },
+            },
+          },
+        },
+      };
+    },
+  };`);
+  await using proxy = await start("one", {
+    clusters: [{ name: "chat", dialer: "mine" }],
+    plugins: [{ use: dialing }],
+  });
+  const { supervisor } = proxy;
+  const asks = (action: AdministerAction, argument = "b1") =>
+    supervisor.administer("chat", action, argument);
+  assertEquals(
+    [await asks("disable"), await asks("disable"), await asks("enable")],
+    [{ result: 1 }, { result: 3 }, { result: 1 }],
+  );
+  assertEquals(await asks("list"), { result: 1, json: '["b1"]' });
+  assertEquals(
+    [await asks("add", "{"), await asks("delete"), await asks("reset")],
+    [{ result: 4 }, { result: 4 }, { result: 4 }],
+  );
+  assertEquals(await supervisor.administer("none", "list"), undefined);
 });
