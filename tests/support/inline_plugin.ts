@@ -5,7 +5,12 @@
  *
  * @module
  */
-import type { Handlers, Plugin, PluginContext } from "../../core/plugin.ts";
+import type {
+  Handlers,
+  Plugin,
+  PluginContext,
+  PluginParts,
+} from "../../core/plugin.ts";
 import { dataPlugin } from "./data_plugin.ts";
 
 /** The registry lies on the global object: the only thing that a test's module and a plugin's share. */
@@ -24,6 +29,15 @@ export function inlinePlugin<Options>(plugin: Plugin<Options>): string {
   return dataPlugin(
     `export default globalThis[Symbol.for("${KEY}")].get("${id}");`,
   );
+}
+
+/** An entry of the config's `plugins` with these parts, and what else the entry is to say. */
+export function partsPlugin(
+  name: string,
+  parts: PluginParts,
+  config: object = {},
+): object {
+  return { use: inlinePlugin({ name, setup: () => parts }), ...config };
 }
 
 /** An entry of the config's `plugins` for a plugin of nothing but handlers; what no name may hold becomes a dash. */
