@@ -40,6 +40,10 @@ const REFUSED: readonly (readonly [string, string])[] = [
     "two different lengths",
     OK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n",
   ],
+  [
+    "two different lengths, the first 0",
+    OK + "Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+  ],
   ["both length and coding", OK + `Content-Length: 2\r\n${CHUNKED}\r\n`],
   ["chunked twice", OK + CHUNKED + CHUNKED + "\r\n"],
   ["an unknown coding", OK + "Transfer-Encoding: gzip, chunked\r\n\r\n"],
