@@ -47,11 +47,11 @@ export const AT_LAST_LF = 11;
 export const COMPLETE = 12;
 
 // How a target came.
-/** Path and query stand in the bytes. */
+/** Path and query, or `*`, stand in the bytes. */
 export const ORIGIN_FORM = 0;
 /** The path is empty: `/` and the bytes (perhaps a query, perhaps none). */
 export const EMPTY_PATH = 1;
-/** `*`, or an absolute form without path and query of OPTIONS. */
+/** An absolute form without path and query of OPTIONS: it means `*`. */
 export const ASTERISK_FORM = 2;
 
 /**

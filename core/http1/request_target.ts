@@ -36,7 +36,6 @@ export function judgeTarget(bytes: Uint8Array, index: HeadIndex): void {
     if (!isOptions(bytes, index)) {
       refuse(REQUEST, "only OPTIONS has the target *");
     }
-    index.targetForm = ASTERISK_FORM;
     return;
   }
   judgeAbsolute(bytes, index, host);
