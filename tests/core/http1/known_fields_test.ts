@@ -1,8 +1,8 @@
 import * as known from "../../../core/http1/known_fields.ts";
 import { encodeLatin1 } from "../../../core/http1/text.ts";
-import { assertEquals } from "../../support/assert.ts";
+import { assertEquals, assertThrows } from "../../support/assert.ts";
 
-const { KNOWN_NAMES, knownField, knownName } = known;
+const { KNOWN_NAMES, knownField, knownMask, knownName } = known;
 
 Deno.test("knownField() finds every name in any case", () => {
   for (const [id, name] of KNOWN_NAMES.entries()) {
@@ -47,6 +47,24 @@ Deno.test("the numbers of fields belong to their names", () => {
     [known.X_HEADRACE_TOKEN, "x-headrace-token"],
   ];
   for (const [id, name] of numbers) assertEquals(KNOWN_NAMES[id], name);
+});
+
+Deno.test("knownMask() has a bit for each name of its own", () => {
+  const masks = KNOWN_NAMES.slice(1).map((name) => knownMask([name]));
+  const bits = new Set(masks.map(({ low, high }) => `${low},${high}`));
+  assertEquals(bits.size, masks.length);
+  assertEquals(knownMask(["content-length", "x-headrace-token"]), {
+    low: 1 << known.CONTENT_LENGTH,
+    high: 1 << (known.X_HEADRACE_TOKEN - 32),
+  });
+});
+
+Deno.test("knownMask() refuses a name without a number", () => {
+  assertThrows(
+    () => knownMask(["host", "x-nobody"]),
+    RangeError,
+    "No field has a number: x-nobody",
+  );
 });
 
 Deno.test("the fields of one connection come first", () => {
