@@ -30,6 +30,9 @@ const ENDING: readonly TransactionState[] = [
   "closed",
 ];
 
+/** States of requests that the cache may answer, and there is none. */
+const CACHED: readonly TransactionState[] = ["select", "stored"];
+
 /** The points of a transaction that comes so far, with those of its connection. */
 export function explainPoints(
   listener: ListenerRuntime,
@@ -67,7 +70,9 @@ function pointsTo(
 ): PointName[] {
   const names = TRANSACTION_STATES.map(({ state }) => state);
   const way = TRANSACTION_STATES.slice(0, names.indexOf(last) + 1)
-    .filter(({ state }) => state !== "buffer" || buffered);
+    .filter(({ state }) =>
+      !CACHED.includes(state) && (state !== "buffer" || buffered)
+    );
   const ending = TRANSACTION_STATES.filter(({ state }) =>
     // Requests that never parsed skip readResponse.
     ENDING.includes(state) && !(state === "respond" && last === "start")

@@ -111,12 +111,12 @@ async function readWhole(
   limits: BufferLimits,
 ): Promise<Outcome | undefined> {
   const { exchange, head } = transaction;
+  transaction.move(STATES.buffer);
   // Nobody behind here is asked before the body is there (RFC 9110 §10.1.1).
   if (head!.expectsContinue && exchange.takesInterim) {
     await exchange.sendInterim(CONTINUE);
   }
   transaction.buffered = await bufferBody(body, limits);
-  transaction.move(STATES.buffer);
   return await ask(transaction, "requestBuffered");
 }
 

@@ -2,139 +2,225 @@
  * The states of a transaction and the moves between them, as data.
  *
  * The code that moves a transaction asks this table: a move that is not here
- * can't be made.
+ * can't be made, and a point fires in its state only. The page of
+ * `headrace points`, README's picture and the tests of sequences are made from
+ * it.
  *
  * @module
  */
-import type { PointName } from "../callback_points.ts";
+import { POINT, type PointName } from "../callback_points.ts";
+
+/** The name of a state. */
+export type TransactionState =
+  | "start"
+  | "head"
+  | "locate"
+  | "product"
+  | "routed"
+  | "buffer"
+  | "select"
+  | "stored"
+  | "lookup"
+  | "forward"
+  | "queue"
+  | "resolve"
+  | "connect"
+  | "wait"
+  | "respond"
+  | "deliver"
+  | "tunnel"
+  | "finished"
+  | "closed";
+
+/** The states that a state leads to, each with what has it go there. */
+export type Moves = { readonly [S in TransactionState]?: string };
 
 /** One row: a state, the point that fires in it, and where it may lead. */
-interface StateRow {
-  readonly state: string;
+export interface StateRow {
+  readonly state: TransactionState;
+  /** Null where none fires. */
   readonly point: PointName | null;
-  readonly next: readonly string[];
-  /** What happens in it, for the page of states. */
+  /** What happens in it. */
   readonly does: string;
+  /** Where it leads when all goes well. */
+  readonly next: Moves;
+  /** Where verdicts and failures lead. */
+  readonly otherwise: Moves;
 }
 
-/**
- * Every state in the order of a plain request. Each state but the last two may
- * also fail into `respond`, `deliver` or `finished`: those moves are in `ESCAPES`.
- */
-export const TRANSACTION_STATES = [
+const ANSWERED = "a handler answers, or it fails";
+const GIVEN_UP = "a handler closes, or the client leaves";
+const ELSEWHERE = "it fails, and another attempt may follow";
+
+/** Every state, in the order of a request that passes them all. */
+export const TRANSACTION_STATES: readonly StateRow[] = [
   {
     state: "start",
     point: "transactionStart",
-    next: ["head"],
     does: "the first byte of a request is there",
+    next: { head: "the handlers let it" },
+    otherwise: { finished: "a handler closes or fails" },
   },
   {
     state: "head",
     point: "readRequestHeader",
-    next: ["locate"],
     does: "reads, parses and validates the head",
+    next: { locate: "it is valid" },
+    otherwise: {
+      respond: ANSWERED,
+      deliver: "the head is malformed, too long or late",
+      finished: GIVEN_UP,
+    },
   },
   {
     state: "locate",
     point: "beforeLocation",
-    next: ["product"],
     does: "finds the product by host",
+    next: { product: "there is one" },
+    otherwise: { respond: ANSWERED, finished: GIVEN_UP },
   },
   {
     state: "product",
     point: "foundProduct",
-    next: ["routed", "respond"],
     does: "finds the rule by condition: a cluster, a redirect or a response",
+    next: { routed: "it is a cluster", respond: "the rule answers" },
+    otherwise: { finished: GIVEN_UP },
   },
   {
     state: "routed",
     point: "afterLocation",
-    next: ["buffer", "lookup"],
     does: "the cluster is known",
+    next: {
+      buffer: "the cluster wants bodies whole",
+      select: "the request may be answered by the cache",
+      lookup: "it may not",
+    },
+    otherwise: { respond: ANSWERED, finished: GIVEN_UP },
   },
   {
     state: "buffer",
     point: "requestBuffered",
-    next: ["lookup"],
-    does: "has read the whole body, where the cluster wants that",
+    does: "reads the whole body",
+    next: {
+      select: "the request may be answered by the cache",
+      lookup: "it may not",
+    },
+    otherwise: { respond: ANSWERED, finished: GIVEN_UP },
+  },
+  {
+    state: "select",
+    point: "selectAlternate",
+    does: "chooses among the responses that are stored",
+    next: {
+      select: "who fetches the same is done: it looks again",
+      stored: "one fits",
+      lookup: "none does",
+    },
+    otherwise: { respond: ANSWERED, finished: GIVEN_UP },
+  },
+  {
+    state: "stored",
+    point: "readCacheHeader",
+    does: "judges whether the stored response is fresh",
+    next: { lookup: "it is known" },
+    otherwise: { respond: ANSWERED, finished: GIVEN_UP },
   },
   {
     state: "lookup",
     point: "cacheLookupComplete",
-    next: ["forward"],
-    does: "looks into the cache, where there is one",
+    does: "knows what the cache has: nothing, what is stale, what is fresh",
+    next: { forward: "a backend is to be asked", respond: "the cache answers" },
+    otherwise: { finished: GIVEN_UP },
   },
   {
     state: "forward",
     point: "forward",
-    next: ["queue", "resolve", "forward"],
     does: "picks subcluster and backend for an attempt",
+    next: {
+      resolve: "the backend has a free slot",
+      queue: "its connections are bounded, and none is free",
+    },
+    otherwise: {
+      forward: "a WebSocket session looks for a backend again",
+      respond: ANSWERED,
+      finished: GIVEN_UP,
+    },
   },
   {
     state: "queue",
     point: null,
-    next: ["resolve", "forward"],
-    does:
-      "waits for a free slot of the backend, where its connections are bounded",
+    does: "waits for a free slot of a backend",
+    next: { resolve: "there is one" },
+    otherwise: {
+      forward: "a WebSocket session looks for a backend again",
+      respond: "the queue is full or too slow",
+      finished: GIVEN_UP,
+    },
   },
   {
     state: "resolve",
     point: "resolve",
-    next: ["connect", "forward"],
     does: "finds the backend's addresses",
+    next: { connect: "they are known" },
+    otherwise: { forward: ELSEWHERE, respond: ANSWERED, finished: GIVEN_UP },
   },
   {
     state: "connect",
     point: "sendRequestHeader",
-    next: ["wait", "forward"],
     does: "takes a pooled connection or dials, address by address",
+    next: { wait: "the request is sent" },
+    otherwise: { forward: ELSEWHERE, respond: ANSWERED, finished: GIVEN_UP },
   },
   {
     state: "wait",
     point: "readResponseHeader",
-    next: ["wait", "respond", "forward", "tunnel"],
-    does: "sends the request and waits for a head; interim ones are passed on",
+    does: "waits for a head; interim ones are passed on",
+    next: {
+      wait: "it was an interim one",
+      respond: "it is the final one",
+      tunnel: "a WebSocket session has another backend",
+    },
+    otherwise: {
+      forward: "it fails or is to be retried, and another attempt may follow",
+      finished: GIVEN_UP,
+    },
   },
   {
     state: "respond",
     point: "readResponse",
-    next: ["deliver"],
     does: "has the response for this client",
+    next: { deliver: "nobody replaces it any more" },
+    otherwise: { finished: GIVEN_UP },
   },
   {
     state: "deliver",
     point: "sendResponseHeader",
-    next: ["tunnel", "finished"],
     does: "sends head and body",
+    next: { finished: "all is sent", tunnel: "it was a 101" },
+    otherwise: {},
   },
   {
     state: "tunnel",
     point: null,
-    next: ["forward", "finished"],
-    does:
-      "relays bytes or messages after a 101; a WebSocket session dials anew from here",
+    does: "relays bytes or messages after a 101",
+    next: { finished: "both directions are over" },
+    otherwise: { forward: "a WebSocket session has lost its backend" },
   },
   {
     state: "finished",
     point: "requestFinish",
-    next: ["closed"],
     does: "the response is out or given up",
+    next: { closed: "the handlers are done" },
+    otherwise: {},
   },
   {
     state: "closed",
     point: "transactionClose",
-    next: [],
     does: "everything is final",
+    next: {},
+    otherwise: {},
   },
-] as const satisfies readonly StateRow[];
-
-/** The name of a state. */
-export type TransactionState = (typeof TRANSACTION_STATES)[number]["state"];
-
-/** Where failures and verdicts lead from any state that is not over yet. */
-const ESCAPES: readonly TransactionState[] = ["respond", "deliver", "finished"];
-
-const OVER: readonly TransactionState[] = ["finished", "closed"];
+];
 
 /** A state with its moves, a bit for each state: compared several times per request. */
 export interface State {
@@ -142,6 +228,8 @@ export interface State {
   readonly bit: number;
   /** The bits of the states that may follow. */
   readonly next: number;
+  /** The number of the point that fires in it, -1 where none does. */
+  readonly point: number;
 }
 
 /** Every state by its name. */
@@ -150,27 +238,21 @@ export type States = { readonly [S in TransactionState]: State };
 /** The table's states and moves. */
 export const STATES: States = Object.freeze(
   Object.fromEntries(
-    TRANSACTION_STATES.map(({ state }, i) => [
+    TRANSACTION_STATES.map(({ state, point, next, otherwise }, i) => [
       state,
       Object.freeze<State>({
         name: state,
         bit: 1 << i,
-        next: bitsOf(movesFrom(state)),
+        next: bitsOf({ ...next, ...otherwise }),
+        point: point === null ? -1 : POINT[point],
       }),
     ]),
   ),
-) as States;
+) as unknown as States;
 
-function movesFrom(state: TransactionState): readonly TransactionState[] {
-  const row = TRANSACTION_STATES.find((row) => row.state === state)!;
-  if (OVER.includes(state)) return row.next;
-  const late = state === "deliver" || state === "tunnel";
-  return [...row.next, ...late ? ["finished" as const] : ESCAPES];
-}
-
-function bitsOf(states: readonly TransactionState[]): number {
+function bitsOf(moves: Moves): number {
   return TRANSACTION_STATES.reduce(
-    (bits, { state }, i) => states.includes(state) ? bits | 1 << i : bits,
+    (bits, { state }, i) => state in moves ? bits | 1 << i : bits,
     0,
   );
 }

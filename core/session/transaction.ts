@@ -52,7 +52,6 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   readonly listener: ListenerRuntime;
   readonly number: number;
   readonly attempts: Attempt[] = [];
-  state: State = STATES.start;
   /** Grows by the product's handlers once the product is known. */
   table: HandlerTable;
   transactionHandlers: ScopedHandlers | undefined;
@@ -89,6 +88,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   gone: ProxyError | undefined;
 
   readonly #started: number;
+  #state: State = STATES.start;
   #id: string | undefined;
   #view: TransactionView | undefined;
   #controller: AbortController | undefined;
@@ -241,7 +241,8 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
 
   /**
    * Runs a point's handlers; a promise only where a handler gave one. Throws or
-   * rejects with a ProxyError.
+   * rejects with a ProxyError; throws a `RangeError` where it is not the point
+   * of the state.
    */
   fire(
     point: PointName,
@@ -249,8 +250,14 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     second?: unknown,
     third?: unknown,
   ): Verdict | undefined | Promise<Verdict | undefined> {
+    const place = POINT[point];
+    if (place !== this.#state.point) {
+      throw new RangeError(
+        `Cannot fire ${point} in state ${this.#state.name}`,
+      );
+    }
     this.trace?.fires(point);
-    const fired = runHandlers(this, POINT[point], first, second, third);
+    const fired = runHandlers(this, place, first, second, third);
     if (fired instanceof Promise) return this.#unlessGone(fired);
     this.trace?.fired(fired);
     return fired;
@@ -271,14 +278,19 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     return this.state === STATES.finished || this.state === STATES.closed;
   }
 
-  /** Moves to a state of the table. */
+  /** Where it is; `move` alone changes it. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Moves to another state. Throws a `RangeError` where the table has no such move. */
   move(to: State): void {
-    if (!mayMove(this.state, to)) {
+    if (!mayMove(this.#state, to)) {
       throw new RangeError(
-        `Cannot move a transaction from ${this.state.name} to ${to.name}`,
+        `Cannot move a transaction from ${this.#state.name} to ${to.name}`,
       );
     }
-    this.state = to;
+    this.#state = to;
     this.trace?.moved(to);
   }
 

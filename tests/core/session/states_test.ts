@@ -5,6 +5,7 @@
  */
 import {
   CALLBACK_POINTS,
+  POINT,
   type PointName,
 } from "../../../core/callback_points.ts";
 import {
@@ -15,14 +16,8 @@ import {
 } from "../../../core/session/states.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 
-/** Points of sessions, and of parts that fire them from within a state. */
-const STATELESS: readonly PointName[] = [
-  "accept",
-  "handshake",
-  "selectAlternate",
-  "readCacheHeader",
-  "finish",
-];
+/** Points of sessions. */
+const STATELESS: readonly PointName[] = ["accept", "handshake", "finish"];
 
 const NAMES = TRANSACTION_STATES.map(({ state }) => state);
 
@@ -56,12 +51,15 @@ Deno.test("TRANSACTION_STATES has its points in the table's order", () => {
   assertEquals(places, places.toSorted((a, b) => a - b));
 });
 
-Deno.test("TRANSACTION_STATES names each state once, and leads only to states", () => {
+Deno.test("TRANSACTION_STATES names each state once, says what it does and why it is left", () => {
   assertEquals(new Set(NAMES).size, NAMES.length);
-  for (const { next } of TRANSACTION_STATES) {
-    for (const state of next) assert(NAMES.includes(state));
+  assertEquals(NAMES.toSorted(), Object.keys(STATES).toSorted());
+  for (const { does, next, otherwise } of TRANSACTION_STATES) {
+    for (const text of [does, ...Object.values({ ...next, ...otherwise })]) {
+      assert(text.length > 0);
+    }
+    for (const to of Object.keys(otherwise)) assert(!(to in next), to);
   }
-  for (const { does } of TRANSACTION_STATES) assert(does.length > 0);
 });
 
 Deno.test("every state is reached from the first one", () => {
@@ -83,6 +81,13 @@ Deno.test("every state leads to closed, and only finished does so directly", () 
   }
 });
 
+Deno.test("every state but the last two may be given up: it leads to finished", () => {
+  for (const state of NAMES) {
+    const over = state === "finished" || state === "closed";
+    assertEquals(MOVES.get(state)!.has("finished"), !over, state);
+  }
+});
+
 Deno.test("nothing leads out of closed, and from finished only to closed", () => {
   assertEquals([...MOVES.get("closed")!], []);
   assertEquals([...MOVES.get("finished")!], ["closed"]);
@@ -100,15 +105,19 @@ Deno.test("a response never becomes another one once its head is due", () => {
 });
 
 Deno.test("mayMove allows what the rows say, and no leap", () => {
-  for (const { state, next } of TRANSACTION_STATES) {
-    for (const to of next) {
-      assert(mayMove(STATES[state], STATES[to]), `${state} to ${to}`);
-    }
+  for (const { state, point, next, otherwise } of TRANSACTION_STATES) {
+    assertEquals(
+      [...MOVES.get(state)!].sort(),
+      Object.keys({ ...next, ...otherwise }).sort(),
+    );
     assertEquals(STATES[state].name, state);
+    assertEquals(STATES[state].point, point === null ? -1 : POINT[point]);
   }
   for (
     const [from, to] of [
       ["start", "forward"],
+      ["start", "respond"],
+      ["locate", "deliver"],
       ["head", "product"],
       ["forward", "connect"],
       ["wait", "closed"],
