@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { followStates } from "./follow_states.ts";
 import { HttpClient } from "./http_client.ts";
 import type { TestProxy } from "./proxy.ts";
 import { type ProxyWith, startProxyWith } from "./proxy_with.ts";
@@ -13,7 +14,10 @@ export interface TracedProxy extends AsyncDisposable {
   readonly tracer: Tracer;
   readonly proxy: TestProxy;
   readonly client: HttpClient;
-  /** Closes the client and waits for the session's end; what was noted since the last time. */
+  /**
+   * Closes the client and waits for the session's end; what was noted since the
+   * last time. Rejects where that is no way through the table of states.
+   */
   finished(): Promise<string[]>;
 }
 
@@ -32,6 +36,7 @@ export async function tracedProxy(parts: ProxyWith): Promise<TracedProxy> {
     async finished() {
       client.close();
       await tracer.seen("finish");
+      followStates(tracer.events.slice(begin(tracer.events)));
       return tracer.take();
     },
     async [Symbol.asyncDispose]() {
@@ -39,4 +44,10 @@ export async function tracedProxy(parts: ProxyWith): Promise<TracedProxy> {
       await proxy[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Where the first transaction begins that was not taken in part before. */
+function begin(events: readonly string[]): number {
+  const at = events.indexOf("transactionStart");
+  return at < 0 ? events.length : at;
 }
