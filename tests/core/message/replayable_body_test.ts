@@ -1,63 +1,7 @@
 import fc from "fast-check";
-import type { RequestBody } from "../../../core/message/body.ts";
 import { ReplayableBody } from "../../../core/message/replayable_body.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
-
-/** Pieces, each at hand at once or only for who waits. */
-class PiecesBody implements RequestBody {
-  bytes = new Uint8Array(0);
-  start = 0;
-  end = 0;
-  last = false;
-  readonly headroom = 0;
-  readonly tailroom = 0;
-  cancelled = false;
-  readonly #pieces: { readonly bytes: number[]; readonly atHand: boolean }[];
-  readonly #lastKnown: boolean;
-
-  constructor(
-    pieces: { readonly bytes: number[]; readonly atHand: boolean }[],
-    lastKnown: boolean,
-  ) {
-    this.#pieces = [...pieces];
-    this.#lastKnown = lastKnown;
-  }
-
-  advance(): boolean {
-    if (this.last) return true;
-    if (this.#pieces[0]?.atHand !== true) return false;
-    this.#shift();
-    return true;
-  }
-
-  next(): Promise<boolean> {
-    if (this.last) return Promise.resolve(false);
-    if (this.#pieces.length === 0) {
-      this.start = this.end = 0;
-      this.last = true;
-      return Promise.resolve(false);
-    }
-    this.#shift();
-    return Promise.resolve(true);
-  }
-
-  cancel(): void {
-    this.cancelled = true;
-  }
-
-  resume(): void {
-    this.cancelled = false;
-  }
-
-  #shift(): void {
-    // The bytes before belong to who reads next: whoever keeps them must copy.
-    this.bytes.fill(0xee);
-    this.bytes = new Uint8Array(this.#pieces.shift()!.bytes);
-    this.start = 0;
-    this.end = this.bytes.length;
-    this.last = this.#lastKnown && this.#pieces.length === 0;
-  }
-}
+import { pieces, PiecesBody } from "../../support/pieces_body.ts";
 
 /** Reads at most so many pieces; all of it where that is left out. */
 async function read(
@@ -72,17 +16,6 @@ async function read(
   }
   return bytes;
 }
-
-const pieces = fc.array(
-  fc.record({
-    bytes: fc.array(fc.integer({ min: 0, max: 255 }), {
-      minLength: 1,
-      maxLength: 8,
-    }),
-    atHand: fc.boolean(),
-  }),
-  { maxLength: 8 },
-);
 
 Deno.test("ReplayableBody: whatever was read of it, it reads the same again", async () => {
   await fc.assert(fc.asyncProperty(
