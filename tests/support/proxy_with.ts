@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startProxy, type TestProxy } from "./proxy.ts";
+import { type ProxyOptions, startProxy, type TestProxy } from "./proxy.ts";
 
 /** What of the config a test cares for. */
 export interface ProxyWith {
@@ -44,6 +44,9 @@ export function configWith(parts: ProxyWith): string {
 }
 
 /** Starts it. */
-export function startProxyWith(parts: ProxyWith): Promise<TestProxy> {
-  return startProxy(configWith(parts));
+export function startProxyWith(
+  parts: ProxyWith,
+  options?: ProxyOptions,
+): Promise<TestProxy> {
+  return startProxy(configWith(parts), options);
 }

@@ -5,7 +5,7 @@
  */
 import { followStates } from "./follow_states.ts";
 import { HttpClient } from "./http_client.ts";
-import type { TestProxy } from "./proxy.ts";
+import type { ProxyOptions, TestProxy } from "./proxy.ts";
 import { type ProxyWith, startProxyWith } from "./proxy_with.ts";
 import { Tracer } from "./tracer.ts";
 
@@ -22,12 +22,15 @@ export interface TracedProxy extends AsyncDisposable {
 }
 
 /** Starts it and connects the client. The tracer is the first plugin. */
-export async function tracedProxy(parts: ProxyWith): Promise<TracedProxy> {
+export async function tracedProxy(
+  parts: ProxyWith,
+  options?: ProxyOptions,
+): Promise<TracedProxy> {
   const tracer = new Tracer();
   const proxy = await startProxyWith({
     ...parts,
     plugins: [tracer.plugin, ...parts.plugins ?? []],
-  });
+  }, options);
   const client = await HttpClient.connect(proxy.port());
   return {
     tracer,
