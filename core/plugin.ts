@@ -115,7 +115,9 @@ export interface PluginContext<Options> {
   /**
    * Sends a request of the plugin's own through a listener of this proxy, as a
    * client would: it meets the same callback points. Rejects with a
-   * `TypeError` where `fetch` would.
+   * `TypeError` where `fetch` would, for the 1,001st at once, and for one within
+   * eight others: a handler whose request comes to it again asks
+   * `session.internal`.
    */
   readonly request: (
     input: Request | URL | string,

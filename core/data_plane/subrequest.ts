@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { isFramingField } from "../message/field_rules.ts";
 import { ListFields } from "../message/list_fields.ts";
@@ -22,7 +23,17 @@ export interface SubrequestEntry {
   enter(initiator: Initiator, listener: string | undefined): void;
 }
 
-/** Requests of one plugin under way at once: one that asks for itself again and again ends here. */
+/** Requests of plugins that may be within each other. */
+const MAX_DEPTH = 8;
+
+/**
+ * How many requests of plugins the running code is within. The number goes along
+ * with all that the session of such a request begins, across awaits and timers:
+ * handlers, transforms and streams. Clients' sessions pay nothing.
+ */
+const depth = new AsyncLocalStorage<number>();
+
+/** Requests of one plugin under way at once. */
 const MAX_CONCURRENT = 1_000;
 
 /** A response's head may take so long, in milliseconds: the proxy's own timeouts come first. */
@@ -55,12 +66,18 @@ export class Subrequests {
     const request = new Request(input, requestInit);
     const { signal } = request;
     signal.throwIfAborted();
+    const within = depth.getStore() ?? 0;
+    if (within === MAX_DEPTH) {
+      throw new TypeError(
+        `Cannot send the request as it is within ${MAX_DEPTH} others of plugins: does a handler's request come to that handler again?`,
+      );
+    }
     if (this.#open >= MAX_CONCURRENT) {
       throw new TypeError(
         `Cannot send the request as ${this.#open} of this plugin are under way`,
       );
     }
-    const connection = this.#connect(listener);
+    const connection = this.#connect(listener, within + 1);
     const abort = () => connection.close();
     signal.addEventListener("abort", abort);
     this.#open++;
@@ -83,17 +100,21 @@ export class Subrequests {
     }
   }
 
-  #connect(listener: string | undefined): Http1BackendConnection {
+  #connect(
+    listener: string | undefined,
+    itsDepth: number,
+  ): Http1BackendConnection {
     const { env } = this.#entry;
     const [near, far] = createPipe();
-    this.#entry.enter({
+    const initiator = {
       conn: far,
       remote: NOBODY,
       local: NOBODY,
       internal: true,
       proxy: undefined,
       tls: undefined,
-    }, listener);
+    };
+    depth.run(itsDepth, () => this.#entry.enter(initiator, listener));
     const socket = new Socket(near, {
       buffers: env.buffers,
       deadlines: env.deadlines,

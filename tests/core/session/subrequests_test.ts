@@ -225,24 +225,86 @@ Deno.test("a handler answers with what its own request brought", async () => {
   assertEquals(events.filter((event) => event === "forward 1").length, 1);
 });
 
-Deno.test("a plugin that asks itself for ever: ends with an error", async () => {
+Deno.test("a plugin that asks itself for ever: ends with an error that says so", async () => {
+  let calls = 0;
   await using proxy = await startProxyWith({
     products: HELLO,
     plugins: [{
       ...handlersPlugin("endless", ({ request, verdict }) => ({
-        foundProduct: async () =>
-          verdict.respond(await request("http://x/again")),
+        foundProduct: async () => {
+          calls++;
+          // Whatever it waits for in between: what it is within goes along.
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          return verdict.respond(await request("http://x/again"));
+        },
       })),
       timeout: "10s",
     }],
   });
   using client = await HttpClient.connect(proxy.port());
-  const response = await inTime("an answer", client.get(), 30_000);
-  assertEquals(response.status, 500);
+  for (let i = 1; i <= 2; i++) {
+    const response = await inTime("an answer", client.get(), 30_000);
+    assertEquals([response.status, calls], [500, 9 * i]);
+  }
+  assert(proxy.logged.some((line) => line.includes("within 8 others")));
   await eventually(
     "only the client's session is left",
     async () => (await proxy.report()).sessions.length === 1,
   );
+});
+
+Deno.test("transforms and streams that ask themselves for ever end, too", async () => {
+  const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
+  let made = 0;
+  await using proxy = await startProxyWith({
+    products: HELLO,
+    plugins: [handlersPlugin("endless", ({ request }) => ({
+      readResponse: (asked) => {
+        asked!.transaction.transformResponse(() =>
+          new TransformStream({
+            async flush(controller) {
+              made++;
+              try {
+                const inner = await request("http://x/again");
+                controller.enqueue(new Uint8Array(await inner.arrayBuffer()));
+              } catch (thrown) {
+                refuse(thrown as Error);
+              }
+            },
+          })
+        );
+      },
+    }))],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  assertEquals((await client.get()).text, "hello".repeat(9));
+  assertEquals(made, 9);
+  assert((await refused).message.includes("within 8 others"));
+});
+
+Deno.test("request(): each chain has a depth of its own, many at once are no loop", async () => {
+  await using t = await withRequest({ products: HELLO });
+  const responses = await Promise.all(
+    Array.from({ length: 100 }, () => t.request("http://x/")),
+  );
+  for (const response of responses) {
+    assertEquals(await response.text(), "hello");
+  }
+});
+
+Deno.test("request() refuses the 1,001st at once, and takes more when one is over", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using t = await withRequest({
+    products: HELLO,
+    plugins: [handlersPlugin("holds", {
+      foundProduct: () => gate.promise as Promise<undefined>,
+    })],
+  });
+  const open = Array.from({ length: 1_000 }, () => t.request("http://x/"));
+  await assertRejects(() => t.request("http://x/"), TypeError, "1000");
+  gate.resolve();
+  for (const response of await Promise.all(open)) await response.text();
+  assertEquals(await (await t.request("http://x/")).text(), "hello");
 });
 
 Deno.test("points of a request() that has no product", async () => {
