@@ -5,7 +5,7 @@
  * @module
  */
 import { caStandsAlone } from "../tls/backend_tls.ts";
-import { nodeTlsWorks } from "../tls/node_tls_conn.ts";
+import { nodeTlsWorks } from "../tls/node_tls_client.ts";
 import { parseCertificates, parsePrivateKey } from "../tls/pem_contents.ts";
 import type { BackendTlsConfig, Config, PemFile } from "./config.ts";
 import type { Finding, Path } from "./problem.ts";

@@ -6,9 +6,9 @@
 import type { ByteConn } from "../net/byte_conn.ts";
 import {
   type ClientIdentity,
-  NodeTlsConn,
+  NodeTlsClient,
   nodeTlsWorks,
-} from "./node_tls_conn.ts";
+} from "./node_tls_client.ts";
 import { peerFingerprint, tellsPeers } from "./peer_fingerprint.ts";
 import type { TlsConn } from "./tls_conn.ts";
 
@@ -109,7 +109,7 @@ export class BackendTls {
   }
 
   async #byNode(conn: Deno.Conn, guard: ConnectionGuard): Promise<Secured> {
-    const secured = new NodeTlsConn(conn, this.#settings);
+    const secured = new NodeTlsClient(conn, this.#settings);
     guard.watch(secured);
     await secured.handshake();
     const lasting = this.#alwaysNode || !isTcp(conn);

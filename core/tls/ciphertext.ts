@@ -1,5 +1,7 @@
 /**
- * A connection as the stream that `node:tls` wants.
+ * A connection as the stream that `node:tls` wants below it, which reads only
+ * as long as it is open: `node:tls` itself takes whatever comes, however little
+ * of it is read (200 MB of one client's, tried).
  *
  * @module
  */
@@ -7,84 +9,86 @@ import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { ByteConn } from "../net/byte_conn.ts";
 
-/** Bytes of a read while little comes: what an idle connection holds. */
+/** Bytes of a read while little comes: an idle connection holds no more than this. */
 const SMALL = 4 << 10;
 
 /** Bytes of a read behind one that was filled. */
 const LARGE = 64 << 10;
 
-/** The stream of a connection; it is the stream's to close. */
+/** The stream. Closing the connection is its owner's: the stream never does. */
 export class Ciphertext extends Duplex {
+  /** The first bytes that came, before anything is made of them. False keeps them from the stream. */
+  onFirst: ((bytes: Uint8Array) => boolean) | undefined;
   readonly #conn: ByteConn;
-  #size = SMALL;
-  #heldBack = false;
+  #open = true;
   #wanted = false;
+  #reading = false;
+  #size = SMALL;
 
   constructor(conn: ByteConn) {
-    super({ highWaterMark: LARGE });
+    super({ autoDestroy: false, emitClose: false, readableHighWaterMark: 1 });
     this.#conn = conn;
   }
 
-  /** Reads no more, but for what is being read. */
-  holdBack(): void {
-    this.#heldBack = true;
+  /** Whether bytes on their way out are not yet taken. */
+  get writing(): boolean {
+    return this.writableLength > 0;
   }
 
-  /** Reads again. */
-  letThrough(): void {
-    this.#heldBack = false;
-    if (!this.#wanted) return;
-    this.#wanted = false;
-    this._read();
+  /** Lets bytes through, or none but those of a read that is under way. */
+  set open(open: boolean) {
+    this.#open = open;
+    if (open) this.#fill();
   }
 
   override _read(): void {
-    if (this.#heldBack) {
-      this.#wanted = true;
-      return;
-    }
-    // A new one each time: the stream keeps what it is given.
-    const buffer = Buffer.allocUnsafeSlow(this.#size);
-    this.#conn.read(buffer).then(
-      (count) => this.#received(buffer, count),
-      this.#failed,
-    );
+    this.#wanted = true;
+    this.#fill();
   }
 
   override _write(
-    chunk: Uint8Array,
+    bytes: Uint8Array,
     _encoding: string,
-    done: (error?: Error) => void,
+    done: (error?: Error | null) => void,
   ): void {
-    this.#writeAll(chunk).then(() => done(), done);
+    this.#writeAll(bytes).then(() => done(), done);
   }
 
-  override _final(done: (error?: Error) => void): void {
-    this.#conn.closeWrite().then(() => done(), done);
+  override _final(done: (error?: Error | null) => void): void {
+    // The peer may be gone: the reader gets to know.
+    this.#conn.closeWrite().then(() => done(), () => done());
   }
 
-  override _destroy(
-    error: Error | null,
-    done: (error: Error | null) => void,
-  ): void {
-    this.#conn.close();
-    done(error);
-  }
-
-  #received(buffer: Buffer, count: number | null): void {
-    if (count !== null) this.#size = count === buffer.length ? LARGE : SMALL;
-    this.push(count === null ? null : buffer.subarray(0, count));
-  }
-
-  readonly #failed = (thrown: Error): void => {
-    this.destroy(thrown);
-  };
-
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length;) {
-      at += await this.#conn.write(
-        at === 0 ? chunk : chunk.subarray(at),
-      );
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    let written = await this.#conn.write(bytes);
+    while (written < bytes.length) {
+      written += await this.#conn.write(bytes.subarray(written));
     }
+  }
+
+  #fill(): void {
+    if (!this.#wanted || !this.#open || this.#reading) return;
+    this.#reading = true;
+    // A new one each time: how long the stream's reader keeps it is unknown.
+    const buffer = new Uint8Array(this.#size);
+    this.#conn.read(buffer).then(
+      (count) => this.#received(buffer, count),
+      (thrown) => this.destroy(thrown),
+    );
+  }
+
+  #received(buffer: Uint8Array, count: number | null): void {
+    this.#reading = false;
+    if (this.destroyed) return;
+    this.#wanted = false;
+    if (count === null) {
+      this.push(null);
+      return;
+    }
+    this.#size = count === buffer.length ? LARGE : SMALL;
+    const first = this.onFirst;
+    this.onFirst = undefined;
+    if (first !== undefined && !first(buffer.subarray(0, count))) return;
+    this.push(Buffer.from(buffer.buffer, 0, count));
   }
 }

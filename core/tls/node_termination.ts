@@ -11,9 +11,9 @@ import type { TlsFacts } from "../plugin.ts";
 import { fatalAlert } from "./alert.ts";
 import type { CertificatePair } from "./certificate_pair.ts";
 import { type CertificateSet, covers } from "./certificate_set.ts";
+import { Ciphertext } from "./ciphertext.ts";
 import { clientCertificate } from "./client_certificate.ts";
-import { Gate } from "./gate.ts";
-import { NodeConn } from "./node_conn.ts";
+import { type Closing, NodeTlsConn } from "./node_tls_conn.ts";
 import {
   type HandshakeOptions,
   type Secured,
@@ -72,10 +72,15 @@ export class NodeTermination implements Termination {
     conn: ByteConn,
     options: HandshakeOptions,
   ): Promise<Secured> {
-    const handshake = new Handshake(conn, this.#options, this.#contexts);
+    const handshake = new Handshake(
+      conn,
+      this.#options,
+      this.#contexts,
+      options,
+    );
     try {
       await withinHandshakeTime(handshake.done, options);
-      return handshake.secured(options);
+      return handshake.secured();
     } catch (thrown) {
       await handshake.giveUp();
       conn.close();
@@ -99,8 +104,9 @@ class Handshake {
   readonly done: Promise<void>;
   readonly #conn: ByteConn;
   readonly #options: NodeTerminationOptions;
-  readonly #gate: Gate;
+  readonly #ciphertext: Ciphertext;
   readonly #socket: tls.TLSSocket;
+  readonly #secured: NodeTlsConn;
   #chosen: CertificatePair;
   /** What is told a client in the clear, where the handshake ends before it began. */
   #lastWords: Uint8Array | undefined;
@@ -110,14 +116,15 @@ class Handshake {
     conn: ByteConn,
     options: NodeTerminationOptions,
     contexts: ReadonlyMap<CertificatePair, tls.SecureContext>,
+    closing: Closing,
   ) {
     this.#conn = conn;
     this.#options = options;
     const { certificates, clientAuth, alpn } = options;
     this.#chosen = certificates.default;
-    this.#gate = new Gate(conn);
-    this.#gate.onFirst = (bytes) => this.#isTls(bytes);
-    this.#socket = new tls.TLSSocket(this.#gate, {
+    const ciphertext = this.#ciphertext = new Ciphertext(conn);
+    ciphertext.onFirst = (bytes) => this.#isTls(bytes);
+    const socket = this.#socket = new tls.TLSSocket(ciphertext, {
       isServer: true,
       secureContext: contexts.get(certificates.default)!,
       requestCert: clientAuth !== undefined,
@@ -129,27 +136,22 @@ class Handshake {
         else answer(null, contexts.get(chosen));
       },
     });
+    this.#secured = new NodeTlsConn({ conn, ciphertext, socket, closing });
     this.done = new Promise((resolve, reject) => {
       this.#fail = reject;
-      this.#socket.on("secure", () => this.#check(resolve, reject));
-      this.#socket.on("error", (thrown) => reject(this.#errorOf(thrown)));
-      this.#gate.on("error", (thrown) => reject(this.#errorOf(thrown)));
-      this.#socket.on("close", () => reject(LEFT));
-      this.#gate.on("end", () => reject(LEFT));
+      socket.once("secure", () => this.#check(resolve, reject));
+      socket.once("error", (thrown) => reject(this.#errorOf(thrown)));
+      ciphertext.once("error", (thrown) => reject(this.#errorOf(thrown)));
+      socket.once("close", () => reject(LEFT));
+      ciphertext.once("end", () => reject(LEFT));
     });
   }
 
   /** What came of it, once it is done. */
-  secured({ deadlines, outlives }: HandshakeOptions): Secured {
+  secured(): Secured {
     const pair = this.#chosen;
     return {
-      conn: new NodeConn({
-        conn: this.#conn,
-        gate: this.#gate,
-        socket: this.#socket,
-        deadlines,
-        outlives,
-      }),
+      conn: this.#secured,
       tls: this.#facts(),
       covers: (host) => covers(pair, host),
     };
@@ -157,10 +159,7 @@ class Handshake {
 
   /** Tells the client in the clear, where nothing was said yet, and ends what lies above the connection. */
   async giveUp(): Promise<void> {
-    // What node:tls still has to say of it is not wanted.
-    this.#socket.on("error", () => {});
-    this.#gate.on("error", () => {});
-    this.#gate.open = false;
+    this.#ciphertext.open = false;
     if (this.#lastWords !== undefined) {
       try {
         // A few bytes into an empty buffer: one write takes them.
@@ -170,7 +169,7 @@ class Handshake {
         // The client is gone: the reason that is told stands.
       }
     }
-    this.#gate.destroy();
+    this.#ciphertext.destroy();
     this.#socket.destroy();
   }
 

@@ -1,202 +1,203 @@
 /**
- * TLS towards a server by `node:tls`, for what `Deno.startTls` can't do: client
- * certificates, authorities that replace the well-known ones (startTls adds to
- * them), transports that are not TCP. It costs 9 µs more a request (measured).
+ * Either end of TLS by `node:tls` as a `ByteConn`, over any connection. It
+ * behaves as `Deno.TlsConn` does.
  *
  * @module
  */
-import { isIP } from "node:net";
-import {
-  checkServerIdentity,
-  connect,
-  createSecureContext,
-  type PeerCertificate,
-  type TLSSocket,
-} from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { ByteConn } from "../net/byte_conn.ts";
-import { Ciphertext } from "./ciphertext.ts";
-import type { TlsConn } from "./tls_conn.ts";
+import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import type { Ciphertext } from "./ciphertext.ts";
 
-/** What is asked for, shown and verified. */
-export interface NodeTlsOptions {
-  /** The server's name or IP address. */
-  readonly name: string;
-  /** Protocols to offer, the best first; none offers nothing. */
-  readonly alpn: readonly string[];
-  /** Authorities, PEM: these and no others; undefined = the well-known ones. */
-  readonly ca: string | undefined;
-  /** What is shown to servers that ask, PEM. */
-  readonly identity: ClientIdentity | undefined;
+/** Bytes of one write: a deadline per write sees whether a slow peer takes them. */
+const MAX_WRITE = 64 << 10;
+
+/** Milliseconds that the last bytes of a connection may take after its close. */
+const CLOSE_TIME = 1_000;
+
+/** What a connection is made of. */
+export interface NodeTlsParts {
+  /** The connection below, which belongs to this one from here on. */
+  readonly conn: ByteConn;
+  readonly ciphertext: Ciphertext;
+  /** Over the ciphertext, its handshake still to come. */
+  readonly socket: TLSSocket;
+  /** What it takes to say the end where nobody has said it before the close; left out, the connection just ends. */
+  readonly closing?: Closing;
 }
 
-/** A client's certificate and its key, both PEM. */
-export interface ClientIdentity {
-  readonly cert: string;
-  readonly key: string;
+/** What outlives a connection's close. */
+export interface Closing {
+  readonly deadlines: Deadlines;
+  /** Waits for what a connection's close leaves to be done. */
+  readonly outlives: (work: Promise<void>) => void;
 }
 
-/** Plaintext that waits to be read, in bytes, before no more ciphertext is read. */
-const HIGH_WATER_MARK = 64 << 10;
-
-/** Bytes of one write at most: who counts how long a write takes sees a slow peer take them. */
-const WRITE_BYTES = 64 << 10;
+interface Reader {
+  readonly buffer: Uint8Array;
+  readonly resolve: (count: number | null) => void;
+  readonly reject: (reason: unknown) => void;
+}
 
 /**
- * Whether this Deno's `node:tls` keeps to the authorities that it is given and
- * shows client certificates. 2.9 does, 2.4 does neither (tried); of the two only
- * 2.9 has native contexts.
+ * The connection. A peer that is gone without having ended TLS makes `read`
+ * reject with `UnexpectedEof`: what came may have been cut.
  */
-export function nodeTlsWorks(): boolean {
-  return createSecureContext({}).context !== undefined;
-}
+export class NodeTlsConn implements ByteConn {
+  readonly #parts: NodeTlsParts;
+  /** What was read and not yet asked for: at most one read of the ciphertext. */
+  #queue: Uint8Array[] = [];
+  #reader: Reader | undefined;
+  #rejectWrite: ((reason: unknown) => void) | undefined;
+  /** How the peer's direction ended: `whole` where TLS itself did. */
+  #ended: "whole" | "cut" | undefined;
+  /** Why nothing goes in either direction any more. */
+  #failure: unknown;
+  #closed = false;
+  /** Our end is said, or about to be. */
+  #said = false;
+  /** The socket is closed. */
+  #gone = false;
 
-/** The client's end of TLS on a connection that belongs to it from here on. */
-export class NodeTlsConn implements TlsConn {
-  readonly #ciphertext: Ciphertext;
-  readonly #socket: TLSSocket;
-  readonly #secured = Promise.withResolvers<void>();
-  /** Plaintext that nobody has read yet. */
-  readonly #pieces: Uint8Array[] = [];
-  #held = 0;
-  #ended = false;
-  #failure: Error | undefined;
-  #wakeReader: (() => void) | undefined;
-
-  constructor(conn: ByteConn, options: NodeTlsOptions) {
-    const ciphertext = this.#ciphertext = new Ciphertext(conn);
-    // Whoever does not wait for the handshake hears of its failure as it reads.
-    this.#secured.promise.catch(() => {});
-    ciphertext.on("error", this.#fail);
-    // Registered before node:tls does: where the peer ended TLS before its
-    // connection, the plaintext's end came first.
-    ciphertext.once("end", () => {
-      if (!this.#ended) this.#fail(truncated());
-    });
-    const socket = this.#socket = connect(connectOptions(ciphertext, options));
+  constructor(parts: NodeTlsParts) {
+    this.#parts = parts;
+    const { socket, ciphertext } = parts;
     // The peer's end says nothing of our direction.
     socket.allowHalfOpen = true;
-    socket.once("secureConnect", this.#secured.resolve);
+    // From here on bytes are read as they are wanted.
+    socket.once("secure", () => {
+      ciphertext.open = this.#reader !== undefined;
+    });
     // Flowing, and what it flows out of is held back: a TLSSocket that is
     // paused forgets the end (tried on 2.9.6).
-    socket.on("data", this.#take);
-    socket.once("end", () => {
-      this.#ended = this.#failure === undefined;
-      this.#wakeReader?.();
+    socket.on("data", (bytes: Uint8Array) => this.#received(bytes));
+    socket.once("end", () => this.#end("whole"));
+    // Where the peer ended TLS before its connection, the plaintext's end came first.
+    ciphertext.once("end", () => this.#end("cut"));
+    socket.on("error", (error: unknown) => this.#fail(error));
+    ciphertext.on("error", (error: unknown) => this.#fail(error));
+    socket.once("close", () => {
+      this.#gone = true;
+      this.#fail(new Deno.errors.BrokenPipe("The connection is gone"));
     });
-    socket.on("error", (error) => this.#fail(explained(error)));
-    socket.once("close", () => this.#fail(closed()));
   }
 
-  async handshake(): Promise<void> {
-    await this.#secured.promise;
-  }
-
-  /** SHA-256 of the peer's certificate, in hex with colons; after the handshake. */
-  get peerFingerprint(): string {
-    return this.#socket.getPeerCertificate().fingerprint256;
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#held === 0) {
-      if (this.#ended) return null;
-      if (this.#failure !== undefined) throw this.#failure;
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
-    const first = this.#pieces[0]!;
-    const count = Math.min(first.length, buffer.length);
-    buffer.set(count === first.length ? first : first.subarray(0, count));
-    if (count === first.length) this.#pieces.shift();
-    else this.#pieces[0] = first.subarray(count);
-    this.#held -= count;
-    if (this.#held < HIGH_WATER_MARK) this.#ciphertext.letThrough();
-    return count;
+  read(buffer: Uint8Array): Promise<number | null> {
+    const first = this.#queue[0];
+    if (first !== undefined) return Promise.resolve(this.#take(first, buffer));
+    if (this.#ended === "whole") return Promise.resolve(null);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#ended === "cut") return Promise.reject(cutOff());
+    return new Promise((resolve, reject) => {
+      this.#reader = { buffer, resolve, reject };
+      this.#parts.ciphertext.open = true;
+    });
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    const taken = bytes.length > WRITE_BYTES
-      ? bytes.subarray(0, WRITE_BYTES)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const part = bytes.length > MAX_WRITE
+      ? bytes.subarray(0, MAX_WRITE)
       : bytes;
     return new Promise((resolve, reject) => {
-      this.#socket.write(taken, (error) => {
+      this.#rejectWrite = reject;
+      this.#parts.socket.write(part, (error) => {
+        this.#rejectWrite = undefined;
         if (error) reject(this.#failure ?? error);
-        else resolve(taken.length);
+        else resolve(part.length);
       });
     });
   }
 
-  closeWrite(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#socket.once("finish", resolve);
-      this.#socket.once("close", () => reject(this.#failure));
-      this.#socket.end();
-    });
+  async closeWrite(): Promise<void> {
+    await this.#sayEnd();
+    // node:tls leaves the connection below as it is.
+    if (this.#failure === undefined) await this.#parts.conn.closeWrite();
   }
 
   close(): void {
-    this.#socket.destroy();
-    this.#ciphertext.destroy();
+    if (this.#closed) return;
+    this.#closed = true;
+    const { closing, ciphertext } = this.#parts;
+    const unable = this.#failure !== undefined || this.#said ||
+      ciphertext.writing;
+    // Whoever waits hears of it, as from a socket that is closed.
+    this.#fail(new Deno.errors.Interrupted("The connection is closed"));
+    if (unable || closing === undefined) this.#cut();
+    else closing.outlives(this.#close(closing));
   }
 
-  readonly #take = (piece: Uint8Array): void => {
-    this.#pieces.push(piece);
-    this.#held += piece.length;
-    if (this.#held >= HIGH_WATER_MARK) this.#ciphertext.holdBack();
-    this.#wakeReader?.();
-  };
-
-  readonly #fail = (error: Error): void => {
-    this.#failure ??= error;
-    this.#secured.reject(this.#failure);
-    this.#wakeReader?.();
-  };
-}
-
-function connectOptions(socket: Ciphertext, options: NodeTlsOptions) {
-  const { name, alpn, ca, identity } = options;
-  return {
-    socket,
-    // An IP address is no server name (RFC 6066 §3), but it is verified.
-    ...(isIP(name) === 0 ? { servername: name } : { host: name }),
-    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
-    ...(ca !== undefined && { ca }),
-    ...identity,
-    checkServerIdentity: checkIdentity,
-  };
-}
-
-/** As Node does it, but a common name identifies nobody (RFC 9525 §2), as rustls has it. */
-function checkIdentity(
-  name: string,
-  certificate: PeerCertificate,
-): Error | undefined {
-  const names = certificate.subjectaltname ?? "";
-  if (isIP(name) !== 0 || names.includes("DNS:")) {
-    return checkServerIdentity(name, certificate);
+  /** The end is said first (RFC 8446 §6.1), or clients take what they got for cut off. */
+  async #close({ deadlines }: Closing): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const entry: Expiring = {
+      deadline: deadlines.after(CLOSE_TIME),
+      expire: resolve,
+    };
+    deadlines.add(entry);
+    await Promise.race([this.#sayEnd(), late]);
+    deadlines.delete(entry);
+    this.#cut();
   }
-  return Object.assign(
-    new Error(`The certificate has no DNS names, ${name} is wanted`),
-    { code: "ERR_TLS_CERT_ALTNAME_INVALID" },
-  );
+
+  /** Resolves when the end is written, or can't be any more. */
+  #sayEnd(): Promise<void> {
+    this.#said = true;
+    const { socket } = this.#parts;
+    return new Promise((resolve) => {
+      if (this.#gone) resolve();
+      socket.once("close", resolve);
+      socket.end(resolve);
+    });
+  }
+
+  /** Ends the connection below, once. */
+  #cut(): void {
+    const { conn, socket, ciphertext } = this.#parts;
+    conn.close();
+    ciphertext.destroy();
+    socket.destroy();
+  }
+
+  #received(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    const reader = this.#reader;
+    this.#queue.push(bytes);
+    if (reader === undefined) return;
+    this.#reader = undefined;
+    this.#parts.ciphertext.open = false;
+    reader.resolve(this.#take(bytes, reader.buffer));
+  }
+
+  /** The first of the queue, as far as it fits. */
+  #take(first: Uint8Array, buffer: Uint8Array): number {
+    const count = Math.min(first.length, buffer.length);
+    buffer.set(count === first.length ? first : first.subarray(0, count));
+    if (count === first.length) this.#queue.shift();
+    else this.#queue[0] = first.subarray(count);
+    return count;
+  }
+
+  /** The peer says no more; it may still listen. */
+  #end(how: "whole" | "cut"): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = how;
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (how === "whole") reader?.resolve(null);
+    else reader?.reject(cutOff());
+  }
+
+  #fail(reason: unknown): void {
+    this.#failure ??= reason;
+    this.#rejectWrite?.(this.#failure);
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+  }
 }
 
-/** `node:tls` says of every certificate that it does not trust, of expired ones too, that it can't verify the first one (tried on 2.9.6). */
-function explained(error: Error & { readonly code?: string }): Error {
-  if (error.code !== "UNABLE_TO_VERIFY_LEAF_SIGNATURE") return error;
-  return Object.assign(
-    new Error(
-      "the certificate is not of a trusted authority, or not of this time",
-      { cause: error },
-    ),
-    { code: error.code },
-  );
-}
-
-function truncated(): Error {
+function cutOff(): Error {
   return new Deno.errors.UnexpectedEof(
     "The peer closed the connection without ending TLS",
   );
-}
-
-function closed(): Error {
-  return new Deno.errors.Interrupted("The connection is closed");
 }

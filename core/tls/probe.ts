@@ -9,7 +9,7 @@ import * as tls from "node:tls";
 import { asProxyError } from "../errors.ts";
 import { createPipe } from "../net/pipe.ts";
 import type { CertificateSet } from "./certificate_set.ts";
-import { Gate } from "./gate.ts";
+import { Ciphertext } from "./ciphertext.ts";
 import { NodeTermination } from "./node_termination.ts";
 import type { HandshakeOptions } from "./termination.ts";
 
@@ -50,7 +50,7 @@ async function shake(
   });
   const [near, far] = createPipe();
   const client = tls.connect({
-    socket: new Gate(near),
+    socket: new Ciphertext(near),
     servername: "probe.test",
     // Whoever is asked is in this process.
     rejectUnauthorized: false,

@@ -2,7 +2,7 @@
  * Both ways to do TLS towards a backend, which must not be told apart: what
  * `Deno.startTls` does and what `node:tls` does.
  */
-import { NodeTlsConn } from "../../../core/tls/node_tls_conn.ts";
+import { NodeTlsClient } from "../../../core/tls/node_tls_client.ts";
 import type { TlsConn } from "../../../core/tls/tls_conn.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import {
@@ -31,7 +31,7 @@ const WAYS: Readonly<
     Deno.startTls(conn, { hostname, caCerts: [authority.cert] }),
   "node:tls": (conn, name) =>
     Promise.resolve(
-      new NodeTlsConn(conn, {
+      new NodeTlsClient(conn, {
         name,
         alpn: [],
         ca: authority.cert,
