@@ -6,8 +6,8 @@
  */
 import {
   CertificateError,
-  checkAuthorities,
   checkPair,
+  readCertificates,
 } from "../tls/certificate_pair.ts";
 import type { Finding } from "./problem.ts";
 import { child, entries, type Entry, root, textAt } from "./tree.ts";
@@ -67,7 +67,7 @@ export async function checkListenerTls(
     const ca = await read(place);
     if (place === undefined || ca === undefined) continue;
     const check = (): Finding[] =>
-      checkAuthorities(ca).flatMap((certificate) =>
+      readCertificates(ca).flatMap((certificate) =>
         expiryFindings(place, certificate, options.now)
       );
     warnings.push(...collect(check, { cert: place }, findings));

@@ -5,8 +5,13 @@
  * @module
  */
 import { caStandsAlone } from "../tls/backend_tls.ts";
+import {
+  CertificateError,
+  fits,
+  readCertificates,
+  readKey,
+} from "../tls/certificate_pair.ts";
 import { nodeTlsWorks } from "../tls/node_tls_client.ts";
-import { parseCertificates, parsePrivateKey } from "../tls/pem_contents.ts";
 import type { BackendTlsConfig, Config, PemFile } from "./config.ts";
 import type { Finding, Path } from "./problem.ts";
 import { formatPath } from "./problem.ts";
@@ -81,9 +86,9 @@ class Reader implements TlsFiles {
   }
 
   async backendTls(tls: Entry): Promise<void> {
-    await this.#parsed(tls, "ca", parseCertificates);
-    const certificates = await this.#parsed(tls, "cert", parseCertificates);
-    const key = await this.#parsed(tls, "key", parsePrivateKey);
+    await this.#parsed(tls, "ca", readCertificates);
+    const certificates = await this.#parsed(tls, "cert", readCertificates);
+    const key = await this.#parsed(tls, "key", readKey);
     if (has(tls, "cert") !== has(tls, "key")) {
       const missing = has(tls, "cert") ? "key" : "cert";
       this.#find(
@@ -99,7 +104,7 @@ class Reader implements TlsFiles {
         message:
           `expected no certificate, Deno ${Deno.version.deno} can't show it to backends: Deno 2.9 can`,
       });
-    } else if (!certificates[0]!.checkPrivateKey(key)) {
+    } else if (!fits(certificates[0]!, key)) {
       const place = formatPath([...tls.path, "cert"]);
       this.#find(
         [...tls.path, "key"],
@@ -121,7 +126,7 @@ class Reader implements TlsFiles {
     try {
       return parse(pem);
     } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
+      if (!(error instanceof CertificateError)) throw error;
       this.#find(file.path, error.message, file.value);
       return undefined;
     }

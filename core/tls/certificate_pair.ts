@@ -1,5 +1,5 @@
 /**
- * A certificate with its key as a listener uses them, checked when it is loaded.
+ * PEM files of certificates and keys, checked when they are loaded.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface PairText {
   readonly key: string;
 }
 
-/** A certificate, its key and what is known of it. */
+/** A server's certificate, its key and what is known of it. */
 export interface CertificatePair extends PairText {
   readonly certificate: Certificate;
 }
@@ -38,16 +38,16 @@ export class CertificateError extends Error {
   }
 }
 
-/** Checks a pair. Throws a {@linkcode CertificateError}. */
+/** Checks a server's pair. Throws a {@linkcode CertificateError}. */
 export function checkPair({ cert, key }: PairText): CertificatePair {
-  const certificate = leafOf(cert);
+  const certificate = readCertificates(cert)[0]!;
   if (certificate.isAuthority) {
     throw new CertificateError(
       "cert",
       "expected a server's certificate, is an authority's (CA:TRUE), which clients refuse as a server's own",
     );
   }
-  if (!sameBytes(publicKeyOf(key), certificate.publicKey)) {
+  if (!fits(certificate, readKey(key))) {
     throw new CertificateError(
       "key",
       "expected the key of the certificate beside it, is another one",
@@ -56,40 +56,38 @@ export function checkPair({ cert, key }: PairText): CertificatePair {
   return { cert, key, certificate };
 }
 
-/** The certificates of a file of authorities. Throws a {@linkcode CertificateError}. */
-export function checkAuthorities(text: string): Certificate[] {
+/** The certificates of a file, at least one: a chain from its leaf on, or authorities. Throws a {@linkcode CertificateError}. */
+export function readCertificates(text: string): Certificate[] {
   const blocks = pemBlocks(text).filter(({ label }) => label === "CERTIFICATE");
-  if (blocks.length === 0) throw noCertificate();
-  return blocks.map(({ bytes }) => parsed(bytes));
-}
-
-/** The first certificate of a file; the chain's follow. */
-function leafOf(cert: string): Certificate {
-  const [leaf] = checkAuthorities(cert);
-  return leaf!;
-}
-
-function parsed(der: Uint8Array): Certificate {
-  try {
-    return parseCertificate(der);
-  } catch (thrown) {
-    if (!(thrown instanceof DerError)) throw thrown;
+  if (blocks.length === 0) {
     throw new CertificateError(
       "cert",
-      `expected a certificate, it can't be read: ${thrown.message}`,
-      { cause: thrown },
+      "expected a PEM file with -----BEGIN CERTIFICATE-----",
     );
   }
+  return blocks.map(({ bytes }, i) => {
+    try {
+      return parseCertificate(bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof DerError)) throw thrown;
+      throw new CertificateError(
+        "cert",
+        `expected certificates, number ${
+          i + 1
+        } can't be read: ${thrown.message}`,
+        { cause: thrown },
+      );
+    }
+  });
 }
 
-function noCertificate(): CertificateError {
-  return new CertificateError(
-    "cert",
-    "expected a PEM file with -----BEGIN CERTIFICATE-----",
-  );
+/** Whether a public key, as `readKey` tells it, is the certificate's. */
+export function fits(certificate: Certificate, publicKey: Uint8Array): boolean {
+  return sameBytes(publicKey, certificate.publicKey);
 }
 
-function publicKeyOf(text: string): Uint8Array {
+/** The bits of the public key of a file's private key. Throws a {@linkcode CertificateError}. */
+export function readKey(text: string): Uint8Array {
   // What openssl writes for EC has a block of parameters before the key.
   const block = pemBlocks(text).find(({ label }) =>
     label.endsWith("PRIVATE KEY")

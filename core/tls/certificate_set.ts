@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { canonicalHost } from "../net/host_name.ts";
+import type { Certificate } from "./certificate.ts";
 import type { CertificatePair } from "./certificate_pair.ts";
 
 /** Which certificate a name gets. */
@@ -44,9 +45,11 @@ export class CertificateSet {
   }
 }
 
-/** Whether a certificate covers a host (RFC 9525 §6.3): a wildcard stands for one label, and for no address. */
-export function covers(pair: CertificatePair, host: string): boolean {
-  const { dnsNames, alternativeNames } = pair.certificate;
+/** Whether a certificate covers a host in its one spelling (RFC 9525 §6.3): a wildcard stands for one label, and for no address. */
+export function covers(
+  { dnsNames, alternativeNames }: Certificate,
+  host: string,
+): boolean {
   return dnsNames.includes(host) || dnsNames.includes(`*.${parentOf(host)}`) ||
     alternativeNames.includes(`IP:${host}`);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config/config.ts";
-import { checkAuthorities } from "./certificate_pair.ts";
+import { readCertificates } from "./certificate_pair.ts";
 
 /** A certificate's end. */
 export interface Expiry {
@@ -31,7 +31,7 @@ export function expiriesOf(
       ),
     );
     known = [...paths].map((path) => {
-      const [leaf] = checkAuthorities(files[path] ?? "");
+      const [leaf] = readCertificates(files[path] ?? "");
       const name = leaf!.dnsNames[0] ?? leaf!.subject;
       const { fingerprint, notAfter } = leaf!;
       return { name, fingerprint, notAfter };

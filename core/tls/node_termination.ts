@@ -149,11 +149,11 @@ class Handshake {
 
   /** What came of it, once it is done. */
   secured(): Secured {
-    const pair = this.#chosen;
+    const { certificate } = this.#chosen;
     return {
       conn: this.#secured,
       tls: this.#facts(),
-      covers: (host) => covers(pair, host),
+      covers: (host) => covers(certificate, host),
     };
   }
 

@@ -10,26 +10,28 @@ export interface PemBlock {
   readonly label: string;
   /** The block with its lines BEGIN and END. */
   readonly text: string;
-  /** What it holds. */
+  /** What it holds; nothing where that is not base64. */
   readonly bytes: Uint8Array;
 }
 
-/** Every block of a text whose contents are base64; whatever stands between them is a comment. */
+/** Every block of a text; whatever stands between them is a comment. */
 export function pemBlocks(text: string): PemBlock[] {
   const pattern = /-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g;
-  return Array.from(text.matchAll(pattern)).flatMap(([block, label, body]) => {
+  return Array.from(text.matchAll(pattern)).map(([block, label, body]) => {
     // Headers (of old encrypted keys) stand before an empty line.
     const base64 = body!.replace(/^[^]*:[^]*?\r?\n\r?\n/, "").replace(
       /\s+/g,
       "",
     );
-    try {
-      const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-      return [{ label: label!, text: block, bytes }];
-    } catch (thrown) {
-      // Not base64: no block, as whoever looks for one will say.
-      if (thrown instanceof DOMException) return [];
-      throw thrown;
-    }
+    return { label: label!, text: block, bytes: decode(base64) };
   });
+}
+
+function decode(base64: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  } catch (thrown) {
+    if (thrown instanceof DOMException) return new Uint8Array(0);
+    throw thrown;
+  }
 }

@@ -541,7 +541,7 @@ Deno.test("reload: files that are of no use are refused, and the old config runs
   const error = await assertRejects(
     () => proxy.reload(configWith(parts)),
     RefusedError,
-    "clusters[0].tls.ca: expected a PEM file with a certificate",
+    "clusters[0].tls.ca: expected a PEM file with -----BEGIN CERTIFICATE-----",
   );
   assertEquals(error.problems.length, 1);
   assertEquals((await get(proxy.port())).text, "ok");

@@ -77,16 +77,16 @@ Deno.test("loadConfig takes an IP address as tls.serverName, and leaves out what
 
 Deno.test("loadConfig refuses tls files that are of no use, with their places", async () => {
   assertEquals(await problemsOf({ ca: "empty.crt" }), [
-    'tls.ca: expected a PEM file with a certificate, is "empty.crt"',
+    'tls.ca: expected a PEM file with -----BEGIN CERTIFICATE-----, is "empty.crt"',
   ]);
   assertEquals(await problemsOf({ ca: "broken.crt" }), [
-    'tls.ca: expected a PEM file with certificates, number 1 is broken, is "broken.crt"',
+    `tls.ca: expected certificates, number 1 can't be read: Unexpected length, is "broken.crt"`,
   ]);
   assertEquals(await problemsOf({ ca: "nowhere.crt" }), [
     'tls.ca: cannot read the file (NotFound), is "nowhere.crt"',
   ]);
   assertEquals(await problemsOf({ cert: "tls/one.crt", key: "ca.crt" }), [
-    'tls.key: expected a PEM file with a private key, is "ca.crt"',
+    'tls.key: expected a PEM file with -----BEGIN PRIVATE KEY-----, is "ca.crt"',
   ]);
   assertEquals(await problemsOf({ cert: "tls/one.crt", key: "/run/two.key" }), [
     "tls.key: expected the key of the first certificate in clusters[0].tls.cert",

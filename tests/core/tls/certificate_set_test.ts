@@ -46,11 +46,11 @@ Deno.test("CertificateSet.fingerprint tells sets apart, by what clients get", ()
 });
 
 Deno.test("covers: names, wildcards of one label, addresses", () => {
-  assertEquals(covers(first, "first.test"), true);
-  assertEquals(covers(first, "127.0.0.1"), true);
-  assertEquals(covers(first, "127.0.0.2"), false);
-  assertEquals(covers(wild, "x.w.test"), true);
-  assertEquals(covers(wild, "x.y.w.test"), false);
-  assertEquals(covers(wild, ""), false);
-  assertEquals(covers(exact, "b.w.test"), false);
+  assertEquals(covers(first.certificate, "first.test"), true);
+  assertEquals(covers(first.certificate, "127.0.0.1"), true);
+  assertEquals(covers(first.certificate, "127.0.0.2"), false);
+  assertEquals(covers(wild.certificate, "x.w.test"), true);
+  assertEquals(covers(wild.certificate, "x.y.w.test"), false);
+  assertEquals(covers(wild.certificate, ""), false);
+  assertEquals(covers(exact.certificate, "b.w.test"), false);
 });

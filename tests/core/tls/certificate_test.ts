@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { parseCertificate } from "../../../core/tls/certificate.ts";
 import {
   CertificateError,
-  checkAuthorities,
   checkPair,
+  readCertificates,
 } from "../../../core/tls/certificate_pair.ts";
 import { DerError } from "../../../core/tls/der.ts";
 import { pemBlocks } from "../../../core/tls/pem.ts";
@@ -48,7 +48,7 @@ Deno.test("parseCertificate tells names, time, number and who signed", async () 
   assert(/^[0-9a-f]{32}$/.test(certificate.serialNumber));
   assert(/^[0-9a-f]{64}$/.test(certificate.fingerprint));
   assert(!certificate.isAuthority);
-  assert(checkAuthorities(ca.cert)[0]!.isAuthority);
+  assert(readCertificates(ca.cert)[0]!.isAuthority);
 });
 
 Deno.test("a name can't pose as two, nor break out of a header field", async () => {
@@ -150,6 +150,18 @@ Deno.test("checkPair says which file is wrong, and how", async () => {
     const error = assertThrows(() => checkPair(pair), CertificateError);
     assertEquals([what, error.file], [what, file]);
     assert(message.test(error.message), `${what}: ${error.message}`);
+  }
+});
+
+Deno.test("readCertificates tells which of several can't be read, also where it is no base64", async () => {
+  const { cert } = await ca.issue({ names: ["a.example"] });
+  for (const damage of ["", "%%%%"]) {
+    const broken = cert.replace(/\n.{20}/, `\n${damage}`);
+    assertThrows(
+      () => readCertificates(cert + broken + ca.cert),
+      CertificateError,
+      "number 2 can't be read",
+    );
   }
 });
 

@@ -70,6 +70,20 @@ for (const way of Object.keys(WAYS)) {
     conn.close();
   });
 
+  Deno.test(`${way}: a name that is written within another one identifies nobody`, async () => {
+    const forged = await authority.issue({
+      names: ["evil.test, DNS:api.test"],
+      uris: ["http://a/, DNS:api.test", "http://a/, IP Address:127.0.0.1"],
+      commonName: "api.test",
+    });
+    await using server = serveTcpBackend(echo, { identity: forged });
+    for (const name of ["api.test", "127.0.0.1"]) {
+      const conn = await connectTo(way, server.port, name);
+      await assertRejects(() => conn.handshake(), Error);
+      conn.close();
+    }
+  });
+
   Deno.test(`${way}: our end leaves the other direction open`, async () => {
     await using server = serveTcpBackend(async (conn) => {
       const question = await readAll(conn);
