@@ -83,6 +83,9 @@ export class HeadIndex {
   /** Fields below 32 that are there twice or more. */
   repeated = 0;
 
+  /** There is a name that CGI takes for one with a number. */
+  lookalikes = false;
+
   // The request line.
   methodStart = 0;
   methodEnd = 0;
@@ -145,6 +148,7 @@ export class HeadIndex {
     this.present = 0;
     this.presentMore = 0;
     this.repeated = 0;
+    this.lookalikes = false;
     this.targetForm = ORIGIN_FORM;
     this.authorityStart = 0;
     this.authorityEnd = 0;

@@ -7,6 +7,7 @@
 import {
   checkFieldChange,
   checkFieldValue,
+  looksLikeAny,
   refuseSecondHost,
   releasedError,
 } from "../message/field_rules.ts";
@@ -162,10 +163,15 @@ export class Http1Fields implements Fields {
       field >= 0;
       field = this.#find(lowerName, known, field + 1)
     ) {
-      this.#removed ??= new Array((this.#index.count + 31) >>> 5).fill(0);
-      this.#removed[field >>> 5]! |= 1 << (field & 31);
+      this.#hide(field);
     }
     this.#added?.remove(lowerName);
+  }
+
+  /** Removes a received field. */
+  #hide(field: number): void {
+    this.#removed ??= new Array((this.#index.count + 31) >>> 5).fill(0);
+    this.#removed[field >>> 5]! |= 1 << (field & 31);
   }
 
   removeEach(names: readonly string[]): void {
@@ -174,6 +180,23 @@ export class Http1Fields implements Fields {
     if (this.#index.hasAny(mask) || this.#added !== undefined) {
       for (const name of names) this.remove(name);
     }
+  }
+
+  removeLookalikes(names: readonly string[]): void {
+    this.#check();
+    if (this.#index.lookalikes) {
+      const { ranges, count } = this.#index;
+      for (let field = 0; field < count; field++) {
+        const record = field * STRIDE;
+        if (ranges[record + KNOWN] !== UNKNOWN) continue;
+        const name = this.text(
+          ranges[record + NAME_START]!,
+          ranges[record + NAME_END]!,
+        );
+        if (looksLikeAny(name.toLowerCase(), names)) this.#hide(field);
+      }
+    }
+    this.#added?.removeLookalikes(names);
   }
 
   copy(): Http1Fields {

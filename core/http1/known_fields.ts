@@ -21,6 +21,8 @@ export const EXPECT = 12;
 export const HOST = 13;
 export const X_HEADRACE_EXPLAIN = 44;
 export const X_HEADRACE_TOKEN = 45;
+/** A name that CGI takes for one with a number: as good as {@linkcode UNKNOWN}, but noted. */
+export const LOOKALIKE = 255;
 
 /** Names by number. Only letters, digits and `-`: comparing with `| 0x20` is exact for them among tokens. */
 export const KNOWN_NAMES: readonly string[] = Object.freeze([
@@ -72,6 +74,8 @@ export const KNOWN_NAMES: readonly string[] = Object.freeze([
   "x-headrace-token",
 ]);
 
+const HYPHEN = 0x2d;
+
 const LONGEST = Math.max(...KNOWN_NAMES.map((name) => name.length));
 
 /** All names in one array, each from its offset on. */
@@ -99,7 +103,7 @@ const IDS: ReadonlyMap<string, number> = new Map(
   KNOWN_NAMES.map((name, id) => [name, id]),
 );
 
-/** The number of the name from `start` to `end`, a token, or {@linkcode UNKNOWN}. */
+/** The number of the name from `start` to `end`, a token; {@linkcode UNKNOWN} or {@linkcode LOOKALIKE} where it has none. */
 export function knownField(
   bytes: Uint8Array,
   start: number,
@@ -114,9 +118,34 @@ export function knownField(
     // Backwards: names of one length and first letter differ at their ends.
     while (at >= start && (bytes[at]! | 0x20) === LETTERS[at + shift]) at--;
     if (at < start) return id;
+    if (LETTERS[at + shift] === HYPHEN && looksAlike(bytes, start, at, shift)) {
+      return LOOKALIKE;
+    }
     id = NEXT[id]!;
   }
   return UNKNOWN;
+}
+
+/** Whether bytes up to `at` differ from a name's letters in signs alone. */
+function looksAlike(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  shift: number,
+): boolean {
+  for (; at >= start; at--) {
+    const byte = bytes[at]! | 0x20;
+    const letter = LETTERS[at + shift]!;
+    if (letter === HYPHEN ? isLetterOrDigit(byte) : byte !== letter) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Of a token's byte `| 0x20`. */
+function isLetterOrDigit(byte: number): boolean {
+  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39);
 }
 
 /** The number of a name in lower case, or {@linkcode UNKNOWN}. */

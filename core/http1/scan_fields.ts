@@ -26,7 +26,7 @@ const { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TOKEN } = chars;
 const { AT_LAST_LF, AT_LINE, AT_VALUE_LF, BEFORE_VALUE, COMPLETE } = heads;
 const { IN_NAME, IN_VALUE, FLAGS, KNOWN, NAME_END, NAME_START } = heads;
 const { STRIDE, VALUE_END, VALUE_START, HOP_BY_HOP, REWRITTEN } = heads;
-const { knownField, LAST_HOP_BY_HOP, UNKNOWN } = names;
+const { knownField, LAST_HOP_BY_HOP, LOOKALIKE, UNKNOWN } = names;
 
 /** Most values are shorter: for them, words would cost more than they save. */
 const SHORT = 32;
@@ -132,7 +132,11 @@ function endField(
     (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)
   ) valueEnd--;
   ranges[record + VALUE_END] = valueEnd;
-  const known = knownField(bytes, ranges[record + NAME_START]!, nameEnd);
+  let known = knownField(bytes, ranges[record + NAME_START]!, nameEnd);
+  if (known === LOOKALIKE) {
+    index.lookalikes = true;
+    known = UNKNOWN;
+  }
   ranges[record + KNOWN] = known;
   let flags = 0;
   if (known !== UNKNOWN) {

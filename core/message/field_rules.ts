@@ -88,3 +88,17 @@ export function releasedError(): Error {
 function quote(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : typeof value;
 }
+
+/** Whether a name in lower case differs from one of these in signs alone, such as `_` for `-`. */
+export function looksLikeAny(
+  lowerName: string,
+  names: readonly string[],
+): boolean {
+  const spelled = withHyphens(lowerName);
+  return spelled !== lowerName && names.includes(spelled);
+}
+
+/** A name in lower case with `-` in place of every sign. */
+export function withHyphens(lowerName: string): string {
+  return lowerName.replace(/[^a-z0-9]/g, "-");
+}

@@ -16,6 +16,13 @@ export interface Fields extends HeaderFields {
   remove(name: string): void;
   /** As `remove` for each of these names, in lower case; costs next to nothing where there is none of them. */
   removeEach(names: readonly string[]): void;
+  /**
+   * Removes what differs from these names, in lower case, in signs alone, such
+   * as `x_forwarded_for`: whoever has variables in place of fields, as CGI does
+   * (RFC 3875 §4.1.18), takes one for the other. Costs next to nothing where
+   * there is none.
+   */
+  removeLookalikes(names: readonly string[]): void;
   /** The first value of the name, undefined where there is none. */
   first(name: string): string | undefined;
   /** An independent copy: changes of one do not show in the other. Both read the same bytes. */

@@ -7,6 +7,7 @@
 import {
   checkFieldChange,
   checkFieldValue,
+  looksLikeAny,
   refuseSecondHost,
   releasedError,
 } from "./field_rules.ts";
@@ -112,6 +113,13 @@ export class ListFields implements Fields {
 
   removeEach(names: readonly string[]): void {
     for (const name of names) this.remove(name);
+  }
+
+  removeLookalikes(names: readonly string[]): void {
+    const lookalikes = new Set(
+      this.#lowerNames.filter((name) => looksLikeAny(name, names)),
+    );
+    for (const name of lookalikes) this.remove(name);
   }
 
   remove(name: string): void {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isFramingField } from "./field_rules.ts";
+import { isFramingField, withHyphens } from "./field_rules.ts";
 
 /**
  * Fields that route, frame, change or judge a message, or tell how to read its
@@ -46,10 +46,13 @@ const HEAD_ONLY: ReadonlySet<string> = new Set([
   "x-http-method-override",
   "x-real-ip",
 ]);
-const HEAD_ONLY_FAMILIES = /^(access-control|if|sec|x-forwarded|x-headrace)-/;
+const HEAD_ONLY_FAMILIES =
+  /^(access-control|if|sec|x-client-cert|x-forwarded|x-headrace)-/;
 
 /** Whether a field of this name, in lower case, may be sent on behind a body. */
 export function mayBeTrailer(lowerName: string): boolean {
-  return !HEAD_ONLY.has(lowerName) && !HEAD_ONLY_FAMILIES.test(lowerName) &&
-    !isFramingField(lowerName);
+  // Variables in place of fields, as CGI has them, know no other signs.
+  const name = withHyphens(lowerName);
+  return !HEAD_ONLY.has(name) && !HEAD_ONLY_FAMILIES.test(name) &&
+    !isFramingField(name);
 }

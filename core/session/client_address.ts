@@ -56,6 +56,7 @@ export function identify(
   secure: boolean,
   fields: Fields,
 ): void {
+  fields.removeLookalikes(TOLD);
   request.trusted = isTrusted(policy, remote);
   request.scheme = secure ? "https" : "http";
   request.clientAddress = remote;
@@ -81,6 +82,16 @@ const FORGEABLE: readonly string[] = Object.freeze([
   "x-forwarded-port",
   "x-forwarded-proto",
   ...CLIENT_CERTIFICATE_FIELDS,
+]);
+
+/**
+ * What this hop tells. No proxy spells it with other signs, a client may
+ * (`X_Client_Cert_Verify`), and backends with variables in place of fields would
+ * take that for this hop's: it is removed, whoever sends it.
+ */
+const TOLD: readonly string[] = Object.freeze([
+  "x-forwarded-for",
+  ...FORGEABLE,
 ]);
 
 /**

@@ -18,7 +18,7 @@ import { HELLO, type TlsSite, tlsSite } from "../support/tls_site.ts";
 function tellingBackend() {
   return serveEach((connection, request) => {
     const told = [...request.headers].filter(([name]) =>
-      name.startsWith("x-client-cert-")
+      /^x.client.cert.|^x[^-]forwarded/.test(name)
     );
     return connection.respond(200, JSON.stringify(Object.fromEntries(told)));
   });
@@ -217,7 +217,9 @@ Deno.test("X-Client-Cert-* of clients are removed on every listener, unless they
   const forged =
     "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Cert-Verify: SUCCESS\r\n" +
     "x-client-cert-SUBJECT: CN=root\r\nX-Client-Cert-Issuer: x\r\nX-Client-Cert-San: x\r\n" +
-    "X-Client-Cert-Serial: 1\r\nX-Client-Cert-Fingerprint: 00\r\nX-Client-Cert-Verify: SUCCESS\r\n\r\n";
+    "X-Client-Cert-Serial: 1\r\nX-Client-Cert-Fingerprint: 00\r\nX-Client-Cert-Verify: SUCCESS\r\n" +
+    "X_Client_Cert_Verify: SUCCESS\r\nx_client-cert_subject: CN=root\r\nX-Client.Cert-Issuer: x\r\n" +
+    "X_FORWARDED_FOR: 10.1.1.1\r\nX_Forwarded-Proto: https\r\n\r\n";
   await using s = await tlsSite();
   await using proxy = await startProxyWith({
     backends: [backend.url],
@@ -247,6 +249,8 @@ Deno.test("X-Client-Cert-* of clients are removed on every listener, unless they
     await client.send(forged);
     const told = JSON.parse((await client.response()).text);
     assertEquals(told["x-client-cert-subject"], "CN=root");
+    // No proxy spells them with other signs: from nobody are these believed.
+    assertEquals(Object.keys(told).length, 6);
   }
   {
     using client = await connectTls(proxy.port(2), { ca: s.ca.cert });

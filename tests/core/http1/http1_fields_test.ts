@@ -276,3 +276,32 @@ Deno.test("Http1Fields.keep() outlives the bytes and the index", () => {
   copy.release();
   assertEquals([...copy], kept);
 });
+
+Deno.test("Http1Fields.removeLookalikes() removes what differs in signs alone, received or added", () => {
+  const names = ["x-forwarded-for", "x-client-cert-san"];
+  const fields = fieldsOf(
+    "X-Forwarded-For: 1",
+    "x_forwarded_for: 2",
+    "X-Forwarded_For: 3",
+    "X_Forwarded_Proto: 4",
+    "x.client-cert~SAN: 5",
+    "x_forwarded_four: 6",
+    "X_Client_Cert_Sa_: 7",
+  );
+  fields.append("X_Forwarded_For", "8");
+  assertEquals(fields.get("x_forwarded_for"), "2, 8");
+  fields.removeLookalikes(names);
+  assertEquals([...fields].map(([, value]) => value), [
+    "a",
+    "1",
+    "4",
+    "6",
+    "7",
+  ]);
+  assertEquals(fields.has("x_forwarded_for"), false);
+  // The index of the next head on the connection knows nothing of it.
+  const index = new HeadIndex(10);
+  index.lookalikes = true;
+  index.reset();
+  assertEquals(index.lookalikes, false);
+});

@@ -34,6 +34,23 @@ Deno.test("knownField() finds nothing else", () => {
   assertEquals(knownField(long, 0, long.length), known.UNKNOWN);
 });
 
+Deno.test("knownField() tells names that differ in signs alone, in any place", () => {
+  for (const name of KNOWN_NAMES.slice(1)) {
+    for (let at = name.indexOf("-"); at >= 0; at = name.indexOf("-", at + 1)) {
+      for (const sign of "_.~!") {
+        const other = name.slice(0, at) + sign + name.slice(at + 1);
+        for (const spelling of [other, other.toUpperCase()]) {
+          const bytes = encodeLatin1(spelling);
+          const found = knownField(bytes, 0, bytes.length);
+          assertEquals(found, known.LOOKALIKE, spelling);
+        }
+      }
+      const letter = encodeLatin1(name.slice(0, at) + "z" + name.slice(at + 1));
+      assertEquals(knownField(letter, 0, letter.length), known.UNKNOWN);
+    }
+  }
+});
+
 Deno.test("the numbers of fields belong to their names", () => {
   const numbers: readonly (readonly [number, string])[] = [
     [known.CONTENT_LENGTH, "content-length"],

@@ -115,3 +115,15 @@ Deno.test("ListFields.keep() makes it outlive its release", () => {
   fields.release();
   assertEquals(fields.get("x-b"), "2");
 });
+
+Deno.test("ListFields.removeLookalikes() removes what differs in signs alone", () => {
+  const fields = new ListFields([
+    ["x-a-b", "1"],
+    ["X_A-b", "2"],
+    ["x.a.b", "3"],
+    ["x_a_c", "4"],
+    ["x_a-B", "5"],
+  ]);
+  fields.removeLookalikes(["x-a-b"]);
+  assertEquals([...fields], [["x-a-b", "1"], ["x_a_c", "4"]]);
+});
