@@ -85,6 +85,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "route",
     "session",
     "snapshot",
+    "tls",
   ],
   "data_plane": [
     "balance",

@@ -268,12 +268,12 @@ function requestFacts(
 function listenerChoice(
   { listener, addresses, why }: FoundListener,
 ): ListenerChoice {
-  const { name, protocol, config } = listener;
+  const { name, protocol, tls } = listener;
   return {
     name,
     protocol,
     addresses: addresses.map(formatAddress),
-    tls: config.tls !== undefined,
+    tls: tls && { runtime: tls.runtime, reason: tls.reason },
     why,
   };
 }

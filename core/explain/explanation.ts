@@ -11,6 +11,7 @@ import type { FailureCode } from "../errors.ts";
 import type { AdminState } from "../health/backend_row.ts";
 import type { GateState } from "../health/failure_gate.ts";
 import type { PassiveState } from "../health/backend_health.ts";
+import type { TlsRuntime } from "../tls/tls_runtime.ts";
 
 /** The way that a request would take, and why. */
 export interface Explanation {
@@ -49,7 +50,8 @@ export interface ListenerChoice {
   readonly protocol: "http" | "tcp";
   /** Where it listens; of a live proxy with the ports that it got. */
   readonly addresses: readonly string[];
-  readonly tls: boolean;
+  /** Which of Deno's implementations ends TLS there, and why; undefined where none does. */
+  readonly tls: TlsRuntime | undefined;
   readonly why: string;
 }
 

@@ -32,9 +32,10 @@ export function printExplanation(explanation: Explanation): string {
       }`,
     ]),
     ...section("listener", [
-      `${listener.name} (${listener.addresses.join(", ")}${
-        listener.tls ? ", TLS" : ""
-      }): ${listener.why}`,
+      `${listener.name} (${listener.addresses.join(", ")}): ${listener.why}`,
+      ...listener.tls === undefined
+        ? []
+        : [`TLS by ${listener.tls.runtime}: ${listener.tls.reason}`],
     ]),
     ...product === undefined
       ? []

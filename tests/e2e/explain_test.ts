@@ -14,6 +14,7 @@ import { HttpClient } from "../support/http_client.ts";
 import { serveNamed } from "../support/named_backend.ts";
 import { startProxy } from "../support/proxy.ts";
 import { configWith } from "../support/proxy_with.ts";
+import { HELLO, tlsSite } from "../support/tls_site.ts";
 
 const [PORT = 0, TCP_PORT = 0] = freePorts(2);
 
@@ -108,6 +109,42 @@ handlers   readRequestHeader   guard (global, order 0)
 note       No handler was run: any of them may change the request, its cluster or backend, or answer by itself.
 `,
   );
+});
+
+Deno.test("headrace explain: which of Deno's TLS implementations a listener runs on, and why", async () => {
+  await using s = await tlsSite();
+  const listener = (name: string, port: number, tls: object) => ({
+    name,
+    address: `127.0.0.1:${port}`,
+    tls: { certificates: s.single, ...tls },
+  });
+  const config = JSON.stringify({
+    listeners: [
+      listener("one", PORT, {}),
+      listener("several", TCP_PORT, {
+        certificates: s.certificates,
+        verifyHost: true,
+      }),
+    ],
+    products: HELLO,
+    clusters: [{ name: "none", backends: [] }],
+  });
+  const url = (port: number) => [`https://127.0.0.1:${port}/`];
+  const one = await explain(url(PORT), config);
+  assertStringIncludes(
+    one.stdout,
+    "TLS by listenTls: nothing needs more than the runtime's own\n",
+  );
+  const several = await explain(url(TCP_PORT), config);
+  assertStringIncludes(
+    several.stdout,
+    "TLS by node:tls: several certificates, verifyHost\n",
+  );
+  const { stdout } = await explain([...url(TCP_PORT), "--json"], config);
+  assertEquals((JSON.parse(stdout) as Explanation).listener.tls, {
+    runtime: "node:tls",
+    reason: "several certificates, verifyHost",
+  });
 });
 
 Deno.test("headrace explain --json: the same as data; -X and -H count", async () => {
