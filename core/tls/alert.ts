@@ -6,8 +6,10 @@
 
 /** Descriptions of RFC 8446 §6.2. */
 const DESCRIPTIONS = {
+  handshake_failure: 40,
   decode_error: 50,
   unrecognized_name: 112,
+  no_application_protocol: 120,
 } as const;
 
 /** A record with a fatal alert, in the version that every client understands. */

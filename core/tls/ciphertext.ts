@@ -24,6 +24,7 @@ export class Ciphertext extends Duplex {
   #wanted = false;
   #reading = false;
   #size = SMALL;
+  #spoke = false;
 
   constructor(conn: ByteConn) {
     super({ autoDestroy: false, emitClose: false, readableHighWaterMark: 1 });
@@ -33,6 +34,11 @@ export class Ciphertext extends Duplex {
   /** Whether bytes on their way out are not yet taken. */
   get writing(): boolean {
     return this.writableLength > 0;
+  }
+
+  /** Whether the peer was told anything. */
+  get spoke(): boolean {
+    return this.#spoke;
   }
 
   /** Lets bytes through, or none but those of a read that is under way. */
@@ -51,6 +57,7 @@ export class Ciphertext extends Duplex {
     _encoding: string,
     done: (error?: Error | null) => void,
   ): void {
+    this.#spoke = true;
     this.#writeAll(bytes).then(() => done(), done);
   }
 

@@ -245,6 +245,15 @@ class Handshake {
   #errorOf(thrown: unknown): ProxyError {
     const { code, message } = thrown as { code?: string; message: string };
     if (code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") return MISSING;
+    // node:tls keeps its alerts to itself (tried on 2.9.6). Once a ServerHello
+    // is out they would have to be encrypted, and the connection just ends.
+    if (!this.#ciphertext.spoke) {
+      this.#lastWords ??= fatalAlert(
+        code === "ERR_SSL_NO_APPLICATION_PROTOCOL"
+          ? "no_application_protocol"
+          : "handshake_failure",
+      );
+    }
     return new ProxyError(
       "tls_handshake_failed",
       `The TLS handshake failed: ${message}`,

@@ -127,8 +127,11 @@ for (const { name, plugins } of RUNTIMES) {
   Deno.test(`${name}: ALPN that the client asks for in vain ends the handshake`, async () => {
     await using s = await tlsSite();
     await using t = await noting(s.single, { plugins });
-    await assertRejects(() =>
-      connectTls(t.proxy.port(), { ca: s.ca.cert, alpn: ["h2"] })
+    await assertRejects(
+      () => connectTls(t.proxy.port(), { ca: s.ca.cert, alpn: ["h2"] }),
+      Error,
+      // RFC 7301 section 3.2.
+      "NoApplicationProtocol",
     );
     assertEquals((await t.next())?.code, "tls_handshake_failed");
   });
