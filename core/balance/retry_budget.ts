@@ -26,8 +26,10 @@ export class RetryBudget {
     requests: 0,
     retries: 0,
   }));
+  /** The latest second that was counted in. */
+  #latest = -1;
 
-  /** A request has come. */
+  /** A request has come; one that is told of late counts as one of now. */
   request(now: number): void {
     this.#second(now).requests++;
   }
@@ -49,7 +51,11 @@ export class RetryBudget {
   }
 
   #second(now: number): Second {
-    const at = Math.floor(now / 1_000);
+    // An earlier one would take the place of one that still counts.
+    const at = this.#latest = Math.max(
+      this.#latest,
+      Math.floor(now / 1_000),
+    );
     const second = this.#seconds[at % WINDOW]!;
     if (second.at !== at) {
       second.at = at;

@@ -53,6 +53,8 @@ export async function dial(
       return { ...await begin(conn, remote, options), remote };
     } catch (thrown) {
       failure = connectError(remote, thrown);
+      // One that is connected to and then hangs costs no less.
+      options.slow?.(remote);
       left = left.filter((address) => address !== remote);
     }
   }
@@ -66,7 +68,13 @@ async function first(
 ): Promise<Won<Deno.Conn>> {
   const [remote, ...others] = addresses;
   if (others.length === 0) {
-    return { connection: await connect(remote!, [], options), remote: remote! };
+    try {
+      const connection = await connect(remote!, [], options);
+      return { connection, remote: remote! };
+    } catch (thrown) {
+      options.slow?.(remote!);
+      throw thrown;
+    }
   }
   return await race(addresses, {
     deadlines: options.deadlines,

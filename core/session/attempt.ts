@@ -103,6 +103,11 @@ export class Attempt {
     this.#waiting = waiting;
     const { backend, permit } = await waiting.granted;
     this.#waiting = undefined;
+    if (this.#untold === "nothing") {
+      // It was given up in the moment between the grant and here.
+      backend.leave(permit);
+      throw GIVEN_UP;
+    }
     this.backend = backend;
     this.#permit = permit;
   }

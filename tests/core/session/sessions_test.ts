@@ -4,11 +4,15 @@
  * @module
  */
 import { CALLBACK_POINTS } from "../../../core/callback_points.ts";
+import { SlotQueue } from "../../../core/balance/slot_queue.ts";
+import { ProxyError } from "../../../core/errors.ts";
+import type { Permit } from "../../../core/health/backend_health.ts";
+import { Deadlines } from "../../../core/net/deadlines.ts";
 import { Attempt } from "../../../core/session/attempt.ts";
 import { verdicts } from "../../../core/verdict.ts";
-import { assert, assertEquals } from "../../support/assert.ts";
-import type { Permit } from "../../../core/health/backend_health.ts";
+import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { makeHealth } from "../../support/backend_health.ts";
+import { FakeClock } from "../../support/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HttpClient } from "../../support/http_client.ts";
 import { handlersPlugin, untypedPlugin } from "../../support/inline_plugin.ts";
@@ -302,4 +306,33 @@ Deno.test("Attempt ends the use of its backend and of its connection once", () =
   attempt.release();
   assertEquals(told, ["release"]);
   assertEquals([attempt.facts?.reused, health.load], [true, 0]);
+});
+
+Deno.test("Attempt: a slot that is granted as the client leaves goes back", async () => {
+  const { health } = makeHealth();
+  const backend = {
+    takeSlot: () => health.begin(),
+    leave: (permit: Permit) => health.end(permit),
+  };
+  const queue = new SlotQueue<typeof backend, Permit>({
+    deadlines: new Deadlines(new FakeClock()),
+    backends: () => [backend],
+  });
+  const attempt = new Attempt(
+    1,
+    {} as never,
+    backend as never,
+    undefined,
+    {} as never,
+    false,
+  );
+  const limits = { size: 1, timeout: 1_000 };
+  const waiting = attempt.wait(queue.wait(() => true, limits) as never);
+  // Both before what waits hears of the first.
+  queue.freed(backend);
+  assertEquals(health.load, 1);
+  attempt.close();
+  await assertRejects(() => waiting, ProxyError, "given up");
+  attempt.close();
+  assertEquals([health.load, attempt.waits], [0, true]);
 });
