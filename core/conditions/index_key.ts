@@ -19,9 +19,13 @@ export interface Dimension {
 
 /**
  * How a key fits a request's text: it is the text, its beginning, its first
- * whole path segments (the text goes on with `/` or not at all), its end.
+ * whole path segments (the text goes on with `/` or not at all), its end, a part
+ * of it.
  */
-export type KeyFit = "whole" | "prefix" | "segments" | "suffix";
+export type KeyFit = "whole" | "prefix" | "segments" | "suffix" | "part";
+
+/** Characters that a `part` must have: an index finds parts by so many. */
+export const MIN_PART = 3;
 
 /** One thing that a request may have in a dimension. */
 export interface IndexKey {
@@ -52,12 +56,28 @@ export function keysOf(
   }));
 }
 
-/** The key of a pattern, where it tells how texts begin. */
+/** As {@linkcode keysOf} for parts of texts; undefined where one is too short to be found. */
+export function partKeys(
+  dimension: Dimension,
+  texts: readonly string[],
+  ignoreCase: boolean,
+): readonly IndexKey[] | undefined {
+  const keys = keysOf(dimension, "part", texts, ignoreCase);
+  return keys.every(({ text }) => text.length >= MIN_PART) ? keys : undefined;
+}
+
+/** The key of a pattern: the longest text that its matches must have at their beginning, their end or anywhere. */
 export function patternKeys(
   dimension: Dimension,
-  { prefix }: SafeRegExp,
+  { literals: { prefix, suffix, part } }: SafeRegExp,
 ): readonly IndexKey[] | undefined {
-  return prefix === ""
-    ? undefined
-    : keysOf(dimension, "prefix", [prefix], false);
+  const longest = Math.max(prefix.length, suffix.length);
+  if (part.length > longest) {
+    const keys = partKeys(dimension, [part], false);
+    if (keys !== undefined) return keys;
+  }
+  if (longest === 0) return undefined;
+  return prefix.length === longest
+    ? keysOf(dimension, "prefix", [prefix], false)
+    : keysOf(dimension, "suffix", [suffix], false);
 }

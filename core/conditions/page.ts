@@ -33,8 +33,10 @@ one is refused when the config is loaded. Plugins bring primitives of their own
 
 Rules are found by an index of paths, hosts, methods, header fields, cookies and
 query parameters: of many rules only those are asked that the request may match.
-What stands behind \`!\`, and patterns that do not begin with \`^\` and a text, are
-not in it.
+What stands behind \`!\` is not in it, nor are texts to be contained of less than
+three characters, and patterns without a text that all their matches have: one at
+their beginning behind \`^\`, one at their end before \`$\`, or three characters
+anywhere. Patterns that ignore case have none.
 `;
 
 const DIFFERENCES = `## Not as in BFE

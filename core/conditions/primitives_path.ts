@@ -7,6 +7,7 @@ import {
   type Dimension,
   type KeyFit,
   keysOf,
+  partKeys,
   patternKeys,
 } from "./index_key.ts";
 import { IGNORE_CASE, list, parts, regexp } from "./parameter.ts";
@@ -35,7 +36,7 @@ export function pathPrimitives(): readonly Primitive[] {
     onPath("in", "is", matchIn, "whole"),
     onPath("prefix_in", "begins with", matchPrefix, "prefix"),
     onPath("suffix_in", "ends with", matchSuffix, "suffix"),
-    onPath("contain", "contains", matchContain, undefined),
+    onPath("contain", "contains", matchContain, "part"),
     onPath(
       "element_prefix_in",
       "begins with the whole segments of",
@@ -64,7 +65,7 @@ function onPath(
   suffix: string,
   does: string,
   match: TextMatch,
-  fit: KeyFit | undefined,
+  fit: KeyFit,
 ): Primitive {
   return definePrimitive({
     name: `req_path_${suffix}`,
@@ -78,7 +79,7 @@ function onPath(
       return (request) => test(decodedPath(request));
     },
     keys: ([paths, ignoreCase]) =>
-      fit && keysOf(
+      fit === "part" ? partKeys(PATH, paths, ignoreCase) : keysOf(
         PATH,
         fit,
         fit === "segments" ? paths.map(trimSlash) : paths,

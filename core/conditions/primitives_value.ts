@@ -10,6 +10,7 @@ import {
   type Dimension,
   type KeyFit,
   keysOf,
+  partKeys,
   patternKeys,
 } from "./index_key.ts";
 import {
@@ -127,7 +128,7 @@ function family(source: Source): readonly Primitive[] {
     suffix: string,
     does: string,
     make: TextMatch,
-    fit?: KeyFit,
+    fit: KeyFit,
   ) =>
     definePrimitive({
       name: `${prefix}_value_${suffix}`,
@@ -140,13 +141,15 @@ function family(source: Source): readonly Primitive[] {
       make: ([name, values, ignoreCase]) =>
         condition(source, name, make(values, ignoreCase)),
       keys: ([name, values, ignoreCase]) =>
-        fit && keysOf(dimension(source, name), fit, values, ignoreCase),
+        fit === "part"
+          ? partKeys(dimension(source, name), values, ignoreCase)
+          : keysOf(dimension(source, name), fit, values, ignoreCase),
     });
   return [
     match("in", "is", matchIn, "whole"),
     match("prefix_in", "begins with", matchPrefix, "prefix"),
     match("suffix_in", "ends with", matchSuffix, "suffix"),
-    match("contain", "contains", matchContain),
+    match("contain", "contains", matchContain, "part"),
     definePrimitive({
       name: `${prefix}_value_hash_in`,
       parameters: [

@@ -3,16 +3,15 @@
  *
  * @module
  */
+import { literalsOf, type PatternLiterals } from "./pattern_literals.ts";
 import { PatternMatcher } from "./pattern_matcher.ts";
-import { prefixOf } from "./pattern_prefix.ts";
 import { compileProgram } from "./pattern_program.ts";
 import { parsePattern } from "./pattern_syntax.ts";
 
 /** A compiled pattern; it is stateless to whoever uses it. */
 export interface SafeRegExp {
   readonly source: string;
-  /** What every subject that it matches begins with; empty for nothing certain. */
-  readonly prefix: string;
+  readonly literals: PatternLiterals;
   /** Whether it matches somewhere in `subject`. */
   test(subject: string): boolean;
 }
@@ -35,7 +34,7 @@ export function compileSafe(
   const matcher = new PatternMatcher(compileProgram(tree));
   return {
     source: pattern,
-    prefix: prefixOf(tree),
+    literals: literalsOf(tree),
     test: (subject) => matcher.test(subject),
   };
 }

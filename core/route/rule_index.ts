@@ -12,6 +12,7 @@ import type { Compiled } from "../conditions/compile.ts";
 import type { Dimension, KeyFit } from "../conditions/index_key.ts";
 import type { HttpRequest } from "../plugin.ts";
 import { type KeyChoice, type Term, termsOf } from "./rule_terms.ts";
+import { TextParts } from "./text_parts.ts";
 import { TextTrie } from "./text_trie.ts";
 
 /** A dimension is read only if it may spare so many terms: to ask a few rules costs less. */
@@ -82,6 +83,7 @@ class IndexedDimension {
   readonly #whole = new Map<string, number[]>();
   readonly #beginnings = new TextTrie<KeyTerms>({ backwards: false });
   readonly #ends = new TextTrie<KeyTerms>({ backwards: true });
+  #parts: TextParts<number[]> | undefined;
   #hasBeginnings = false;
   #hasEnds = false;
 
@@ -111,6 +113,9 @@ class IndexedDimension {
       case "suffix":
         this.#hasEnds = true;
         return this.#ends.at(text, noTerms).all;
+      case "part":
+        this.#parts ??= new TextParts();
+        return this.#parts.at(text, noTermsYet);
     }
   }
 
@@ -137,6 +142,7 @@ class IndexedDimension {
         this.#beginnings.each(text, fitting, addBeginnings);
       }
       if (this.#hasEnds) this.#ends.each(text, fitting, addEnds);
+      this.#parts?.each(text, fitting, addParts);
     }
     for (let i = 0; i < marks.length; i++) marks[i]! &= fitting[i]!;
   }
@@ -170,6 +176,14 @@ function addBeginnings(
 
 function addEnds({ all }: KeyTerms, _left: number, fitting: Uint32Array): void {
   addAll(fitting, all);
+}
+
+function noTermsYet(): number[] {
+  return [];
+}
+
+function addParts(terms: readonly number[], fitting: Uint32Array): void {
+  addAll(fitting, terms);
 }
 
 function addAll(

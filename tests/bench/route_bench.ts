@@ -73,10 +73,25 @@ const PATTERNS = Array.from(
   (_, i) => `req_path_regmatch(\`^/team-${i}/[a-z]+$\`)`,
 );
 
-/** Nothing that an index could tell: a walk, which is beyond the aim. */
+/** Patterns that say how a path ends. */
 const ENDINGS = Array.from(
   { length: 199 },
   (_, i) => `req_path_regmatch(\`/[a-z]+-${i}$\`)`,
+);
+
+/** Patterns and texts that may be anywhere. */
+const PARTS = Array.from(
+  { length: 199 },
+  (_, i) =>
+    i % 2 === 0
+      ? `req_path_regmatch(\`/[a-z]+/item-${i}/[0-9]+\`)`
+      : `req_path_contain("/Secret-${i}/", true)`,
+);
+
+/** Nothing that an index could tell: a walk, which is beyond the aim. */
+const SHAPES = Array.from(
+  { length: 199 },
+  (_, i) => `req_path_regmatch(\`[0-9]{${i + 12}}\`)`,
 );
 
 const small = Array.from({ length: 9_996 }, (_, i) => ({
@@ -103,6 +118,8 @@ const products = new ProductIndex([
   big("headers", HEADERS),
   big("patterns", PATTERNS),
   big("endings", ENDINGS),
+  big("parts", PARTS),
+  big("shapes", SHAPES),
 ]);
 
 function requestOf(
@@ -212,7 +229,17 @@ bench(
   requestOf("/static/js/app.js", "patterns.example"),
 );
 bench(
-  "last of 200 patterns without, beyond the index",
+  "last of 200 patterns with an end",
   "rest",
   requestOf("/static/js/app.js", "endings.example"),
+);
+bench(
+  "last of 200 patterns and texts that may be anywhere",
+  "rest",
+  requestOf("/static/js/item-200/app.1234567890.js", "parts.example"),
+);
+bench(
+  "last of 200 patterns of no certain text, beyond the index",
+  "rest",
+  requestOf("/static/js/app.js", "shapes.example"),
 );

@@ -52,16 +52,28 @@ const list = (...texts: string[]) =>
     .map((elements) => elements.join("|"));
 
 const PATHS = ["/a", "/a/", "/a/b", "/A/b", "/b", "/b/c", "/b/c.js", "/ab"];
-const VALUES = ["1", "2", "12", "A1", "a1"];
+const VALUES = ["1", "2", "12", "A1", "a1", "A12", "1212"];
 
 /** One primitive's use. */
 const call: fc.Arbitrary<string> = fc.oneof(
   fc.tuple(
     choice("in", "prefix_in", "suffix_in", "contain", "element_prefix_in"),
-    list(...PATHS, "/", ".js"),
+    list(...PATHS, "/", ".js", "/B/C", "b/c.", "a/b"),
     fc.boolean(),
   ).map(([how, list, fold]) => `req_path_${how}("${list}", ${fold})`),
-  choice("^/a", "^/b/[a-z]+$", "js$", "^", "(?i)^/A", "^/(a|b)/", "^(/b)c?")
+  choice(
+    "^/a",
+    "^/b/[a-z]+$",
+    "js$",
+    "^",
+    "(?i)^/A",
+    "^/(a|b)/",
+    "^(/b)c?",
+    "c\\.js$",
+    "[a-z]/b",
+    "/b/c",
+    "^/.(/b/?)$",
+  )
     .map((pattern) => `req_path_regmatch(\`${pattern}\`)`),
   choice("^/a.*x=1", "^/b").map((pattern) =>
     `req_url_regmatch(\`${pattern}\`)`

@@ -40,7 +40,20 @@ const ROWS: readonly (readonly [string, string])[] = [
   ['req_path_suffix_in(".js", false)', "[path suffix .js]"],
   ["req_path_regmatch(`^/v[0-9]`)", "[path prefix /v]"],
   ["req_path_regmatch(`/v`)", "any"],
+  ["req_path_regmatch(`/v[0-9]/x$`)", "[path suffix /x]"],
+  ["req_path_regmatch(`^/v[0-9]/items/`)", "[path part /items/]"],
+  ["req_path_regmatch(`^/v[0-9]/x$`)", "[path prefix /v]"],
+  ["req_path_regmatch(`[a-z]/v`)", "any"],
   ['req_path_contain("/v", false)', "any"],
+  [
+    'req_path_contain("/Adm|/etc", true)',
+    "[path in lower case part /adm|path in lower case part /etc]",
+  ],
+  ['req_path_contain("/adm|/v", true)', "any"],
+  [
+    'req_cookie_value_contain("c", "one", false)',
+    "[cookie c part one]",
+  ],
   ['req_method_in("get")', "[method whole GET]"],
   [
     'req_header_value_prefix_in("X-A", "1", false)',
