@@ -8,6 +8,9 @@
  */
 import type { Failure } from "./plugin.ts";
 
+/** A condition, or a handler too early, asks for a body that was not read. */
+export class BodyWanted extends TypeError {}
+
 /** Whose fault a failure is. */
 export type Side = Failure["side"];
 

@@ -628,6 +628,12 @@ export interface HttpRequest {
     readonly length: number | undefined;
     /** The whole body, from requestBuffered on where the cluster has `requestBuffer`; else a `TypeError`. */
     readonly read: () => Promise<Uint8Array<ArrayBuffer>>;
+    /**
+     * The body as JSON; undefined where it is none, has another Content-Type or a
+     * Content-Encoding, or more than 1 MiB. A rule's condition that asks for it
+     * has the body read; else as `read`, and of what lies in memory.
+     */
+    readonly json: () => unknown;
   };
   /** The transaction's signal. */
   readonly signal: AbortSignal;

@@ -17,7 +17,7 @@ export function explainRoutes(source: AdminSource): AdminRoute[] {
       method: "GET",
       path: "/api/explain",
       does:
-        "which way a request would take now, and why: ?url=, and if need be method=, header=name: value (several), client=, listener=",
+        "which way a request would take now, and why: ?url=, and if need be method=, header=name: value (several), body=, client=, listener=",
       handle: (context) =>
         explained(source, () => Promise.resolve(fromQuery(context))),
     },
@@ -25,7 +25,7 @@ export function explainRoutes(source: AdminSource): AdminRoute[] {
       method: "POST",
       path: "/api/explain",
       does:
-        "the same for a JSON object: url, method, headers by name, client, listener",
+        "the same for a JSON object: url, method, headers by name, body, client, listener",
       handle: (context) =>
         explained(source, async () => fromJson(await context.req.json())),
     },
@@ -73,6 +73,7 @@ function fromQuery({ req }: Context): DescribedRequest {
   const described = {
     url: req.query("url"),
     method: req.query("method"),
+    body: req.query("body"),
     client: req.query("client"),
     listener: req.query("listener"),
   };
@@ -93,8 +94,8 @@ function fromQuery({ req }: Context): DescribedRequest {
   return { ...described, url: needed(described.url), headers };
 }
 
-const QUERY_KEYS = ["url", "method", "header", "client", "listener"];
-const JSON_KEYS = ["url", "method", "headers", "client", "listener"];
+const QUERY_KEYS = ["url", "method", "header", "body", "client", "listener"];
+const JSON_KEYS = ["url", "method", "headers", "body", "client", "listener"];
 
 function fromJson(body: unknown): DescribedRequest {
   if (!isObject(body)) refuse("the body must be an object");
@@ -109,6 +110,7 @@ function fromJson(body: unknown): DescribedRequest {
   return {
     url: needed(text("url")),
     method: text("method"),
+    body: text("body"),
     client: text("client"),
     listener: text("listener"),
     headers: Object.entries(headers).flatMap(([name, value]) =>

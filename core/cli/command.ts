@@ -23,6 +23,8 @@ export interface CommandOptions {
   readonly request?: string;
   /** Field lines of a request. */
   readonly header?: readonly string[];
+  /** A request's body. */
+  readonly data?: string;
   /** A client's address. */
   readonly client?: string;
   /** A listener's name. */

@@ -27,8 +27,8 @@ export async function explainRequest(
     }
     headers.push(field);
   }
-  const { request: method, client, listener, json } = options;
-  const described = { url, method, headers, client, listener };
+  const { request: method, data: body, client, listener, json } = options;
+  const described = { url, method, headers, body, client, listener };
   try {
     return await tryConfig(path, context, async (plane, candidate) => {
       const explanation = await plane.checkAndExplain(candidate, described);

@@ -31,7 +31,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "explain",
     usage:
-      "FILE URL [-X METHOD] [-H 'name: value']… [--client ADDRESS] [--listener NAME] [--json]",
+      "FILE URL [-X METHOD] [-H 'name: value']… [-d BODY] [--client ADDRESS] [--listener NAME] [--json]",
     does: "which way a request would take through a config, and why",
     operands: 2,
     run: ([file, url], options, context) =>
@@ -91,6 +91,7 @@ export async function runCommand(
         token: { type: "string" },
         request: { type: "string", short: "X" },
         header: { type: "string", short: "H", multiple: true },
+        data: { type: "string", short: "d" },
         client: { type: "string" },
         listener: { type: "string" },
         json: { type: "boolean" },

@@ -9,7 +9,7 @@ import { compileNode } from "./compile.ts";
 import { ConditionError } from "./condition_error.ts";
 import { type ConditionNode, parseCondition } from "./parser.ts";
 import type { ConditionPlace, PrimitiveTable } from "./primitive.ts";
-import { builtinPrimitives, UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
+import { builtinPrimitives } from "./primitives.ts";
 
 /** What is known of the config that the condition stands in. */
 export interface CheckOptions extends ConditionPlace {
@@ -37,9 +37,7 @@ export function checkCondition(
 function check(node: ConditionNode, options: CheckOptions): void {
   switch (node.kind) {
     case "call": {
-      const known = PRIMITIVES.has(node.name) ||
-        UNSUPPORTED_PRIMITIVES.has(node.name);
-      if (known || !options.pluginsMayAdd) {
+      if (PRIMITIVES.has(node.name) || !options.pluginsMayAdd) {
         compileNode(node, PRIMITIVES, options);
       }
       return;

@@ -21,7 +21,6 @@ import type {
   ResponseCondition,
   Subject,
 } from "./primitive.ts";
-import { UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
 
 /** A condition with its tree, for whoever indexes or explains rules. */
 export interface Compiled<Test = Condition> {
@@ -171,10 +170,6 @@ function unknownPrimitive(
   primitives: PrimitiveTable,
 ): ConditionError {
   const { name, offset } = node;
-  const missing = UNSUPPORTED_PRIMITIVES.get(name);
-  if (missing !== undefined) {
-    return unusable(node, `this primitive is not supported yet, as ${missing}`);
-  }
   const meant = nearest(name, primitives.keys());
   return new ConditionError(
     `Expected the name of a primitive at offset ${offset}: found \`${name}\`` +

@@ -6,7 +6,7 @@
 import { systemClock } from "../net/clock.ts";
 import { MAX_CONDITION_DEPTH, MAX_CONDITION_LENGTH } from "./parser.ts";
 import type { Primitive } from "./primitive.ts";
-import { primitiveGroups, UNSUPPORTED_PRIMITIVES } from "./primitives.ts";
+import { primitiveGroups } from "./primitives.ts";
 
 const INTRODUCTION = `# Conditions
 
@@ -37,6 +37,22 @@ What stands behind \`!\` is not in it, nor are texts to be contained of less tha
 three characters, and patterns without a text that all their matches have: one at
 their beginning behind \`^\`, one at their end before \`$\`, or three characters
 anywhere. Patterns that ignore case have none.
+`;
+
+const BODIES = `## How bodies are read
+
+A rule that comes to ask for a JSON body has the whole body read first, up to
+1 MiB in memory; a longer one is answered 413, as a body that is not looked at
+would slip past the rule that is to block it. So ask for what costs less before
+it: \`req_path_in("/v1/chat", false) && req_body_json_in("model", "small", false)\`
+reads no body of another path.
+
+- Read is what has a \`Content-Type\` of \`application/json\` or \`…+json\` and no
+  \`Content-Encoding\`; of two members of one name the last one counts, and what
+  is no JSON in UTF-8 has no value.
+- A place is names with dots between them, \`messages.0.role\`; \`\\.\` is a dot in a
+  name.
+- \`requestBuffered\` fires only where the cluster has \`requestBuffer\`, read or not.
 `;
 
 const DIFFERENCES = `## Not as in BFE
@@ -71,16 +87,10 @@ export function conditionsPage(): string {
       "",
     ].join("\n")
   );
-  const missing = [...UNSUPPORTED_PRIMITIVES].map(([name, reason]) =>
-    `- \`${name}\`: ${reason}`
-  );
   return [
     INTRODUCTION,
     ...sections,
-    "## Not supported yet",
-    "",
-    ...missing,
-    "",
+    BODIES,
     DIFFERENCES,
   ].join("\n");
 }

@@ -1,11 +1,12 @@
 /**
- * The table of primitives: the built-in ones, those of BFE that are known but
- * not there yet, and how plugins add their own.
+ * The table of primitives: the built-in ones, and how plugins add their own.
  *
  * @module
  */
+import { BodyWanted } from "../errors.ts";
 import type { Clock, ConditionFactory, HttpRequest } from "../plugin.ts";
 import type { Primitive, PrimitiveTable } from "./primitive.ts";
+import { bodyPrimitives } from "./primitives_body.ts";
 import { hostPrimitives } from "./primitives_host.ts";
 import { pathPrimitives } from "./primitives_path.ts";
 import { requestPrimitives } from "./primitives_request.ts";
@@ -14,12 +15,6 @@ import { sessionPrimitives } from "./primitives_session.ts";
 import { timePrimitives } from "./primitives_time.ts";
 import { tlsPrimitives } from "./primitives_tls.ts";
 import { valuePrimitives } from "./primitives_value.ts";
-
-/** Primitives of BFE that a config may name in good faith, each with what it waits for. */
-export const UNSUPPORTED_PRIMITIVES: ReadonlyMap<string, string> = new Map([
-  ["req_body_json_in", "request bodies are not buffered"],
-  ["req_body_json_prefix_in", "request bodies are not buffered"],
-]);
 
 /** Primitives of one kind. */
 export interface PrimitiveGroup {
@@ -40,6 +35,7 @@ export function primitiveGroups(
       primitives: requestPrimitives(),
     },
     { title: "Query, cookies, header fields", primitives: valuePrimitives() },
+    { title: "JSON body", primitives: bodyPrimitives() },
     { title: "Connection", primitives: sessionPrimitives() },
     { title: "TLS", primitives: tlsPrimitives() },
     { title: "Time", primitives: timePrimitives(clock) },
@@ -76,7 +72,7 @@ export function extendPrimitives(
       }`,
     );
   }
-  if (table.has(name) || UNSUPPORTED_PRIMITIVES.has(name)) {
+  if (table.has(name)) {
     throw new RangeError(
       `Cannot add primitive as its name is taken: current value is ${name}`,
     );
@@ -111,6 +107,8 @@ function pluginPrimitive(
             `Primitive ${name} must answer true or false: current value is ${typeof answer}`,
           );
         } catch (thrown) {
+          // It asks for the body: once that is there it is asked again.
+          if (thrown instanceof BodyWanted) throw thrown;
           throw failure(thrown);
         }
       };

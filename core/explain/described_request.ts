@@ -15,10 +15,12 @@ import { parseRequestHead } from "../http1/request_parser.ts";
 export interface DescribedRequest {
   /** Absolute: `http:`, `https:` or, for a tcp listener, `tcp:`. */
   readonly url: string;
-  /** Default GET. */
+  /** Default GET, with a body POST. */
   readonly method?: string | undefined;
   /** Field lines. A Host stands instead of the URL's. */
   readonly headers?: readonly (readonly [string, string])[] | undefined;
+  /** Its body; its length is said where `headers` don't say how it is framed. */
+  readonly body?: string | undefined;
   /** The address that the connection comes from. Default 127.0.0.1. */
   readonly client?: string | undefined;
   /** The listener's name; left out = found by the URL. */
@@ -93,15 +95,21 @@ export function readClient({ client = "127.0.0.1" }: DescribedRequest): string {
  * no client could send it as one request, else the ProxyError that refuses it.
  */
 export function readHead(
-  { method = "GET", headers = [] }: DescribedRequest,
+  described: DescribedRequest,
   { authority, target }: DescribedUrl,
   limits: RequestLimits,
 ): Http1RequestHead {
-  const hasHost = headers.some(([name]) => name.toLowerCase() === "host");
+  const { headers = [] } = described;
+  const body = readBody(described);
+  const { method = body === undefined ? "GET" : "POST" } = described;
+  const has = (wanted: string) =>
+    headers.some(([name]) => name.toLowerCase() === wanted);
+  const isFramed = has("content-length") || has("transfer-encoding");
   const lines = [
     `${method} ${target} HTTP/1.1`,
-    ...hasHost ? [] : [`Host: ${authority}`],
+    ...has("host") ? [] : [`Host: ${authority}`],
     ...headers.map(([name, value]) => `${name}: ${value}`),
+    ...body === undefined || isFramed ? [] : [`Content-Length: ${body.length}`],
   ];
   if (lines.some((line) => /[\r\n]/.test(line))) {
     refuse("Cannot explain a request with a line break in a line of its head");
@@ -112,7 +120,22 @@ export function readHead(
   if (end !== bytes.length) throw new Error("The head did not end with itself");
   const head = new Http1RequestHead(bytes, index);
   checkBodyLength(head.bodyLength, limits.bodyBytes);
+  if (
+    body !== undefined && head.bodyLength >= 0 &&
+    head.bodyLength !== body.length
+  ) {
+    refuse(
+      `Cannot explain a request whose Content-Length is not its body's ${body.length} bytes`,
+    );
+  }
   return head;
+}
+
+/** The body's bytes; undefined where it is not described. */
+export function readBody(
+  { body }: DescribedRequest,
+): Uint8Array<ArrayBuffer> | undefined {
+  return body === undefined ? undefined : new TextEncoder().encode(body);
 }
 
 function refuse(message: string): never {

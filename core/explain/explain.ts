@@ -5,13 +5,14 @@
  * @module
  */
 import { isIP } from "node:net";
-import { asProxyError, ProxyError } from "../errors.ts";
+import { asProxyError, BodyWanted, ProxyError } from "../errors.ts";
 import type { Http1RequestHead } from "../http1/request_head.ts";
+import { BufferedBody, checkBuffered } from "../message/buffered_body.ts";
 import type { Clock } from "../net/clock.ts";
 import { formatAddress } from "../net/address.ts";
 import type { SocketAddress } from "../plugin.ts";
-import type { RuleTrace } from "../route/product.ts";
-import { redirectUrl } from "../session/locate.ts";
+import type { Product, RuleTrace } from "../route/product.ts";
+import { redirectUrl, RULE_BODY } from "../session/locate.ts";
 import { hopsLeft } from "../session/max_forwards.ts";
 import { checkLoop } from "../session/outgoing_request.ts";
 import type { TransactionState } from "../session/states.ts";
@@ -20,6 +21,8 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import {
   type DescribedRequest,
   type DescribedUrl,
+  DescriptionError,
+  readBody,
   readClient,
   readHead,
   readUrl,
@@ -158,7 +161,7 @@ class Way {
     way.product = product;
     this.#product = { name: product.name, by, host: match.host };
     this.#reached = "product";
-    const traces = product.trace(way.request);
+    const traces = this.#trace(product, way);
     this.#rules = traces.map(ruleResult);
     const last = traces.at(-1);
     if (last?.error !== undefined) throw asProxyError(last.error);
@@ -177,7 +180,12 @@ class Way {
     way.cluster = aim.cluster;
     const { requestBuffer } = this.#options.snapshot.cluster(aim.cluster)!
       .config;
-    this.#buffered = requestBuffer !== undefined && head.bodyLength !== 0;
+    if (requestBuffer !== undefined && head.bodyLength !== 0) {
+      this.#reached = "routed";
+      const bytes = readBody(this.#described);
+      checkBuffered(bytes?.length ?? head.bodyLength, requestBuffer);
+      this.#buffered = true;
+    }
     this.#reached = "lookup";
     if (hopsLeft(way.request.method, way.request.headers) !== 0) {
       return undefined;
@@ -185,11 +193,30 @@ class Way {
     return { kind: "respond", status: 204, why: "Max-Forwards is 0" };
   }
 
+  /** Asks the rules; where one asks for the body, all of them once more with it. */
+  #trace(product: Product, way: SyntheticRequest): readonly RuleTrace[] {
+    const traces = product.trace(way.request);
+    if (!(traces.at(-1)?.error instanceof BodyWanted)) return traces;
+    const bytes = readBody(this.#described);
+    if (bytes === undefined) {
+      throw new DescriptionError(
+        `Cannot explain the request without its body: rule ${traces.length} of the product "${product.name}" asks for it`,
+      );
+    }
+    checkBuffered(bytes.length, RULE_BODY);
+    way.buffered = BufferedBody.of(bytes);
+    return product.trace(way.request);
+  }
+
   #forward(way: SyntheticRequest, head: Http1RequestHead): ExplainedOutcome {
     const { snapshot, clock, instance } = this.#options;
     const cluster = snapshot.cluster(way.cluster!)!;
     handshakeOf(head, way.request, cluster.config.websocket);
-    const repeated = { method: head.method, bodyLength: head.bodyLength };
+    const isKept = this.#buffered || way.buffered !== undefined;
+    const repeated = {
+      method: head.method,
+      bodyLength: isKept ? 0 : head.bodyLength,
+    };
     const { facts, outcome } = explainCluster(
       cluster,
       way,

@@ -20,7 +20,7 @@ import type {
 /** A request as its retries see it. */
 export interface Repeated {
   readonly method: string;
-  /** As in a `RequestHead`. */
+  /** As in a `RequestHead`; 0 where the body is kept whole anyway. */
   readonly bodyLength: number;
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { PickContext } from "../balance/policy.ts";
+import type { BufferedBody } from "../message/buffered_body.ts";
 import type { RequestHead } from "../message/head.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
 import type { Session, SocketAddress, Transaction } from "../plugin.ts";
@@ -39,8 +40,7 @@ export class SyntheticRequest
   readonly view: Transaction;
   trusted = false;
   clientAddress = "";
-  /** Explained is a request without its body. */
-  readonly buffered = undefined;
+  buffered: BufferedBody | undefined;
   scheme: "http" | "https" = "http";
   origin: Origin | undefined;
   product: Product | undefined;

@@ -18,6 +18,9 @@ export interface BufferLimits {
 /** Bytes of the file that are read at a time. */
 const PIECE = 64 << 10;
 
+/** A longer body is not taken for JSON: parsing it would hold up everybody else. */
+export const MAX_JSON = 1 << 20;
+
 const EMPTY = new Uint8Array(HEADROOM);
 
 /**
@@ -42,6 +45,18 @@ export async function bufferBody(
   }
 }
 
+/** Throws `body_too_large` for a length, -1 for an unknown one, that exceeds both bounds. */
+export function checkBuffered(
+  length: number,
+  { bytes, disk = 0 }: BufferLimits,
+): void {
+  if (length <= bytes + disk) return;
+  throw new ProxyError(
+    "body_too_large",
+    `The body exceeds the ${bytes + disk} bytes that are buffered`,
+  );
+}
+
 /** A whole body; can be read again and again. */
 export class BufferedBody implements RequestBody {
   /** Bytes of the whole. */
@@ -58,6 +73,8 @@ export class BufferedBody implements RequestBody {
   #inMemory = 0;
   #file: Deno.FsFile | undefined;
   #onDisk = 0;
+  /** Parsed once. */
+  #json: { readonly value: unknown } | undefined;
   /** How many pieces, then bytes of the file, were given. */
   #given = 0;
   #position = 0;
@@ -66,21 +83,24 @@ export class BufferedBody implements RequestBody {
     this.#limits = limits;
   }
 
+  /** Of bytes that are at hand. */
+  static of(bytes: Uint8Array): BufferedBody {
+    const body = new BufferedBody({ bytes: bytes.length, disk: undefined });
+    body.length = bytes.length;
+    if (bytes.length > 0) body.#keep(bytes);
+    return body;
+  }
+
   /** Adds a piece. Rejects with a ProxyError. */
   async append(piece: Uint8Array): Promise<void> {
-    const { bytes, disk = 0 } = this.#limits;
+    const { bytes } = this.#limits;
     this.length += piece.length;
     const room = Math.min(bytes - this.#inMemory, piece.length);
     if (room > 0) this.#keep(piece.subarray(0, room));
     if (room === piece.length) return;
     const rest = piece.subarray(room);
     this.#onDisk += rest.length;
-    if (this.#onDisk > disk) {
-      throw new ProxyError(
-        "body_too_large",
-        `The body exceeds the ${bytes + disk} bytes that are buffered`,
-      );
-    }
+    checkBuffered(this.length, this.#limits);
     await this.#write(rest);
   }
 
@@ -89,6 +109,29 @@ export class BufferedBody implements RequestBody {
     copy.set(piece, HEADROOM);
     this.#pieces.push(copy);
     this.#inMemory += piece.length;
+  }
+
+  /** What it says as JSON; undefined where it is none, has more than {@linkcode MAX_JSON} bytes, or lies on disk. */
+  json(): unknown {
+    if (this.length > MAX_JSON || this.#file !== undefined) return undefined;
+    this.#json ??= { value: this.#parse() };
+    return this.#json.value;
+  }
+
+  #parse(): unknown {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    try {
+      const texts = this.#pieces.map((piece) =>
+        decoder.decode(piece.subarray(HEADROOM), { stream: true })
+      );
+      return JSON.parse(texts.join("") + decoder.decode());
+    } catch (thrown) {
+      // Broken UTF-8 or no JSON: clients may send what they like.
+      if (thrown instanceof TypeError || thrown instanceof SyntaxError) {
+        return undefined;
+      }
+      throw thrown;
+    }
   }
 
   /** The whole, for who wants to look into it. */

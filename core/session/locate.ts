@@ -4,9 +4,14 @@
  * @module
  */
 import type { PointName } from "../callback_points.ts";
-import { ProxyError } from "../errors.ts";
+import { BodyWanted, ProxyError } from "../errors.ts";
 import type { RequestBody } from "../message/body.ts";
-import { bufferBody, type BufferLimits } from "../message/buffered_body.ts";
+import {
+  bufferBody,
+  type BufferLimits,
+  checkBuffered,
+  MAX_JSON,
+} from "../message/buffered_body.ts";
 import type { OutgoingResponse } from "../message/head.ts";
 import { ListFields } from "../message/list_fields.ts";
 import type { HttpRequest, Lookup } from "../plugin.ts";
@@ -110,14 +115,28 @@ async function readWhole(
   body: RequestBody,
   limits: BufferLimits,
 ): Promise<Outcome | undefined> {
-  const { exchange, head } = transaction;
   transaction.move(STATES.buffer);
+  if (transaction.buffered === undefined) {
+    await buffer(transaction, body, limits);
+  } else {
+    // The rules had it read by a bound of their own.
+    checkBuffered(transaction.buffered.length, limits);
+  }
+  return await ask(transaction, "requestBuffered");
+}
+
+async function buffer(
+  transaction: Transaction,
+  body: RequestBody,
+  limits: BufferLimits,
+): Promise<void> {
+  const { exchange, head } = transaction;
+  checkBuffered(head!.bodyLength, limits);
   // Nobody behind here is asked before the body is there (RFC 9110 §10.1.1).
   if (head!.expectsContinue && exchange.takesInterim) {
     await exchange.sendInterim(CONTINUE);
   }
   transaction.buffered = await bufferBody(body, limits);
-  return await ask(transaction, "requestBuffered");
 }
 
 const CONTINUE: OutgoingResponse = Object.freeze({
@@ -139,8 +158,31 @@ function endHere({ head, request }: Transaction): Outcome | undefined {
 }
 
 /** The rule's own response, or its cluster set where it has one. A handler that set a cluster before has decided. */
-function followRule(transaction: Transaction): Outcome | undefined {
+function followRule(transaction: Transaction): StepResult {
   if (transaction.cluster !== undefined) return undefined;
+  try {
+    return follow(transaction);
+  } catch (thrown) {
+    if (!(thrown instanceof BodyWanted)) throw thrown;
+    return followWithBody(transaction);
+  }
+}
+
+/** A rule asks for the body: it is read, and the rules are asked again. */
+async function followWithBody(
+  transaction: Transaction,
+): Promise<Outcome | undefined> {
+  await buffer(transaction, transaction.exchange.body!, RULE_BODY);
+  return follow(transaction);
+}
+
+/** What rules look into is held in memory: they are asked at once. */
+export const RULE_BODY: BufferLimits = Object.freeze({
+  bytes: MAX_JSON,
+  disk: undefined,
+});
+
+function follow(transaction: Transaction): Outcome | undefined {
   const request = transaction.request!;
   const product = transaction.product!;
   const rule = product.match(request);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BodyWanted } from "../errors.ts";
 import type { Fields } from "../message/fields.ts";
 import type { RequestHead } from "../message/head.ts";
 import { checkFieldName } from "../message/field_rules.ts";
@@ -187,12 +188,13 @@ export class Request implements HttpRequest {
       length: context.buffered?.length ??
         (bodyLength < 0 ? undefined : bodyLength),
       read: () => {
-        if (context.buffered === undefined) {
-          throw new TypeError(
-            "Cannot read the request's body: it is buffered from requestBuffered on, where its cluster has requestBuffer",
-          );
-        }
+        if (context.buffered === undefined) throw new BodyWanted(NOT_BUFFERED);
         return context.buffered.read();
+      },
+      json: () => {
+        if (bodyLength === 0 || !saysJson(this.#fields)) return undefined;
+        if (context.buffered === undefined) throw new BodyWanted(NOT_BUFFERED);
+        return context.buffered.json();
       },
     };
   }
@@ -200,6 +202,17 @@ export class Request implements HttpRequest {
   get #hostParts(): HostParts {
     return this.#context.splitHost(this.#fields.first("host") ?? "");
   }
+}
+
+const NOT_BUFFERED =
+  "Cannot read the request's body: it is buffered from requestBuffered on, where its cluster has requestBuffer";
+
+/** Whether the body is JSON as it stands, by what the head says. */
+function saysJson(fields: Fields): boolean {
+  const coding = fields.get("content-encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity") return false;
+  const type = fields.get("content-type") ?? "";
+  return /^[^/;,]+\/(?:[^;,]+\+)?json[ \t]*(?:;|$)/i.test(type);
 }
 
 function unquote(value: string): string {

@@ -33,6 +33,8 @@ export interface FakeRequestInit {
   readonly tls?: Partial<TlsFacts>;
   /** What plugins left in the transaction. */
   readonly data?: Iterable<readonly [unknown, unknown]>;
+  /** The body as JSON. */
+  readonly json?: unknown;
 }
 
 const NO_FACTS: TlsFacts = {
@@ -59,6 +61,7 @@ export class FakeRequest implements HttpRequest {
     present: false,
     length: 0,
     read: () => Promise.resolve(new Uint8Array()),
+    json: (): unknown => this.#init.json,
   };
   readonly signal = new AbortController().signal;
   method: string;

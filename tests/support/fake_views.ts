@@ -209,6 +209,7 @@ function makeRequest(
       present: false,
       length: 0,
       read: () => Promise.resolve(new Uint8Array()),
+      json: () => undefined,
     },
     signal: transaction.signal,
     ...rest,

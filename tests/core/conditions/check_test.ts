@@ -33,9 +33,9 @@ const ROWS: readonly (readonly [
     "Cannot use res_code_in at offset 12: there is no response yet when this condition is asked",
   ],
   [
-    'req_body_json_in("a", "b", true)',
+    'own("x") || req_body_json_in("a.", "b", true)',
     PLUGINS,
-    "Cannot use req_body_json_in at offset 0: this primitive is not supported yet, as request bodies are not buffered",
+    'A path must be names with dots between them: current value is "a." (argument 1 of req_body_json_in at offset 29)',
   ],
   ['req_host_tag_in("a.com")', { ...NONE, hosts: ["a.com"] }, undefined],
   [

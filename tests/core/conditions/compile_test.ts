@@ -13,7 +13,6 @@ import { parseCondition } from "../../../core/conditions/parser.ts";
 import {
   builtinPrimitives,
   extendPrimitives,
-  UNSUPPORTED_PRIMITIVES,
 } from "../../../core/conditions/primitives.ts";
 import type { ConditionFactory } from "../../../core/plugin.ts";
 import {
@@ -42,11 +41,6 @@ const REFUSALS: readonly (readonly [string, string, number])[] = [
     "quite_different()",
     "Expected the name of a primitive at offset 0: found `quite_different`",
     0,
-  ],
-  [
-    'default_t() && req_body_json_in("user.name", "ann", true)',
-    "Cannot use req_body_json_in at offset 15: this primitive is not supported yet, as request bodies are not buffered",
-    15,
   ],
   [
     '!res_code_in("404")',
@@ -93,16 +87,6 @@ for (const [text, message, offset] of REFUSALS) {
     assertEquals(error.unbalanced, false);
   });
 }
-
-Deno.test("compileCondition refuses every primitive of BFE that is still to come", () => {
-  for (const [name, reason] of UNSUPPORTED_PRIMITIVES) {
-    assert(!primitives.has(name), name);
-    assertStringIncludes(
-      refusal(`${name}()`).message,
-      `this primitive is not supported yet, as ${reason}`,
-    );
-  }
-});
 
 /** A table whose `t()` and `f()` note that they were asked. */
 function loggingTable(log: string[]) {

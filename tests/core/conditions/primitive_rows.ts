@@ -47,6 +47,8 @@ const certificate = (issuer: string) => ({
 });
 const data = (...data: [unknown, unknown][]) => ({ data });
 
+const json = (json: unknown) => ({ json });
+
 const REQUEST_ROWS: readonly Row[] = [
   ["default_t()", [{}, path("*")], []],
   [
@@ -379,6 +381,55 @@ const HEADER_ROWS: readonly Row[] = [
     'req_header_value_hash_in("x-a", "0-9999", true)',
     [header(["x-a", "abc"])],
     [{}],
+  ],
+  [
+    'req_body_json_in("model", "small|large", false)',
+    [json({ model: "large" }), json({ model: "small", x: 1 })],
+    [
+      json({ model: "Small" }),
+      json({ x: { model: "small" } }),
+      json("small"),
+      {},
+    ],
+  ],
+  [
+    'req_body_json_in("model", "SMALL", true)',
+    [json({ model: "Small" })],
+    [json({ model: "s" })],
+  ],
+  [
+    'req_body_json_in("messages.1.role", "user", false)',
+    [json({ messages: [{ role: "system" }, { role: "user" }] })],
+    [json({ messages: [{ role: "user" }] }), json({ messages: "user" })],
+  ],
+  [
+    'req_body_json_in("n", "1.5|true|0", false)',
+    [json({ n: 1.5 }), json({ n: true }), json({ n: 0 }), json({ n: "0" })],
+    [json({ n: null }), json({ n: [0] }), json({ n: {} }), json({})],
+  ],
+  [
+    'req_body_json_in("a\\\\.b", "x", false)',
+    [json({ "a.b": "x" })],
+    [json({ a: { b: "x" } })],
+  ],
+  ['req_body_json_in("a.length", "1", false)', [], [json({ a: ["x"] })]],
+  ['req_body_json_in("a.0", "x", false)', [json({ a: ["x"] })], [
+    json({ a: "x" }),
+  ]],
+  [
+    'req_body_json_in("constructor.name", "Object", false)',
+    [],
+    [json({})],
+  ],
+  [
+    'req_body_json_prefix_in("model", "gpt-|o1", false)',
+    [json({ model: "gpt-4" }), json({ model: "o1" })],
+    [json({ model: "Gpt-4" }), json({ model: 1 })],
+  ],
+  [
+    'req_body_json_prefix_in("model", "GPT-", true)',
+    [json({ model: "gpt-4" })],
+    [json([])],
   ],
   [
     "req_ua_regmatch(`(?i)curl/[78]`)",

@@ -229,6 +229,14 @@ const REFUSALS: readonly (readonly [string, string])[] = [
     'bfe_periodic_time_range("220000H", "060000H", "")',
     "over midnight it takes two ranges with || between them",
   ],
+  ...["", ".a", "a.", "a..b", "a\\\\"].map((path): [string, string] => [
+    `req_body_json_in("${path}", "x", false)`,
+    "A path must be names with dots between them",
+  ]),
+  [
+    'req_body_json_prefix_in("a", "x|", true)',
+    "must not have an empty element",
+  ],
   [
     'bfe_periodic_time_range("200000H", "213000H", "Monday")',
     'A period must be "", which stands for a day: current value is "Monday" (argument 3 of bfe_periodic_time_range at offset 46)',

@@ -269,3 +269,40 @@ Deno.test("Request.copy shows what was changed before, and none of what is chang
   assertEquals([copy.method, copy.target], ["POST", "/c"]);
   assertEquals(copy.headers.get("x-a"), "2");
 });
+
+Deno.test("Request.body.json: JSON by what the head says, and only once it is buffered", () => {
+  const type = (type: string, ...more: [string, string][]) =>
+    requestOf({
+      bodyLength: 2,
+      headers: [["content-type", type], ...more],
+    }).body;
+  for (
+    const one of [
+      "application/json",
+      "Application/JSON;charset=utf-8",
+      "application/problem+json",
+      "text/json ; x=y",
+    ]
+  ) assertThrows(() => type(one).json(), TypeError, "is buffered from");
+  assertThrows(
+    () => type("application/json", ["content-encoding", "identity"]).json(),
+    TypeError,
+  );
+  for (
+    const one of [
+      "",
+      "json",
+      "/json",
+      "application/jsonp",
+      "application/xjson",
+      "text/plain, application/json",
+      "text/plain;a/json",
+    ]
+  ) assertEquals(type(one).json(), undefined, one);
+  assertEquals(
+    type("application/json", ["content-encoding", "gzip"]).json(),
+    undefined,
+  );
+  const empty = requestOf({ headers: [["content-type", "application/json"]] });
+  assertEquals(empty.body.json(), undefined);
+});
