@@ -20,7 +20,7 @@ import {
   type DescribedRequest,
   DescriptionError,
 } from "../explain/described_request.ts";
-import { explain } from "../explain/explain.ts";
+import { explain, type ExplainOptions } from "../explain/explain.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { AddressesOf } from "../explain/find_listener.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
@@ -249,7 +249,13 @@ export class DataPlane implements PlaneControl, SessionHost {
       boundAddresses(config, this.listeners.of(config));
     try {
       return Promise.resolve(
-        this.#explain(request, this.current, addressesOf),
+        this.#explain(request, this.current, addressesOf, (config, port) => {
+          const all = this.listeners.of(config);
+          const reached = all.filter(({ address }) => address.port === port);
+          return (reached.length > 0 ? reached : all).some(({ frontend }) =>
+            frontend.paused
+          );
+        }),
       );
     } catch (thrown) {
       // Other errors' kinds don't come over the control channel.
@@ -461,9 +467,16 @@ export class DataPlane implements PlaneControl, SessionHost {
     request: DescribedRequest,
     snapshot: Snapshot,
     addressesOf: AddressesOf,
+    isPaused: ExplainOptions["isPaused"] = () => false,
   ): Explanation {
     const { clock, instance } = this.env;
-    return explain(request, { snapshot, clock, instance, addressesOf });
+    return explain(request, {
+      snapshot,
+      clock,
+      instance,
+      addressesOf,
+      isPaused,
+    });
   }
 
   #enter(initiator: Initiator, name: string | undefined): void {

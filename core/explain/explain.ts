@@ -5,6 +5,7 @@
  * @module
  */
 import { isIP } from "node:net";
+import type { ListenerConfig } from "../config/config.ts";
 import { asProxyError, BodyWanted, ProxyError } from "../errors.ts";
 import type { Http1RequestHead } from "../http1/request_head.ts";
 import { BufferedBody, checkBuffered } from "../message/buffered_body.ts";
@@ -18,6 +19,7 @@ import { checkLoop } from "../session/outgoing_request.ts";
 import type { TransactionState } from "../session/states.ts";
 import { handshakeOf } from "../session/websocket_handshake.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import { covers } from "../tls/certificate_set.ts";
 import {
   type DescribedRequest,
   type DescribedUrl,
@@ -52,6 +54,8 @@ export interface ExplainOptions {
   /** The proxy's name in Via. */
   readonly instance: string;
   readonly addressesOf: AddressesOf;
+  /** Whether an operator has paused the listener's address of this port. */
+  readonly isPaused: (config: ListenerConfig, port: number) => boolean;
 }
 
 /** Explains a request. Throws a `DescriptionError` where it describes none that could come here. */
@@ -83,6 +87,7 @@ class Way {
   readonly #found: FoundListener;
   readonly #options: ExplainOptions;
   #reached: TransactionState = "start";
+  #parsed = false;
   #buffered = false;
   #request: SyntheticRequest | undefined;
   #product: ProductChoice | undefined;
@@ -108,6 +113,7 @@ class Way {
     const { listener } = this.#found;
     const points = explainPoints(listener, {
       state: this.#reached,
+      parsed: this.#parsed,
       buffered: this.#buffered,
       product: this.#product?.name,
     });
@@ -136,6 +142,13 @@ class Way {
         // Addresses are not asked for by SNI (RFC 6066 §3).
         serverName: isIP(hostname) === 0 ? hostname : undefined,
       }, head);
+      this.#parsed = true;
+      this.#checkHost(this.#request);
+      const { config } = listener;
+      if (this.#options.isPaused(config, this.#url.port)) {
+        const why = "an operator has paused the listener's address";
+        return { kind: "respond", status: 503, why };
+      }
       this.#reached = "locate";
       return this.#locate(this.#request, head) ??
         this.#forward(this.#request, head);
@@ -143,6 +156,21 @@ class Way {
       if (!(thrown instanceof ProxyError)) throw thrown;
       return refusal(thrown);
     }
+  }
+
+  /** As a transaction does, by the certificate that the URL's name gets. */
+  #checkHost({ request: { host } }: SyntheticRequest): void {
+    const { tls } = this.#found.listener;
+    const { scheme, hostname } = this.#url;
+    if (tls?.verifyHost !== true || scheme !== "https") return;
+    const { certificates } = tls;
+    if (covers(certificates.find(hostname) ?? certificates.default, host)) {
+      return;
+    }
+    throw new ProxyError(
+      "misdirected_request",
+      `The TLS certificate does not cover the host ${JSON.stringify(host)}`,
+    );
   }
 
   #locate(
@@ -233,8 +261,10 @@ class Way {
 
   #notes(handled: boolean): string[] {
     const { listener } = this.#found;
-    const { scheme } = this.#url;
+    const { scheme, hostname } = this.#url;
     const tls = listener.config.tls !== undefined;
+    const isUnknown = listener.config.tls?.strictSni === true &&
+      listener.tls?.certificates.find(hostname) === undefined;
     return [
       ...handled ? [NO_HANDLER_RUNS] : [],
       ...scheme === "https" && !tls
@@ -245,6 +275,11 @@ class Way {
       ...scheme === "http" && tls
         ? [
           "The listener ends TLS: a client of this URL would not get through its handshake.",
+        ]
+        : [],
+      ...scheme === "https" && isUnknown
+        ? [
+          "No certificate covers the URL's name, and strictSni is on: a client would not get through its handshake.",
         ]
         : [],
     ];

@@ -16,6 +16,8 @@ import type { HandlerFacts, PointHandlers } from "./explanation.ts";
 export interface Reached {
   /** The last state whose point fires before there is a response. */
   readonly state: TransactionState;
+  /** Whether its head could be read. */
+  readonly parsed: boolean;
   /** The product's name, once it is found. */
   readonly product: string | undefined;
   /** Whether its body is read whole before a backend is chosen. */
@@ -66,7 +68,7 @@ function opening({ config }: ListenerRuntime): PointName[] {
 
 function pointsTo(
   listener: ListenerRuntime,
-  { state: last, buffered }: Reached,
+  { state: last, parsed, buffered }: Reached,
 ): PointName[] {
   const names = TRANSACTION_STATES.map(({ state }) => state);
   const way = TRANSACTION_STATES.slice(0, names.indexOf(last) + 1)
@@ -75,7 +77,7 @@ function pointsTo(
     );
   const ending = TRANSACTION_STATES.filter(({ state }) =>
     // Requests that never parsed skip readResponse.
-    ENDING.includes(state) && !(state === "respond" && last === "start")
+    ENDING.includes(state) && (state !== "respond" || parsed)
   );
   return [
     ...opening(listener),

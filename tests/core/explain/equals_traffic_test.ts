@@ -39,6 +39,7 @@ const TOKEN = "a token";
 const LATE: readonly PointName[] = [
   "foundProduct",
   "afterLocation",
+  "requestBuffered",
   "cacheLookupComplete",
   "forward",
   "resolve",
@@ -117,9 +118,11 @@ class Stage implements AsyncDisposable {
   constructor(cacheDir: string) {
     this.#cacheDir = cacheDir;
     // The path's first element is the backend's name: each has it for its prefix.
-    this.#backend = serveEach((connection, { method, target }) => {
+    this.#backend = serveEach(async (connection, request) => {
+      const { method, target, headers } = request;
+      await connection.body(Number(headers.get("content-length") ?? 0));
       const name = target.split("/")[1]!;
-      return connection.send(
+      await connection.send(
         `HTTP/1.1 200 Fine\r\nX-Backend: ${name}\r\nContent-Length: 1\r\n\r\n${
           method === "HEAD" ? "" : "x"
         }`,
@@ -240,7 +243,7 @@ class Stage implements AsyncDisposable {
 
   /** Explains a request, then sends it. */
   async ask(asked: Asked): Promise<Told> {
-    const { far, method, host, target, sticky } = asked;
+    const { far, method, host, target, sticky, body } = asked;
     const port = Object.values(this.#ports)[far ? 1 : 0]!;
     const headers = [
       ...asked.headers,
@@ -252,16 +255,21 @@ class Stage implements AsyncDisposable {
       url: `http://${host}:${port}${target === "*" ? "/" : target}`,
       method,
       headers,
+      body,
     });
     using client = await RawClient.connect(port);
     const lines = [
       `${method} ${target === "*" ? "/" : target} HTTP/1.1`,
       `Host: ${host}:${port}`,
       ...headers.map(([name, value]) => `${name}: ${value}`),
+      ...body === undefined ||
+          headers.some(([name]) => name === "Content-Length")
+        ? []
+        : [`Content-Length: ${body.length}`],
       "X-Headrace-Explain: 1",
       `X-Headrace-Token: ${TOKEN}`,
     ];
-    await client.send(`${lines.join("\r\n")}\r\n\r\n`);
+    await client.send(`${lines.join("\r\n")}\r\n\r\n${body ?? ""}`);
     if (explanation.cluster?.pick.waits) await this.#free(explanation.cluster);
     const responses = await client.responses(1, [method]);
     const response = responses.at(-1)!;
@@ -382,6 +390,12 @@ function compare({ explanation, response, trace }: Told): void {
   assertEquals(trace.scheme, request!.scheme);
   if (rules.some(({ excluded }) => excluded)) note("index");
   if (explanation.product !== undefined) note(explanation.product.by);
+  if (explanation.points.some(({ point }) => point === "requestBuffered")) {
+    note("buffered");
+  }
+  if (rules.some(({ when }) => when?.includes("req_body_json_in"))) {
+    note("body");
+  }
   assertEquals(handlersOf(trace), handledPoints(explanation));
 }
 
@@ -425,6 +439,7 @@ Deno.test("what is explained is what then happens, on 200 random configs", async
   const met = [
     "forward redirect respond bad_request no_product no_rule no_backend",
     "blackholed websocket_handshake handler_error waits sticky panics index",
+    "body_too_large buffered body",
     "exact wildcard default roundrobin leastconn random first hash own",
   ].join(" ").split(" ");
   assertEquals(met.filter((what) => (seen.get(what) ?? 0) < 2), []);

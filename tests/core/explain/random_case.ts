@@ -50,6 +50,7 @@ export interface Asked {
   readonly host: string;
   readonly target: string;
   readonly headers: readonly (readonly [string, string])[];
+  readonly body: string | undefined;
   /** Whether it brings the last sticky cookie along. */
   readonly sticky: boolean;
 }
@@ -95,6 +96,7 @@ const primitive = fc.oneof(
     `req_cip_range("${address}", "${address}")`
   ),
   some("u1", "u2").map((user) => `own_user("${user}")`),
+  some("a", "b|c").map((list) => `req_body_json_in("m", "${list}", false)`),
   some("req_cip_trusted()", "default_t()", "ses_tls_client_auth()"),
 );
 
@@ -152,6 +154,7 @@ const cluster = fc.record({
   blackhole: some(0, 0, 0, 1),
   panic: some(undefined, "50%"),
   limited: fc.boolean(),
+  buffer: some(undefined, undefined, { bytes: 9 }, { bytes: 4, disk: 100 }),
   subclusters: fc.array(
     fc.record({
       weight: some(0, 1, 1, 3),
@@ -159,8 +162,11 @@ const cluster = fc.record({
     }),
     { minLength: 1, maxLength: 3 },
   ),
-}).map(({ key, sticky, blackhole, panic, limited, balance, subclusters }) => ({
+}).map((
+  { key, sticky, blackhole, panic, limited, buffer, balance, subclusters },
+) => ({
   balance,
+  ...buffer !== undefined && { requestBuffer: buffer },
   ...balance === "hash" && { hash: { key } },
   ...sticky && { sticky: { cookie: "HRS" } },
   ...panic !== undefined && { panic },
@@ -189,7 +195,6 @@ const header: fc.Arbitrary<HeaderLines> = fc.oneof(
     [["Bad Name", "x"]],
     [["Connection", "upgrade"], ["Upgrade", "websocket"]],
     [["Via", "1.1 headrace-test"]],
-    [["Content-Length", "11"]],
   ),
 );
 
@@ -201,7 +206,19 @@ const asked: fc.Arbitrary<Asked> = fc.record({
     { weight: 1, arbitrary: host.map((host) => `${host.toUpperCase()}.`) },
   ),
   target: some(...PATHS, "/a?y=2", "*"),
-  headers: fc.array(header, { maxLength: 2 }).map((lines) => lines.flat()),
+  headers: fc.tuple(
+    fc.array(header, { maxLength: 2 }),
+    some<HeaderLines[]>([], [["Content-Type", "application/json"]]),
+  ).map(([lines, type]) => [...lines.flat(), ...type]),
+  // Nine bytes, ten, more than one listener takes, nothing.
+  body: some(
+    undefined,
+    undefined,
+    '{"m":"a"}',
+    '{"m":"b" }',
+    '{"m": "long"}',
+    "",
+  ),
   sticky: fc.boolean(),
 });
 
