@@ -153,11 +153,12 @@ Deno.test("headrace explain --json: the same as data; -X and -H count", async ()
     assertEquals([code, stderr], [0, ""]);
     return JSON.parse(stdout);
   };
-  const [old, other, post, tcp] = await Promise.all([
+  const [old, other, post, tcp, upload] = await Promise.all([
     run("https://shop.example.com/old"),
     run(`http://127.0.0.1:${PORT}/`, "-H", "Host: unknown.example"),
     run("http://shop.example.com/api/x", "-X", "DELETE"),
     run(`tcp://localhost:${TCP_PORT}`),
+    run("http://shop.example.com/api/x", "-d", "{}"),
   ]);
   assertEquals(old!.outcome, { kind: "redirect", to: "/new", status: 308 });
   assertEquals(old!.rules.map(({ matched }) => matched), [false, true]);
@@ -180,6 +181,10 @@ Deno.test("headrace explain --json: the same as data; -X and -H count", async ()
     why: "chance decides among the candidates, by weight and load",
     waits: false,
   });
+
+  assertEquals(upload!.request?.method, "POST");
+  assertEquals(upload!.cluster?.name, "api");
+  assertEquals(upload!.cluster?.retries.repeatable, false);
 
   assertEquals(tcp!.listener.name, "db");
   assertEquals(tcp!.outcome, { kind: "forward", backend: "d1" });

@@ -16,6 +16,7 @@ import { handlersPlugin } from "../support/inline_plugin.ts";
 import { serveNamed } from "../support/named_backend.ts";
 import { startProxy, type TestProxy } from "../support/proxy.ts";
 import { configWith, type ProxyWith } from "../support/proxy_with.ts";
+import { serveEach } from "../support/scripted_backend.ts";
 import { serveRaw } from "../support/raw_backend.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { fieldValues, type RawResponse } from "../support/raw_responses.ts";
@@ -349,6 +350,55 @@ Deno.test("neither backend nor handler nor rule nor log sees who asks, whoever d
   const own = proxy.logged.join("\n");
   assert(!/s3cret/.test(own), own);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("fields of names that only look alike are nobody's business here", async () => {
+  await using backend = serveEcho();
+  await using proxy = await start({ backends: [backend.url] });
+  const alike = [
+    ["X_Headrace_Explain: 1", `X_Headrace_Token: ${TOKEN}`],
+    ["X-Headrace_Explain: 1", ASKING[1]!],
+    ["X-Headrace-Explained: 1", ASKING[1]!],
+    ["Headrace-Explain: 1", ASKING[1]!],
+  ];
+  for (const lines of alike) {
+    const response = await ask(proxy.port(), lines);
+    assertEquals([lines, toldIn(response)], [lines, undefined]);
+    const { headers } = parseEcho(response.body);
+    const [name] = lines[0]!.toLowerCase().split(":");
+    assertEquals([headers[name!], headers["x-headrace-token"]], [
+      "1",
+      undefined,
+    ]);
+  }
+  // However it is written, it is the same name.
+  const response = await ask(proxy.port(), [
+    "x-HEADRACE-explain: 1",
+    `X-headrace-TOKEN:${TOKEN}`,
+  ]);
+  assertEquals(toldIn(response)?.status, 200);
+});
+
+Deno.test("no attempt's backend sees the token, and a hint of one is no trace", async () => {
+  const heads: string[] = [];
+  await using backend = serveEach(async (connection, { headers }) => {
+    heads.push([...headers.keys()].join());
+    await connection.send(
+      "HTTP/1.1 103 Early Hints\r\nX-Headrace-Explain: forged\r\n\r\n",
+    );
+    await connection.respond(heads.length < 3 ? 503 : 200, "x");
+  });
+  await using proxy = await start({
+    backends: [backend.url, `${backend.url}/b`, `${backend.url}/c`],
+    cluster: { retries: { causes: ["503"] } },
+  });
+  const response = await ask(proxy.port(), ASKING);
+  assertEquals(
+    [response.status, toldIn(response)?.attempts.length],
+    [200, 3],
+  );
+  assertEquals(heads.length, 3);
+  assert(!heads.join().includes("headrace"), heads.join());
 });
 
 Deno.test("a backend sees no token behind a body either", async () => {

@@ -21,6 +21,7 @@ Deno.test("GET /api/explain takes the request from the query", async () => {
     ["method", "POST"],
     ["header", "X-A: 1"],
     ["header", "X-B:2:3"],
+    ["body", "{}"],
     ["client", "192.0.2.1"],
     ["listener", "web"],
   ]);
@@ -31,6 +32,7 @@ Deno.test("GET /api/explain takes the request from the query", async () => {
     url: "http://a.example/x?y=1&z",
     method: "POST",
     headers: [["X-A", "1"], ["X-B", "2:3"]],
+    body: "{}",
     client: "192.0.2.1",
     listener: "web",
   }]);
@@ -43,6 +45,7 @@ Deno.test("POST /api/explain takes the request from JSON", async () => {
     body: JSON.stringify({
       url: "http://a/",
       headers: { "x-a": "1", cookie: ["a=1", "b=2"] },
+      body: "x",
       client: null,
     }),
   });
@@ -52,6 +55,7 @@ Deno.test("POST /api/explain takes the request from JSON", async () => {
     url: "http://a/",
     method: undefined,
     headers: [["x-a", "1"], ["cookie", "a=1"], ["cookie", "b=2"]],
+    body: "x",
     client: undefined,
     listener: undefined,
   }]);
