@@ -41,6 +41,54 @@ Deno.test("rules go by the connection's two addresses, not by what a client says
   assertEquals((await client.response()).text, ranges[2]);
 });
 
+Deno.test("the client's address is what a trusted peer says, and for rules too", async () => {
+  const client = 'req_cip_range("192.0.2.7", "192.0.2.7")';
+  const conditions = [
+    `req_cip_trusted() && ${client}`,
+    client,
+    'req_cip_trusted() && ses_sip_range("127.0.0.1", "127.0.0.1")',
+    'req_cip_range("127.0.0.1", "127.0.0.1") && !req_cip_trusted()',
+  ];
+  const products = [{
+    name: "all",
+    default: true,
+    rules: answering(...conditions),
+  }];
+  await using trusting = await startProxyWith({
+    listener: { trusted: ["127.0.0.1"], hops: 2 },
+    products,
+  });
+  await using strict = await startProxyWith({
+    listener: { trusted: ["10.0.0.0/8"] },
+    products,
+  });
+  const answer = async (port: number, ...lines: string[]) => {
+    using http = await HttpClient.connect(port);
+    await http.send(
+      `GET / HTTP/1.1\r\nHost: a\r\n${
+        lines.map((line) => `${line}\r\n`).join("")
+      }\r\n`,
+    );
+    return conditions.indexOf((await http.response()).text);
+  };
+  const rows: readonly (readonly [number, readonly string[]])[] = [
+    [0, ["X-Forwarded-For: 192.0.2.7"]],
+    [0, ["Forwarded: for=192.0.2.7;proto=https"]],
+    // The outermost trusted proxy's word, whatever its client wrote before.
+    [0, ["X-Forwarded-For: 10.9.9.9, 192.0.2.7, 127.0.0.1"]],
+    [2, ["X-Forwarded-For: 192.0.2.7, 10.9.9.9, 127.0.0.1"]],
+    [2, []],
+    [2, ["X-Real-IP: 192.0.2.7", "Client-IP: 192.0.2.7"]],
+  ];
+  for (const [place, lines] of rows) {
+    assertEquals([lines, await answer(trusting.port(), ...lines)], [
+      lines,
+      place,
+    ]);
+    assertEquals([lines, await answer(strict.port(), ...lines)], [lines, 3]);
+  }
+});
+
 Deno.test("no header moves the clock that rules go by", async () => {
   const past = 'bfe_time_range("20190204203000H", "20190204204500H")';
   await using proxy = await startProxyWith({

@@ -216,6 +216,34 @@ Deno.test("Backends: one that leaves maintenance is checked at once, before any 
   assertEquals(backend.asked.length, 2);
 });
 
+Deno.test("Backends: maintenance outlives reloads, also of the checks' config, and so do weights", async () => {
+  await using backend = serveNamed("a");
+  using bench = new Bench();
+  const a = { id: "a", url: backend.url };
+  const other = { id: "b", url: backend.url.replace("127.0.0.1", "127.0.0.9") };
+  await bench.use([a], { health: { interval: "1s" } });
+  bench.backends.change("a", { state: "maintenance", weight: 7 });
+  const reloads: readonly (readonly [readonly object[], object])[] = [
+    [[a], { health: { interval: "1s" } }],
+    [[a, other], { health: { interval: "2s", path: "/else" } }],
+    [[a], { health: { type: "tcp", interval: "1s" }, balance: "leastconn" }],
+    [[a], { breaker: { failures: 1 }, passiveHealth: {} }],
+    [[a], { health: { interval: "1s" } }],
+  ];
+  for (const [backends, cluster] of reloads) {
+    const [row] = await bench.use(backends, cluster);
+    for (let i = 0; i < 10; i++) {
+      bench.clock.advance(1_000);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    assertEquals([row!.admin, row!.weight], ["maintenance", 7]);
+  }
+  assertEquals(backend.asked.length, 0);
+  bench.backends.change("a", { state: "ready" });
+  await eventually("a check", () => backend.asked.length === 1);
+  await eventually("its result", () => bench.backends.lastCheck("a"));
+});
+
 Deno.test("Backends.reset tells whether there was anything to do", async () => {
   using bench = new Bench();
   const [a] = await bench.use([A], { breaker: { failures: 1 } });
