@@ -112,6 +112,8 @@ export interface PluginContext<Options> {
   readonly log: Log;
   /** The plugin's own metrics, shown at `/metrics`, summed over workers. */
   readonly metrics: Metrics;
+  /** Counters and maps that the instances in all workers see. */
+  readonly shared: Shared;
   /**
    * Sends a request of the plugin's own through a listener of this proxy, as a
    * client would: it meets the same callback points. Rejects with a
@@ -789,6 +791,83 @@ export interface Counter {
 export interface Gauge {
   /** Sets the series with these label values. */
   set(value: number, ...values: readonly string[]): void;
+}
+
+/**
+ * Memory that all workers share, under names of the plugin's own. Ask for it in
+ * `setup`: `await` gives the same counter or map in every worker, and over
+ * reloads for as long as the config has the plugin under the same name. It ends
+ * with the process.
+ *
+ * What one worker writes the others read at once. Every call is one step for all
+ * of them and answers at once, so that handlers can stay sync.
+ */
+export interface Shared {
+  /** The counter of this name, at first 0. */
+  counter(name: string): Promise<SharedCounter>;
+  /**
+   * The map of this name, at first empty, with room for at least so many
+   * entries, from 1 to 1 048 576, at 25 bytes each: it never takes more. Another
+   * number of entries is another map. Rejects with a `RangeError` where all
+   * plugins together would share more than 256 MiB.
+   */
+  map(name: string, options: { readonly entries: number }): Promise<SharedMap>;
+}
+
+/** A whole number that all workers share; a `RangeError` refuses others. */
+export interface SharedCounter {
+  /** What it is now. */
+  readonly value: number;
+  /** Adds `by` (1, may be negative); what it is then. */
+  add(by?: number): number;
+  /** Puts `value` in the place of `expected`, or leaves it; what it was, as `Atomics.compareExchange` does. */
+  compareExchange(expected: number, value: number): number;
+}
+
+/**
+ * Numbers by text, shared by all workers. Each entry ends after its `ttl`,
+ * milliseconds above 0. Where there is no room for a new one, another makes
+ * room before its end: of the eight that could, the one that would end first.
+ * So give what matters a longer life than what does not. Numbers must be finite,
+ * else a `RangeError`.
+ *
+ * A token bucket of `burst` requests and one more each `interval` milliseconds,
+ * as the time at which it is full again (GCRA):
+ *
+ * ```ts
+ * function admit(key: string): boolean {
+ *   const now = clock.wall();
+ *   for (let full = buckets.get(key);;) {
+ *     const next = Math.max(full ?? 0, now) + interval;
+ *     if (next > now + burst * interval) return false;
+ *     const was = buckets.compareExchange(key, full, next, next - now);
+ *     if (was === full) return true;
+ *     full = was; // another worker was faster
+ *   }
+ * }
+ * ```
+ */
+export interface SharedMap {
+  /** The number of this key; undefined where there is none, or its time is up. */
+  get(key: string): number | undefined;
+  /** Puts it there, for `ttl` from now. */
+  set(key: string, value: number, ttl: number): void;
+  /** Adds to it, and gives the sum. Where there is none it begins at 0 and ends after `ttl`; one that is there keeps its end. */
+  add(key: string, by: number, ttl: number): number;
+  /**
+   * Puts `value` in the place of `expected` (undefined = there is none), for
+   * `ttl` from now, or leaves what is there; what it was.
+   */
+  compareExchange(
+    key: string,
+    expected: number | undefined,
+    value: number,
+    ttl: number,
+  ): number | undefined;
+  /** Ends it; whether it was there. */
+  delete(key: string): boolean;
+  /** How many entries made room before their end, since the map began; starts anew after 2³². */
+  readonly evicted: number;
 }
 
 /** Time. */

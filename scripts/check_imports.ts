@@ -87,6 +87,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "snapshot",
     "tls",
   ],
+  shared: [],
   "data_plane": [
     "balance",
     "config",
@@ -100,6 +101,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "plugins",
     "session",
+    "shared",
     "snapshot",
     "tls",
     "text",
@@ -114,6 +116,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "plugins",
     "session",
+    "shared",
     "tls",
   ],
   admin: [

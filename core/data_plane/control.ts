@@ -60,6 +60,8 @@ export interface Prepared {
   readonly ports: Readonly<Record<string, number>>;
   /** The addresses that are bound, as listings show them. */
   readonly addresses: readonly string[];
+  /** The shared memories of its plugins, by `sharedKey`. */
+  readonly memories: readonly string[];
 }
 
 /** A plugin as the admin interface lists it. */

@@ -13,6 +13,7 @@ import type { CoreLog } from "../observe/log.ts";
 import { createProxyMetrics } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
+import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
 
@@ -22,6 +23,8 @@ export interface CreateOptions {
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Gives plugins the memory that they share with those of other planes; left out = the plane's own. */
+  readonly shared?: SharedSource | undefined;
   /** Tells the supervisor of a change of a backend's state, which then tells all planes; left out = the plane tells only itself. */
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
   /** Looks up backends' names; the system. */
@@ -32,12 +35,15 @@ export interface CreateOptions {
 export function createDataPlane(options: CreateOptions): DataPlane {
   const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
   const registry = new MetricRegistry();
+  const memory = new SharedMemory();
   return new DataPlane({
     onBackendEvent,
     settings,
     registry,
     log,
     builtins,
+    shared: options.shared ??
+      ((request) => Promise.resolve(memory.get(request))),
     env: {
       instance: settings.instance,
       clock,

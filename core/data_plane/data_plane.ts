@@ -30,6 +30,7 @@ import { Session } from "../session/session.ts";
 import type { WebSocketSession } from "../session/websocket_session.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import type { Transaction } from "../session/transaction.ts";
+import type { SharedSource } from "../shared/shared_memory.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { type ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
@@ -73,6 +74,8 @@ export interface DataPlaneParts {
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Gives plugins the memory that they share with those of other planes. */
+  readonly shared: SharedSource;
   /** Is told of each change of a backend's state that this plane made; undefined = only its own plugins are. */
   readonly onBackendEvent: ((event: BackendEvent) => void) | undefined;
 }
@@ -139,6 +142,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       registry: parts.registry,
       log: parts.log,
       builtins: parts.builtins,
+      shared: parts.shared,
       enter: (initiator, listener) => this.#enter(initiator, listener),
     });
     this.current = new Snapshot({
@@ -202,6 +206,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     return {
       ports: used,
       addresses: Array.from(all.values(), ({ frontend }) => frontend.address),
+      memories: this.plugins.memoriesOf(uses),
     };
   }
 

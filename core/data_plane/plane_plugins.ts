@@ -10,6 +10,8 @@ import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import type { BackendEvent, Plugin, PluginContext } from "../plugin.ts";
 import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
 import type { PlaneEnv } from "../session/env.ts";
+import { pluginShared } from "../shared/plugin_shared.ts";
+import { sharedKey, type SharedSource } from "../shared/shared_memory.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { verdicts } from "../verdict.ts";
 import { webSocketTools } from "../ws.ts";
@@ -22,6 +24,8 @@ export interface PlanePluginsOptions {
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Gives the memory that they share with those of other workers. */
+  readonly shared: SharedSource;
   /** Where their own requests enter. */
   readonly enter: SubrequestEntry["enter"];
 }
@@ -31,6 +35,8 @@ export class PlanePlugins {
   readonly #options: PlanePluginsOptions;
   readonly #instances: PluginInstances;
   readonly #releases = new Set<Promise<void>>();
+  /** The shared memories of instances, by the signals of these. */
+  readonly #memories = new WeakMap<AbortSignal, Set<string>>();
 
   constructor(options: PlanePluginsOptions) {
     this.#options = options;
@@ -77,6 +83,13 @@ export class PlanePlugins {
     }
   }
 
+  /** The shared memories that they got, by `sharedKey`. */
+  memoriesOf(uses: readonly PluginUse[]): string[] {
+    return uses.flatMap(({ instance }) => [
+      ...this.#memories.get(instance.signal) ?? [],
+    ]);
+  }
+
   /** Resolves when all that were given back so far have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#releases);
@@ -114,7 +127,9 @@ export class PlanePlugins {
     options: unknown,
     signal: AbortSignal,
   ): PluginContext<unknown> {
-    const { env, registry, log, enter } = this.#options;
+    const { env, registry, log, shared, enter } = this.#options;
+    const memories = new Set<string>();
+    this.#memories.set(signal, memories);
     const subrequests = new Subrequests({ env, enter });
     return {
       name,
@@ -124,6 +139,12 @@ export class PlanePlugins {
       ws: webSocketTools,
       log: log.with({ plugin: name }),
       metrics: pluginMetrics(registry, name),
+      shared: pluginShared({
+        plugin: name,
+        source: shared,
+        wall: () => env.clock.wall(),
+        onUse: (request) => memories.add(sharedKey(request)),
+      }),
       request: subrequests.send.bind(subrequests),
       clock: env.clock,
     };

@@ -26,6 +26,7 @@ import type { LookUp } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
+import { SharedMemory } from "../shared/shared_memory.ts";
 import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
@@ -85,6 +86,8 @@ export class Planes {
   readonly #slots: Slot[];
   /** Cookies of one worker are read by the others. */
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  /** What plugins share over workers, and over reloads. */
+  readonly #shared = new SharedMemory();
   #current: Candidate | undefined;
   /** What the current one was made of, as the file has it. */
   #loaded: LoadedConfig | undefined;
@@ -317,7 +320,7 @@ export class Planes {
     try {
       const ports = { ...this.#current?.ports };
       const paused = this.#current?.paused ?? [];
-      const candidate = await prepareAll(
+      const { candidate, memories } = await prepareAll(
         controls,
         { ...loaded, config, revision, ports, rows, paused },
         prepared,
@@ -331,6 +334,7 @@ export class Planes {
       this.#current = candidate;
       this.#loaded = loaded;
       this.#revised = revised;
+      this.#shared.keep(new Set(memories));
       backends.commit(config, rows);
       names.commit(expansion);
     } catch (thrown) {
@@ -373,6 +377,7 @@ export class Planes {
         log,
         onBackendEvent,
         lookUp,
+        shared: (request) => Promise.resolve(this.#shared.get(request)),
       });
     }
     slot.plane = new WorkerPlane({
@@ -380,6 +385,7 @@ export class Planes {
       clock,
       heartbeat: this.#options.heartbeat,
       onBackendEvent,
+      shared: (request) => this.#shared.get(request),
       onLost: (reason) => this.#restartLater(slot, reason),
     });
     return slot.plane.control;
@@ -434,7 +440,7 @@ async function prepareAll(
   controls: readonly PlaneControl[],
   candidate: Candidate,
   prepared: PlaneControl[],
-): Promise<Candidate> {
+): Promise<{ candidate: Candidate; memories: readonly string[] }> {
   const [first, ...others] = controls;
   if (first === undefined) {
     throw nobodyThere();
@@ -453,7 +459,7 @@ async function prepareAll(
         : thrown;
     }
   };
-  const { ports, addresses } = await prepare(first, candidate);
+  const { ports, addresses, memories } = await prepare(first, candidate);
   const paused = candidate.paused?.filter((one) => addresses.includes(one));
   const complete = { ...candidate, ports, ...(paused && { paused }) };
   const results = await Promise.allSettled(
@@ -463,7 +469,7 @@ async function prepareAll(
     result.status === "rejected" ? [result.reason] : []
   );
   if (refusals.length > 0) throw joinRefusals(refusals);
-  return complete;
+  return { candidate: complete, memories };
 }
 
 /** Several planes mostly refuse for the same reasons: each is told once. */

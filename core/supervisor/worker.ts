@@ -10,6 +10,7 @@ import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
 import type { Beat } from "./heartbeat.ts";
 import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
+import { askShared } from "./shared_channel.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** The first message. */
@@ -27,6 +28,7 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
     clock: systemClock,
     log,
     builtins,
+    shared: askShared(port),
     onBackendEvent: (backendEvent) =>
       port.postMessage({ backendEvent } satisfies BackendNotice),
   });

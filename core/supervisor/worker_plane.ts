@@ -8,6 +8,8 @@ import type { Clock } from "../net/clock.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { Beat, Heartbeat } from "./heartbeat.ts";
 import { type BackendNotice, RemoteControl } from "./rpc.ts";
+import type { SharedRequest } from "../shared/shared_memory.ts";
+import { serveShared } from "./shared_channel.ts";
 import type { StartMessage } from "./worker.ts";
 
 /** A worker may take so long to its first sign of life, in milliseconds: all of its code is loaded before. */
@@ -25,6 +27,8 @@ export interface WorkerPlaneOptions {
   readonly heartbeat: Heartbeat;
   /** Is told of each change of a backend's state that the worker made. */
   readonly onBackendEvent: (event: BackendEvent) => void;
+  /** Gives its plugins the memory that they share with those of other workers. */
+  readonly shared: (request: SharedRequest) => SharedArrayBuffer;
   /** Called once when it is gone without having been stopped. */
   readonly onLost: (reason: WorkerLostError) => void;
 }
@@ -47,6 +51,7 @@ export class WorkerPlane {
     });
     this.#remote = new RemoteControl(this.#worker);
     this.control = this.#remote;
+    serveShared(this.#worker, options.shared);
     this.#worker.addEventListener("error", (event) => {
       // Without this the error would end the whole process.
       event.preventDefault();

@@ -24,6 +24,7 @@ import type {
 import { verdicts } from "../../core/verdict.ts";
 import { webSocketTools } from "../../core/ws.ts";
 import { FakeClock } from "./clock.ts";
+import { fakeShared } from "./shared.ts";
 
 const FRAMING = new Set([
   "connection",
@@ -314,6 +315,7 @@ export async function startPlugin<Options>(
     ws: webSocketTools,
     log,
     metrics: pluginMetrics(registry, plugin.name),
+    shared: fakeShared(plugin.name, clock),
     request: () => Promise.reject(new TypeError("No proxy in this test")),
     clock,
     signal: controller.signal,

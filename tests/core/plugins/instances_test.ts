@@ -18,6 +18,7 @@ import { verdicts } from "../../../core/verdict.ts";
 import { webSocketTools } from "../../../core/ws.ts";
 import { z } from "zod";
 import { FakeClock } from "../../support/clock.ts";
+import { fakeShared } from "../../support/shared.ts";
 import {
   assert,
   assertEquals,
@@ -39,6 +40,7 @@ const makeContext: ContextMaker = ({ name }, options, signal) => ({
     gauge: () => ({ set() {} }),
   },
   request: () => Promise.reject(new TypeError("no listener")),
+  shared: fakeShared(),
   clock: new FakeClock(),
 });
 

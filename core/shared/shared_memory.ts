@@ -1,0 +1,67 @@
+/**
+ * The memories that plugins share over workers: one owner makes them, and gives
+ * the same to whoever asks for the same.
+ *
+ * @module
+ */
+import { COUNTER_BYTES } from "./shared_counter.ts";
+import { initMap, mapBytes } from "./shared_map.ts";
+
+/** Which memory is wanted. */
+export interface SharedRequest {
+  /** The name of the plugin's instance. */
+  readonly plugin: string;
+  /** Its name in the plugin. */
+  readonly name: string;
+  readonly kind: "counter" | "map";
+  /** How many entries a map has at least; 0 for a counter. */
+  readonly entries: number;
+}
+
+/** Gives the memory; rejects with a `RangeError` where there would be too much of it. */
+export type SharedSource = (
+  request: SharedRequest,
+) => Promise<SharedArrayBuffer>;
+
+/** Bytes of all memories together. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** What tells one memory from another. */
+export function sharedKey(request: SharedRequest): string {
+  const { plugin, name, kind, entries } = request;
+  return JSON.stringify([plugin, name, kind, entries]);
+}
+
+/** The memories of one proxy. */
+export class SharedMemory {
+  readonly #all = new Map<string, SharedArrayBuffer>();
+  #bytes = 0;
+
+  /** The memory of this request, a new one where nobody asked for it before. Throws a `RangeError` where all together would be more than 256 MiB. */
+  get(request: SharedRequest): SharedArrayBuffer {
+    const key = sharedKey(request);
+    const known = this.#all.get(key);
+    if (known !== undefined) return known;
+    const { plugin, name, kind, entries } = request;
+    const bytes = kind === "map" ? mapBytes(entries) : COUNTER_BYTES;
+    if (this.#bytes + bytes > MAX_BYTES) {
+      throw new RangeError(
+        `Cannot share ${bytes} bytes for "${name}" of plugin "${plugin}": plugins share ${this.#bytes} of at most ${MAX_BYTES} bytes`,
+      );
+    }
+    const memory = new SharedArrayBuffer(bytes);
+    if (kind === "map") initMap(memory);
+    this.#all.set(key, memory);
+    this.#bytes += bytes;
+    return memory;
+  }
+
+  /** Forgets all but these, by {@linkcode sharedKey}; who holds another goes on with it. */
+  keep(keys: ReadonlySet<string>): void {
+    for (const [key, memory] of this.#all) {
+      if (keys.has(key)) continue;
+      this.#all.delete(key);
+      this.#bytes -= memory.byteLength;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { RefusedError } from "../../core/data_plane/control.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
+import { clientOnEach } from "../support/client_on_each.ts";
+import { dataPlugin } from "../support/data_plugin.ts";
+import { HttpClient } from "../support/http_client.ts";
+import { startProxy } from "../support/proxy.ts";
+
+/** Counts requests by path, and answers with their count; the path's by a counter where it is /all. */
+const TALLY = dataPlugin(`export default {
+  name: "tally",
+  async setup({ options, shared, verdict }) {
+    const all = await shared.counter("all");
+    const paths = await shared.map("paths", { entries: options.entries });
+    return {
+      handlers: {
+        foundProduct: ({ path }) => {
+          const count = path === "/all" ? all.add() : paths.add(path, 1, 60_000);
+          return verdict.respond({
+            status: 200,
+            headers: { "x-worker": self.name ?? "" },
+            body: String(count),
+          });
+        },
+      },
+    };
+  },
+};`);
+
+function config(workers: number, entries = 100, further: object = {}): string {
+  return JSON.stringify({
+    listeners: [{ name: "web", address: "127.0.0.1:0" }],
+    products: [{
+      name: "all",
+      default: true,
+      rules: [{ respond: { status: 404 } }],
+    }],
+    plugins: [{ use: TALLY, options: { entries } }],
+    workers,
+    log: { level: "error" },
+    ...further,
+  });
+}
+
+Deno.test("shared – plugins in both workers see one counter and one map, also over reloads", async () => {
+  await using proxy = await startProxy(config(2));
+  using both = await clientOnEach(proxy.port());
+  const [one, other] = both.clients;
+  const ask = async (client: HttpClient, path: string) =>
+    Number((await client.get(path)).text);
+  assertEquals(
+    [
+      await ask(one, "/all"),
+      await ask(other, "/all"),
+      await ask(one, "/a"),
+      await ask(other, "/a"),
+      await ask(other, "/b"),
+    ],
+    [1, 2, 1, 2, 1],
+  );
+  // Another instance of the same name, with other options.
+  await proxy.reload(config(2, 100, {
+    plugins: [{ use: TALLY, options: { entries: 100, new: true } }],
+  }));
+  assertEquals([await ask(one, "/all"), await ask(other, "/a")], [3, 3]);
+  // Another size is another map.
+  await proxy.reload(config(2, 200));
+  assertEquals([await ask(other, "/all"), await ask(one, "/a")], [4, 1]);
+  // Without the plugin there is nothing to remember.
+  await proxy.reload(config(2, 200, { plugins: [] }));
+  await proxy.reload(config(2, 200));
+  assertEquals([await ask(one, "/all"), await ask(other, "/a")], [1, 1]);
+});
+
+Deno.test("shared – without workers it is the same", async () => {
+  await using proxy = await startProxy(config(1));
+  using client = await HttpClient.connect(proxy.port());
+  assertEquals((await client.get("/all")).text, "1");
+  await proxy.reload(config(1, 200));
+  assertEquals((await client.get("/all")).text, "2");
+});
+
+for (const workers of [1, 2]) {
+  Deno.test(`shared – a map that may not be refuses the config, workers: ${workers}`, async () => {
+    await using proxy = await startProxy(config(workers));
+    await assertRejects(
+      () => proxy.reload(config(workers, 0)),
+      RefusedError,
+      "entries must be a whole number",
+    );
+    const greedy = dataPlugin(`export default {
+      name: "greedy",
+      async setup({ shared }) {
+        for (let i = 0; i < 11; i++) await shared.map("m" + i, { entries: 1_048_576 });
+        return {};
+      },
+    };`);
+    await assertRejects(
+      () => proxy.reload(config(workers, 100, { plugins: [{ use: greedy }] })),
+      RefusedError,
+      "of at most 268435456 bytes",
+    );
+  });
+}
