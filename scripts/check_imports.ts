@@ -106,6 +106,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "tls",
     "text",
   ],
+  takeover: ["config", "data_plane", "listener", "net"],
   supervisor: [
     "conditions",
     "config",
@@ -117,6 +118,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "session",
     "shared",
+    "takeover",
     "tls",
   ],
   admin: [
@@ -141,6 +143,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "session",
     "supervisor",
+    "takeover",
   ],
 };
 

@@ -30,6 +30,7 @@ export interface CommandOptions {
   /** A listener's name. */
   readonly listener?: string;
   readonly json?: boolean;
+  readonly takeover?: boolean;
 }
 
 /** A command. */

@@ -20,7 +20,10 @@ export async function runDemo(context: CommandContext): Promise<number> {
     read: () => Promise.resolve(config),
   };
   try {
-    return await runSource(source, context, () => console.log(whatToTry()));
+    return await runSource(source, context, {
+      takeover: false,
+      started: () => console.log(whatToTry()),
+    });
   } finally {
     await Promise.all(backends.map((backend) => backend.shutdown()));
   }

@@ -7,66 +7,164 @@
 import { type AdminServer, serveAdmin } from "../admin/listen.ts";
 import { RefusedError } from "../data_plane/control.ts";
 import { createLog } from "../observe/log.ts";
-import type { ConfigSource } from "../supervisor/load_candidate.ts";
-import { loadCandidate } from "../supervisor/load_candidate.ts";
+import {
+  type ConfigSource,
+  loadCandidate,
+  type LoadedConfig,
+} from "../supervisor/load_candidate.ts";
 import { watchSignals } from "../supervisor/signals.ts";
 import { surviveStrayErrors } from "../supervisor/stray_errors.ts";
-import { Supervisor } from "../supervisor/supervisor.ts";
+import {
+  Supervisor,
+  type SupervisorOptions,
+} from "../supervisor/supervisor.ts";
+import { HandOver } from "../takeover/hand_over.ts";
+import { Predecessors } from "../takeover/predecessors.ts";
 import { type CommandContext, EXIT } from "./command.ts";
 import { configFile, startLog, supervisorOptions } from "./config_file.ts";
+
+/** How a proxy is started. */
+export interface RunOptions {
+  /** Takes the addresses of the one that has them over. */
+  readonly takeover: boolean;
+  /** Is told once it serves. */
+  readonly started?: () => void;
+}
 
 /** Runs the proxy of a config file; the exit code. */
 export async function runProxy(
   path: string,
   context: CommandContext,
+  options: RunOptions,
 ): Promise<number> {
-  return await runSource(configFile(path), context, () => {});
+  return await runSource(configFile(path), context, options);
 }
 
-/** Runs the proxy of any config; `started` is told once it serves. */
+/** Runs the proxy of any config; the exit code. */
 export async function runSource(
   source: ConfigSource,
   context: CommandContext,
-  started: (supervisor: Supervisor, admin: AdminServer) => void,
+  options: RunOptions,
 ): Promise<number> {
   const early = startLog();
-  let supervisor: Supervisor | undefined;
-  let admin: AdminServer | undefined;
   let log = early;
   let forget = () => {};
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => log.flush());
+  stack.defer(() => forget());
   try {
-    const loaded = await loadCandidate(
-      loadOptions(supervisorOptions(source, early, context)),
-    );
+    const loadOptions = supervisorOptions(source, early, context);
+    const loaded = await loadCandidate({
+      ...loadOptions,
+      builtins: new Set(context.builtins.keys()),
+    });
     log = createLog(loaded.config.log);
     forget = surviveStrayErrors(log);
-    supervisor = new Supervisor(supervisorOptions(source, log, context));
-    await supervisor.start(loaded);
-    admin = await serveAdmin(supervisor, loaded.config.admin, log);
-    const unwatch = watchSignals(supervisor, log);
-    log.info("Headrace serves", {
-      config: source.path,
-      listeners: (await supervisor.report(0)).listeners.map(({ address }) =>
-        address
-      ),
-      admin: admin.address,
-    });
-    started(supervisor, admin);
-    await supervisor.finished;
-    unwatch();
+    const running = stack.use(
+      new RunningProxy(supervisorOptions(source, log, context)),
+    );
+    await running.start(loaded, options.takeover);
+    options.started?.();
+    await running.supervisor.finished;
     return EXIT.ok;
   } catch (thrown) {
     if (!(thrown instanceof RefusedError)) throw thrown;
     for (const problem of thrown.problems) console.error(problem);
     return EXIT.refused;
-  } finally {
-    await supervisor?.stop();
-    await admin?.shutdown();
-    forget();
-    await log.flush();
   }
 }
 
-function loadOptions(options: ReturnType<typeof supervisorOptions>) {
-  return { ...options, builtins: new Set(options.builtins.keys()) };
+/** A proxy with its admin interface, its signals, and the socket that it hands over at. */
+class RunningProxy implements AsyncDisposable {
+  readonly supervisor: Supervisor;
+  readonly #options: SupervisorOptions;
+  #admin: AdminServer | undefined;
+  #handOver: HandOver | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.supervisor = new Supervisor(options);
+  }
+
+  /** Rejects with a {@linkcode RefusedError}, and whoever was to be taken over from goes on. */
+  async start(loaded: LoadedConfig, takeover: boolean): Promise<void> {
+    const { supervisor } = this;
+    const { source, log, runDir } = this.#options;
+    using from = takeover
+      ? await Predecessors.find(runDir, loaded.config.listeners)
+      : undefined;
+    await supervisor.start(loaded, from);
+    await from?.releaseAdmin();
+    await this.#serveAdmin();
+    await this.#listenForSuccessor();
+    if (from !== undefined) await this.#takeOver(from);
+    this.#unwatch = watchSignals(supervisor, log);
+    log.info("Headrace serves", {
+      config: source.path,
+      listeners: (await supervisor.report(0)).listeners.map(({ address }) =>
+        address
+      ),
+      admin: this.#admin!.address,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#unwatch?.();
+    await this.#handOver?.[Symbol.asyncDispose]();
+    await this.supervisor.stop();
+    await this.#admin?.shutdown();
+  }
+
+  async #serveAdmin(): Promise<void> {
+    const { supervisor } = this;
+    const { log } = this.#options;
+    this.#admin = await serveAdmin(supervisor, supervisor.config.admin, log);
+  }
+
+  /** There is no way back from here: both serve, and the others are told to end. */
+  async #takeOver(from: Predecessors): Promise<void> {
+    const { log } = this.#options;
+    if (from.pids.length === 0) {
+      log.info("No Headrace has these addresses: nothing is taken over");
+      return;
+    }
+    await this.supervisor.takeOver();
+    try {
+      await from.drain();
+      log.info("Took over", { from: from.pids });
+    } catch (error) {
+      log.warn("Those that were taken over from may still serve", {
+        from: from.pids,
+        error,
+      });
+    }
+  }
+
+  /** Without a folder for its socket it serves all the same. */
+  async #listenForSuccessor(): Promise<void> {
+    const { supervisor } = this;
+    const { log, clock } = this.#options;
+    try {
+      this.#handOver = await HandOver.listen({
+        path: supervisor.control,
+        secret: supervisor.secret,
+        problem: () =>
+          supervisor.state === "ready"
+            ? undefined
+            : `it is ${supervisor.state}`,
+        releaseAdmin: () => this.#admin!.shutdown(),
+        restoreAdmin: () => this.#serveAdmin(),
+        drain: () => {
+          supervisor.drain({ handedOver: true }).catch((error) =>
+            log.error("Cannot drain", { error })
+          );
+        },
+        clock,
+        log,
+      });
+    } catch (error) {
+      log.warn("No other process can take over from this one", { error });
+    }
+  }
 }

@@ -95,6 +95,7 @@ export async function runCommand(
         client: { type: "string" },
         listener: { type: "string" },
         json: { type: "boolean" },
+        takeover: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },
@@ -123,11 +124,14 @@ function runUnnamed(
 ): Promise<number> | number {
   if (options.config === undefined) {
     if (options.check) return misused("--check needs --config FILE");
+    if (options.takeover) return misused("--takeover needs --config FILE");
     return runDemo(context);
   }
   return options.check
     ? checkConfig(options.config, context)
-    : runProxy(options.config, context);
+    : runProxy(options.config, context, {
+      takeover: options.takeover === true,
+    });
 }
 
 /** The text of `--help`. */
@@ -136,6 +140,10 @@ export function helpText(): string {
     ["", "runs the embedded demo: two backends and a proxy on 127.0.0.1"],
     ["--config FILE", "runs the proxy"],
     ["--config FILE --check", "stops after checking"],
+    [
+      "--config FILE --takeover",
+      "takes the addresses of a running proxy over, which then drains",
+    ],
     ...COMMANDS.map((
       { name, usage, does },
     ) => [`${name} ${usage}`.trim(), does]),

@@ -11,6 +11,7 @@ import { defaultCacheDir } from "../plugins/cache_dir.ts";
 import type { ConfigSource } from "../supervisor/load_candidate.ts";
 import type { SupervisorOptions } from "../supervisor/supervisor.ts";
 import { systemClock } from "../net/clock.ts";
+import { defaultRunDir } from "../takeover/run_dir.ts";
 import type { CommandContext } from "./command.ts";
 
 /** A file that is read anew at each reload. */
@@ -35,6 +36,7 @@ export function supervisorOptions(
     builtins: context.builtins,
     env: (name) => Deno.env.get(name),
     cacheDir: defaultCacheDir(Deno.env),
+    runDir: defaultRunDir(Deno.env),
   };
 }
 

@@ -166,12 +166,14 @@ export class BoundListeners {
     await Promise.all(fresh.map((listener) => listener.close()));
   }
 
-  /** Accepts no more. */
-  async close(): Promise<void> {
+  /** Accepts no more; `handedOver` says that another process has the addresses too. */
+  async close({ handedOver = false } = {}): Promise<void> {
     for (const cancel of this.#cancels) cancel();
     for (const socket of this.#sockets) socket.forget();
     await Promise.all(
-      [...this.#current.values()].map((listener) => listener.close()),
+      [...this.#current.values()].map((listener) =>
+        handedOver ? listener.leave() : listener.close()
+      ),
     );
   }
 

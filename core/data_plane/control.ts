@@ -241,8 +241,12 @@ export interface PlaneControl {
     action: AdministerAction,
     argument: string,
   ): Promise<Administered | undefined>;
-  /** Stops accepting and resolves when all sessions have ended, at the latest after so many milliseconds, when they are cut. */
-  drain(timeout: number): Promise<void>;
+  /**
+   * Stops accepting and resolves when all sessions have ended, at the latest
+   * after so many milliseconds, when they are cut. `handedOver`: another process
+   * has the addresses too.
+   */
+  drain(timeout: number, handedOver?: boolean): Promise<void>;
   /** Ends it: cuts what is open, ends the plugins. */
   stop(): Promise<void>;
 }

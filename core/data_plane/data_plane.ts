@@ -325,9 +325,9 @@ export class DataPlane implements PlaneControl, SessionHost {
     return answer;
   }
 
-  async drain(timeout: number): Promise<void> {
+  async drain(timeout: number, handedOver = false): Promise<void> {
     this.draining = true;
-    const closed = this.listeners.close();
+    const closed = this.listeners.close({ handedOver });
     for (const session of this.sessions) session.drain();
     await closed;
     if (this.sessions.size === 0) return;
@@ -507,6 +507,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     };
     const { workers } = this.#parts.settings;
     return {
+      serves: () => this.#findListener(key) !== undefined,
       rules: () => {
         const { address, limits, socket } = lookUp().config;
         // The kernel spreads connections evenly enough for a bound.
@@ -525,12 +526,18 @@ export class DataPlane implements PlaneControl, SessionHost {
   }
 
   #listenerAt(key: string): ListenerRuntime {
+    const listener = this.#findListener(key);
+    if (listener !== undefined) return listener;
+    throw new RangeError(`No listener has the address ${key}`);
+  }
+
+  #findListener(key: string): ListenerRuntime | undefined {
     for (const listener of this.current.listeners) {
       if (bindAddresses(listener.config).some((a) => bindKey(a) === key)) {
         return listener;
       }
     }
-    throw new RangeError(`No listener has the address ${key}`);
+    return undefined;
   }
 
   #takePending(revision: number): Pending {

@@ -62,6 +62,9 @@ export interface Http1ClientOptions {
 /** Bytes of empty lines before a request that are ignored (RFC 9112 §2.2). */
 const MAX_EMPTY = 64;
 
+/** How long a new connection may keep a drain waiting for its first request, in milliseconds. */
+const FIRST_REQUEST_TIME = 1_000;
+
 /** A transaction that waits so long gets to know when its client resets, in milliseconds. */
 const WATCH_AFTER = 200;
 
@@ -100,6 +103,8 @@ export class Http1ClientConnection implements ClientExchange {
   #reader: LengthBody | ChunkedBody | null = null;
   #keepAlive = true;
   #draining = false;
+  /** No request has come yet. */
+  #isNew = true;
   #waiting = false;
   #switched = false;
   #continued = false;
@@ -151,10 +156,16 @@ export class Http1ClientConnection implements ClientExchange {
     socket.close();
   }
 
-  /** Ends the connection as soon as no request is at work; responses say `Connection: close`. */
+  /**
+   * Ends the connection as soon as no request is at work; responses say
+   * `Connection: close`. A new one gets its first request answered, if that is on
+   * its way: its client can't tell the end of a proxy from a failure.
+   */
   drain(): void {
     this.#draining = true;
-    if (this.#waiting && this.#socket.held === 0) this.#socket.close();
+    if (!this.#waiting || this.#socket.held > 0) return;
+    if (this.#isNew) this.#socket.armRead(FIRST_REQUEST_TIME, "client_idle");
+    else this.#socket.close();
   }
 
   readHead(): RequestHead | Promise<RequestHead> {
@@ -262,7 +273,7 @@ export class Http1ClientConnection implements ClientExchange {
           return true;
         }
       }
-      if (this.#draining && socket.held === 0) return false;
+      if (this.#draining && !this.#isNew && socket.held === 0) return false;
       this.#waiting = true;
       try {
         if (!await socket.fill()) return socket.held > 0;
@@ -285,6 +296,7 @@ export class Http1ClientConnection implements ClientExchange {
   }
 
   #begin(): void {
+    this.#isNew = false;
     const socket = this.#socket;
     this.#bytesInBefore = this.#consumed;
     this.#bytesOutBefore = socket.bytesOut;

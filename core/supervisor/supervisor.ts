@@ -37,6 +37,9 @@ import {
   remove,
 } from "./backend_changes.ts";
 import type { TraceReport } from "../session/trace_report.ts";
+import { controlPath } from "../takeover/hand_over.ts";
+import { ListenerLocks } from "../takeover/listener_locks.ts";
+import type { Predecessors } from "../takeover/predecessors.ts";
 import { type BackendChange, Backends } from "./backends.ts";
 import { CertificateWatch, DEFAULT_INTERVAL } from "./certificate_watch.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
@@ -55,6 +58,8 @@ export interface SupervisorOptions {
   readonly env: (name: string) => string | undefined;
   readonly builtins: ReadonlyMap<string, Plugin>;
   readonly cacheDir: string;
+  /** The folder of what this user's Headraces have to know of each other. */
+  readonly runDir: string;
   readonly clock: Clock;
   readonly log: CoreLog;
   /** Signs of life of workers; every second, lost after ten. */
@@ -75,8 +80,15 @@ function onlyAtStart(
   return { workers, log, admin: { address, token } };
 }
 
+/** Those whose addresses are taken over. */
+export type Predecessor = Pick<Predecessors, "controls" | "secret">;
+
 /** Loads, reloads, drains. */
 export class Supervisor {
+  /** Where another process asks this one to hand its addresses over. */
+  readonly control: string;
+  /** What sticky cookies are signed with; that of those who were taken over from, if there were any. */
+  secret: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
   state: SupervisorState = "starting";
   /** The last reload that was refused since the last good one. */
   lastRefusal: readonly string[] | undefined;
@@ -88,6 +100,7 @@ export class Supervisor {
   #backends: Backends | undefined;
   #names: Names | undefined;
   #watch: CertificateWatch | undefined;
+  #locks: ListenerLocks | undefined;
   #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
   /** Resolves when it has drained or was cut: nothing is left to wait for. */
@@ -97,6 +110,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.control = controlPath(options.runDir);
     this.#metrics = createProxyMetrics(this.#registry);
   }
 
@@ -107,8 +121,8 @@ export class Supervisor {
     return current.config;
   }
 
-  /** Begins to serve a loaded config. Rejects with a {@linkcode RefusedError}. */
-  async start(loaded: LoadedConfig): Promise<void> {
+  /** Begins to serve a loaded config, beside those that hand their addresses over. Rejects with a {@linkcode RefusedError}. */
+  async start(loaded: LoadedConfig, from?: Predecessor): Promise<void> {
     const { workers, log: logConfig, admin: { token } } = loaded.config;
     const { builtins, clock, log, heartbeat, lookUp } = this.#options;
     const resolver = new Resolver(clock, lookUp);
@@ -127,6 +141,13 @@ export class Supervisor {
       resolver,
       renew: () => this.#planes!.renew(),
     });
+    if (from?.secret !== undefined) this.secret = from.secret;
+    this.#locks = new ListenerLocks({
+      folder: this.#options.runDir,
+      holder: { pid: Deno.pid, control: this.control },
+      from: from?.controls ?? new Set(),
+      log,
+    });
     const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
     this.#planes = new Planes({
       workers: count,
@@ -139,6 +160,8 @@ export class Supervisor {
       heartbeat: heartbeat ?? DEFAULT_HEARTBEAT,
       backends: this.#backends,
       names: this.#names,
+      locks: this.#locks,
+      secret: this.secret,
       lookUp,
     });
     this.#started = loaded.config;
@@ -150,6 +173,11 @@ export class Supervisor {
     }
     this.state = "ready";
     this.#watch = this.#watchCertificates(this.#planes);
+  }
+
+  /** The addresses of those who hand over are ours from here on: they may be told to drain. */
+  async takeOver(): Promise<void> {
+    await this.#locks?.takeOver();
   }
 
   #watchCertificates(planes: Planes): CertificateWatch {
@@ -340,15 +368,15 @@ export class Supervisor {
     return await this.#planes?.administer(cluster, action, argument);
   }
 
-  /** Stops accepting and waits for the sessions' ends. */
-  async drain(): Promise<void> {
+  /** Stops accepting and waits for the sessions' ends; `handedOver` says that another process has the addresses too. */
+  async drain({ handedOver = false } = {}): Promise<void> {
     if (this.state === "draining" || this.state === "stopped") return;
     const { timeout } = this.config.drain;
     this.state = "draining";
     // Checks go on: what is open still needs backends. Which ones there are stays.
     this.#names!.stop();
     this.#watch?.[Symbol.dispose]();
-    await this.#planes!.drain(timeout);
+    await this.#planes!.drain(timeout, handedOver);
     this.#finish();
   }
 

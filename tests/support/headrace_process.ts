@@ -3,9 +3,14 @@
  *
  * @module
  */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { eventually, inTime } from "./eventually.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url);
+
+/** Not the folder of those who work on this machine. */
+const RUN_DIR = join(tmpdir(), "headrace-test-run");
 
 /** A process at work. */
 export interface HeadraceProcess extends AsyncDisposable {
@@ -37,7 +42,7 @@ export function startHeadrace(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", ...options.env },
+    env: { NO_COLOR: "1", HEADRACE_RUN_DIR: RUN_DIR, ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   }).spawn();
   const written = { stdout: "", stderr: "" };

@@ -32,6 +32,8 @@ export interface ProxyOptions {
   /** Relative plugin paths start here. */
   readonly baseDir?: string;
   readonly cacheDir?: string;
+  /** Those with the same one know of each other's addresses. */
+  readonly runDir?: string;
   /** Of workers. */
   readonly heartbeat?: Heartbeat;
   /** Of the test's thread; the machine's. */
@@ -66,6 +68,7 @@ export async function startProxy(
     env: () => undefined,
     builtins,
     cacheDir,
+    runDir: options.runDir ?? `${cacheDir}/run`,
     clock: options.clock ?? systemClock,
     log,
     ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),

@@ -125,3 +125,28 @@ Deno.test("bind: a unix socket that answers is refused, a stale one replaced, a 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("bind: a unix socket that is ours replaces the one that answers, and outlives it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/l.sock`;
+    const unix = address(`unix:${path}`);
+    const ours = { port: undefined, ours: true };
+    const old = await bind(unix, ALONE);
+    const fresh = await bind(unix, ours);
+    old.close();
+    const accepted = fresh.accept();
+    using _client = await Deno.connect({ transport: "unix", path });
+    (await accepted).close();
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), [
+      "l.sock",
+    ]);
+    fresh.close();
+    assertEquals([...Deno.readDirSync(folder)], []);
+    await Deno.writeTextFile(path, "precious");
+    await assertRejects(() => bind(unix, ours), BindError, "no socket");
+    assertEquals(await Deno.readTextFile(path), "precious");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

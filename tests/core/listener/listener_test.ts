@@ -75,8 +75,10 @@ function setUp(
     keepAlive: true,
     ...rules,
   };
+  const state = { serves: true };
   const listener = new Listener(socket as unknown as Deno.Listener, {
     rules: () => current,
+    serves: () => state.serves,
     session(initiator, admit) {
       const { promise, resolve } = Promise.withResolvers<void>();
       let refusal: string | undefined;
@@ -91,7 +93,7 @@ function setUp(
       return promise;
     },
   }, { clock, log: createLog({ write: (line) => logged.push(line) }) });
-  return { socket, clock, logged, sessions, rules: current, listener };
+  return { socket, clock, logged, sessions, rules: current, state, listener };
 }
 
 /** Runs what is runnable. */
@@ -196,14 +198,35 @@ Deno.test("Listener: counts a connection for the client that its session says, u
   await listener.close();
 });
 
-Deno.test("Listener.close: a connection that comes with it is closed, not served", async () => {
+Deno.test("Listener.close: a connection that comes with it is served, but not where the config has its address no more", async () => {
+  for (const serves of [true, false]) {
+    const { socket, sessions, state, listener } = setUp();
+    state.serves = serves;
+    listener.activate();
+    const conn = socket.arrive("10.0.0.1");
+    const closed = listener.close();
+    assertEquals(listener.state, "draining");
+    await closed;
+    assertEquals([conn.closed, sessions.length], [!serves, serves ? 1 : 0]);
+  }
+});
+
+Deno.test("Listener.leave: closes right after a connection that came alone, and serves it", async () => {
   const { socket, sessions, listener } = setUp();
   listener.activate();
-  const conn = socket.arrive("10.0.0.1");
-  const closed = listener.close();
-  assertEquals(listener.state, "draining");
+  const closed = listener.leave();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert(!socket.closed);
+  socket.arrive("10.0.0.1");
   await closed;
-  assertEquals([conn.closed, sessions.length], [true, 0]);
+  assertEquals([socket.closed, sessions.length], [true, 1]);
+});
+
+Deno.test("Listener.leave: where nobody comes it closes all the same", async () => {
+  const { socket, listener } = setUp();
+  listener.activate();
+  await listener.leave();
+  assert(socket.closed);
 });
 
 Deno.test("Listener.close: once, however often it is called; also before it was active and at its limit", async () => {

@@ -1,0 +1,147 @@
+/**
+ * Locks in files (flock(2)): the system lets go of them with the process, however
+ * that ends.
+ *
+ * @module
+ */
+
+/** Who has a lock, as its file says. */
+export interface LockHolder {
+  readonly pid: number;
+  /** The socket that it can be asked over. */
+  readonly control: string;
+}
+
+/** How long a lock's holder may take to write who it is, in milliseconds. */
+const WRITE_TIME = 500;
+
+/** A lock that is held. */
+export class LockFile {
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  readonly #ino: number | null;
+
+  private constructor(path: string, file: Deno.FsFile, ino: number | null) {
+    this.path = path;
+    this.#file = file;
+    this.#ino = ino;
+  }
+
+  /** The lock, or who has it; undefined where the holder does not say who it is. */
+  static async take(
+    path: string,
+    holder: LockHolder,
+  ): Promise<LockFile | LockHolder | undefined> {
+    for (;;) {
+      const file = await open(path);
+      if (!await tryLock(file)) {
+        file.close();
+        return await readHolder(path);
+      }
+      const { ino } = await file.stat();
+      // Its last holder may have removed it, or given it to another, meanwhile.
+      if (ino !== null && ino !== await inodeOf(path)) {
+        file.close();
+        continue;
+      }
+      await write(file, holder);
+      return new LockFile(path, file, ino);
+    }
+  }
+
+  /** Takes the lock from whoever has it: nobody else can have it in between. */
+  static async replace(path: string, holder: LockHolder): Promise<LockFile> {
+    const own = `${path}.${holder.pid}`;
+    const file = await open(own);
+    await file.lock(true);
+    await write(file, holder);
+    const { ino } = await file.stat();
+    await Deno.rename(own, path);
+    return new LockFile(path, file, ino);
+  }
+
+  /** Gives it back; where another took it over, that one's stays. */
+  async release(): Promise<void> {
+    if (this.#ino === null || await inodeOf(this.path) === this.#ino) {
+      await Deno.remove(this.path).catch(ignoreMissing);
+    }
+    this.#file.close();
+  }
+}
+
+/** Who holds the lock; undefined where nobody does, or says so. */
+export async function lockHolder(
+  path: string,
+): Promise<LockHolder | undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true, write: true });
+  } catch (thrown) {
+    ignoreMissing(thrown);
+    return undefined;
+  }
+  const free = await tryLock(file);
+  file.close();
+  return free ? undefined : await readHolder(path);
+}
+
+async function open(path: string): Promise<Deno.FsFile> {
+  return await Deno.open(path, {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
+}
+
+async function write(file: Deno.FsFile, holder: LockHolder): Promise<void> {
+  await file.truncate();
+  const bytes = new TextEncoder().encode(JSON.stringify(holder));
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
+  }
+}
+
+async function readHolder(path: string): Promise<LockHolder | undefined> {
+  const until = performance.now() + WRITE_TIME;
+  do {
+    const text = await Deno.readTextFile(path).catch(ignoreMissing) ?? "";
+    try {
+      return JSON.parse(text) as LockHolder;
+    } catch {
+      // It has the lock and has not written yet.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } while (performance.now() < until);
+  return undefined;
+}
+
+async function inodeOf(path: string): Promise<number | null> {
+  return (await Deno.stat(path).catch(ignoreMissing))?.ino ?? null;
+}
+
+function ignoreMissing(thrown: unknown): undefined {
+  if (thrown instanceof Deno.errors.NotFound) return undefined;
+  throw thrown;
+}
+
+/** How long Deno 2.4.2, which can only wait for a lock, waits for it, in milliseconds. */
+const LOCK_TIME = 250;
+
+/** Locks it; false where another has it. Deno 2.4.2 has no `tryLock`: there the file is to be closed after a false. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  if ("tryLock" in file) {
+    const tryLock = file.tryLock as (exclusive: boolean) => Promise<boolean>;
+    return await tryLock.call(file, true);
+  }
+  const locked = (file as Deno.FsFile).lock(true).then(() => true);
+  // It may fail when its file is closed: nobody waits for it any more.
+  locked.catch(() => {});
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), LOCK_TIME);
+  try {
+    return await Promise.race([locked, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

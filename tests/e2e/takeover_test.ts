@@ -1,0 +1,195 @@
+import { openLoop } from "../../scripts/takeover/open_loop.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { inTime } from "../support/eventually.ts";
+import { freePorts } from "../support/free_ports.ts";
+import {
+  type HeadraceProcess,
+  runHeadrace,
+  startHeadrace,
+} from "../support/headrace_process.ts";
+import { serveHttpBackend } from "../support/http_backend.ts";
+import { HttpClient } from "../support/http_client.ts";
+
+/** A process may take its time on a busy machine. */
+const PATIENCE = 30_000;
+
+const RESET = "ConnectionReset: Connection reset by peer (os error 104)";
+
+/** Config files that share addresses, and a folder to know of each other. */
+async function makeSite(listener: object = {}, further: object = {}) {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const [web = 0, admin = 0] = freePorts(2);
+  const options = { env: { HEADRACE_RUN_DIR: `${folder}/run` } };
+  const write = async (text: string, more: object = {}) => {
+    const path = `${folder}/${text}.yaml`;
+    const config = {
+      listeners: [{ name: "web", address: `127.0.0.1:${web}`, ...listener }],
+      products: [{
+        name: "all",
+        default: true,
+        rules: [{ respond: { status: 200, body: text } }],
+      }],
+      admin: { address: `127.0.0.1:${admin}` },
+      workers: 2,
+      drain: { timeout: "5s" },
+      ...further,
+      ...more,
+    };
+    await Deno.writeTextFile(path, JSON.stringify(config));
+    return ["--config", path];
+  };
+  return {
+    folder,
+    web,
+    admin,
+    write,
+    run: (args: readonly string[]) => runHeadrace(args, options),
+    async start(args: readonly string[]): Promise<HeadraceProcess> {
+      const process = startHeadrace(args, options);
+      await process.wrote("Headrace serves");
+      return process;
+    },
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** The text of a GET on a connection of its own; rejects where there is none. */
+async function get(
+  to: number | Deno.UnixConnectOptions,
+  path = "/",
+): Promise<string> {
+  using client = await HttpClient.connect(to);
+  return (await client.get(path)).text;
+}
+
+Deno.test("--takeover: the new process serves, the old one drains, no new connection is lost", async () => {
+  await using site = await makeSite();
+  await using old = await site.start(await site.write("old"));
+  const seen = new Set<string>();
+  const load = openLoop({
+    rate: 200,
+    request: async () => void seen.add(await get(site.web)),
+  });
+  using kept = await HttpClient.connect(site.web);
+  assertEquals((await kept.get()).text, "old");
+  await using fresh = await site.start([
+    ...await site.write("new"),
+    "--takeover",
+  ]);
+  assertEquals(await inTime("the old one's end", old.code, PATIENCE), 0);
+  assertStringIncludes(old.stderr, "Another process has taken over");
+  assertStringIncludes(fresh.stderr, "Took over");
+  assertEquals(await get(site.web), "new");
+  assertEquals(
+    await get(site.admin, "/readyz").then((t) => t.length > 0),
+    true,
+  );
+  const { causes, requests } = await load.stop();
+  // One may come in the instant in which a socket closes: the kernel resets it
+  // unless net.ipv4.tcp_migrate_req is 1. `deno task takeover` measures it.
+  const { [RESET]: resets = 0, ...others } = causes;
+  assertEquals([others, resets <= 1, requests > 50], [{}, true, true]);
+  assertEquals(seen, new Set(["old", "new"]));
+  // An idle connection of before ends as at any drain.
+  assertEquals(await kept.ended(), true);
+});
+
+Deno.test("a second start on the same port is refused and names the first", async () => {
+  await using site = await makeSite();
+  const config = await site.write("first");
+  await using first = await site.start(config);
+  const { code, stderr } = await site.run(config);
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stderr,
+    `listeners "web": Cannot listen on 127.0.0.1:${site.web}: the Headrace with process id ${first.pid} serves it (--takeover replaces that)`,
+  );
+  first.kill("SIGKILL");
+  await first.code;
+  // Of a process that ended badly nothing stands in the way.
+  await using second = await site.start(config);
+  assertEquals(await get(site.web), "first");
+  second.kill("SIGTERM");
+  assertEquals(await inTime("its end", second.code, PATIENCE), 0);
+  assertEquals([...Deno.readDirSync(`${site.folder}/run`)], []);
+});
+
+Deno.test("--takeover: a config that is refused, or whose admin address can't be had, leaves the old process as it was", async () => {
+  await using site = await makeSite();
+  await using old = await site.start(await site.write("old"));
+  const refused = await site.run([
+    ...await site.write("bad", {
+      plugins: [{
+        use:
+          'data:text/javascript,export default { name: "p", setup() { throw new Error("no") } }',
+      }],
+    }),
+    "--takeover",
+  ]);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "threw no");
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const noAdmin = await site.run([
+    ...await site.write("noadmin", { admin: { address: `127.0.0.1:${port}` } }),
+    "--takeover",
+  ]);
+  assertEquals(noAdmin.code, 1);
+  assertStringIncludes(noAdmin.stderr, "Cannot serve the admin interface");
+  await old.wrote("going on");
+  for (let i = 0; i < 5; i++) assertEquals(await get(site.web), "old");
+  const admin = await get(site.admin, "/readyz");
+  assertStringIncludes(admin, '"ready": true');
+});
+
+Deno.test("--takeover: where nobody serves it is a start like any other", async () => {
+  await using site = await makeSite();
+  await using only = await site.start([
+    ...await site.write("only"),
+    "--takeover",
+  ]);
+  assertStringIncludes(only.stderr, "nothing is taken over");
+  assertEquals(await get(site.web), "only");
+});
+
+Deno.test("--takeover: a unix socket goes on at its path, sticky clients stay where they were", async () => {
+  await using one = serveHttpBackend(() => new Response("one"));
+  await using two = serveHttpBackend(() => new Response("two"));
+  await using site = await makeSite({}, {
+    products: [{ name: "all", default: true, rules: [{ cluster: "app" }] }],
+    clusters: [{
+      name: "app",
+      sticky: { cookie: "S" },
+      backends: [{ id: "one", url: one.url }, { id: "two", url: two.url }],
+    }],
+  });
+  const path = `${site.folder}/l.sock`;
+  const listeners = [
+    { name: "web", address: `127.0.0.1:${site.web}` },
+    { name: "unix", address: `unix:${path}` },
+  ];
+  const unix = { transport: "unix", path } as const;
+  const config = await site.write("sticky", { listeners });
+  await using old = await site.start(config);
+  let cookie: string;
+  let backend: string;
+  {
+    using client = await HttpClient.connect(unix);
+    const answer = await client.get();
+    backend = answer.text;
+    cookie = answer.headers.get("set-cookie")!.split(";")[0]!;
+  }
+  await using _fresh = await site.start([...config, "--takeover"]);
+  await inTime("the old one's end", old.code, PATIENCE);
+  for (const to of [unix, site.web]) {
+    for (let i = 0; i < 4; i++) {
+      using client = await HttpClient.connect(to);
+      await client.send(
+        `GET / HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\n\r\n`,
+      );
+      assertEquals((await client.response()).text, backend);
+    }
+  }
+});
