@@ -164,9 +164,8 @@ class Way {
     const { scheme, hostname } = this.#url;
     if (tls?.verifyHost !== true || scheme !== "https") return;
     const { certificates } = tls;
-    if (covers(certificates.find(hostname) ?? certificates.default, host)) {
-      return;
-    }
+    const pair = certificates.find(hostname) ?? certificates.default;
+    if (covers(pair.certificate, host)) return;
     throw new ProxyError(
       "misdirected_request",
       `The TLS certificate does not cover the host ${JSON.stringify(host)}`,

@@ -60,8 +60,8 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     "a part that is still to come",
-    plugin(`return { valves: {} };`),
-    [`the part "valves" is not supported yet`],
+    plugin(`return { admin: {} };`),
+    [`the part "admin" is not supported yet`],
   ],
   ["no parts", plugin(``), ["setup must return an object of parts"]],
   [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "../support/assert.ts";
+import { assertEquals } from "../support/assert.ts";
 import { eventually } from "../support/eventually.ts";
 import { serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";

@@ -328,7 +328,7 @@ export const EXPLANATION: Explanation = {
     name: "web",
     protocol: "http",
     addresses: ["127.0.0.1:8080"],
-    tls: false,
+    tls: undefined,
     why: "it was asked for by name",
   },
   product: undefined,

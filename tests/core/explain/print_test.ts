@@ -18,7 +18,7 @@ const PLAIN: Explanation = {
     name: "web",
     protocol: "http",
     addresses: ["0.0.0.0:80"],
-    tls: false,
+    tls: undefined,
     why: "it was asked for by name",
   },
   product: undefined,
@@ -128,11 +128,12 @@ Deno.test("printExplanation: the request", () => {
 Deno.test("printExplanation: listener and product", () => {
   const listener = {
     ...PLAIN.listener,
-    tls: true,
+    tls: { runtime: "node:tls", reason: "strictSni" } as const,
     addresses: ["127.0.0.1:1", "127.0.0.1:2"],
   };
   assertEquals(under("listener", { listener }), [
-    "web (127.0.0.1:1, 127.0.0.1:2, TLS): it was asked for by name",
+    "web (127.0.0.1:1, 127.0.0.1:2): it was asked for by name",
+    "TLS by node:tls: strictSni",
   ]);
   const whys = [
     { name: "p", by: "exact", host: "a" },

@@ -36,7 +36,7 @@ Deno.test("BufferedBody.json reads JSON however it came in pieces", async () => 
   }
 });
 
-Deno.test("BufferedBody.json: undefined for what is none", async () => {
+Deno.test("BufferedBody.json: undefined for what is none", () => {
   for (const text of ["", "{", "{} x", "\u0000", "{'a':1}"]) {
     assertEquals(BufferedBody.of(utf8(text)).json(), undefined);
   }
