@@ -133,8 +133,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "supervisor",
     "text",
   ],
+  compile: ["config", "plugins", "supervisor"],
   cli: [
     "admin",
+    "compile",
     "config",
     "data_plane",
     "explain",

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Plugin } from "../plugin.ts";
+import type { EmbeddedPlugin } from "../plugins/embedded.ts";
 
 /** Exit codes (design.md §5). */
 export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
@@ -11,6 +12,8 @@ export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
 /** What commands get from the entry. */
 export interface CommandContext {
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** Plugins that the executable that this is holds; left out where Deno runs the sources. */
+  readonly embedded?: readonly EmbeddedPlugin[];
 }
 
 /** Options that a command line may hold. */
@@ -31,12 +34,21 @@ export interface CommandOptions {
   readonly listener?: string;
   readonly json?: boolean;
   readonly takeover?: boolean;
+  /** An executable's path. */
+  readonly output?: string;
+  /** What an executable is for, as Deno's compiler names it. */
+  readonly target?: string;
+  /** Permissions of an executable beyond those that its config needs. */
+  readonly allow?: readonly string[];
+  /** A plugin's options, in JSON. */
+  readonly options?: string;
 }
 
 /** A command. */
 export interface Command {
+  /** One word, or two as in `plugin new`. */
   readonly name: string;
-  /** What follows the name, for help. */
+  /** What follows the name, for help and completions. */
   readonly usage: string;
   readonly does: string;
   /** How many words follow the name. */

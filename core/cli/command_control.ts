@@ -23,7 +23,8 @@ export function drain(options: CommandOptions): Promise<number> {
   return call("POST", "/api/drain", options);
 }
 
-async function call(
+/** Asks a running proxy and prints what it answers; the exit code. */
+export async function call(
   method: string,
   path: string,
   options: CommandOptions,

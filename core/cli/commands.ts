@@ -12,9 +12,11 @@ import {
 } from "./command.ts";
 import { VERSION } from "../version.ts";
 import { checkConfig } from "./command_check.ts";
+import { compile } from "./command_compile.ts";
 import { drain, reload, status } from "./command_control.ts";
 import { runDemo } from "./command_demo.ts";
 import { explainRequest } from "./command_explain.ts";
+import { listPlugins } from "./command_plugins.ts";
 import { printPoints } from "./command_points.ts";
 import { printSchema } from "./command_schema.ts";
 import { runProxy } from "./command_run.ts";
@@ -50,6 +52,21 @@ export const COMMANDS: readonly Command[] = [
     does: "prints the page of callback points",
     operands: 0,
     run: () => printPoints(),
+  },
+  {
+    name: "plugins",
+    usage: "[--admin URL] [--token TOKEN]",
+    does: "lists what is built in and embedded, or what a running proxy loaded",
+    operands: 0,
+    run: (_operands, options, context) => listPlugins(options, context),
+  },
+  {
+    name: "compile",
+    usage:
+      "[--config FILE] --output BIN [--target TARGET] [--allow PERMISSION]…",
+    does: "makes an executable with the config's plugins in it (needs Deno)",
+    operands: 0,
+    run: (_operands, options, context) => compile(options, context),
   },
   {
     name: "status",
@@ -96,6 +113,10 @@ export async function runCommand(
         listener: { type: "string" },
         json: { type: "boolean" },
         takeover: { type: "boolean" },
+        output: { type: "string", short: "o" },
+        target: { type: "string" },
+        allow: { type: "string", multiple: true },
+        options: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },
@@ -108,14 +129,23 @@ export async function runCommand(
   if (values.version) {
     return print(`headrace ${VERSION} (deno ${Deno.version.deno})`);
   }
-  const [name, ...operands] = positionals;
-  if (name === undefined) return await runUnnamed(values, context);
-  const command = COMMANDS.find((command) => command.name === name);
-  if (command === undefined) return misused(`Unknown command "${name}"`);
+  if (positionals.length === 0) return await runUnnamed(values, context);
+  const command = findCommand(positionals);
+  if (command === undefined) {
+    return misused(`Unknown command "${positionals[0]}"`);
+  }
+  const operands = positionals.slice(command.name.split(" ").length);
   if (operands.length !== command.operands) {
     return misused(`Usage: headrace ${command.name} ${command.usage}`.trim());
   }
   return await command.run(operands, values, context);
+}
+
+/** The command whose name, of one word or two, the words begin with. */
+function findCommand(words: readonly string[]): Command | undefined {
+  return COMMANDS.find(({ name }) =>
+    name.split(" ").every((word, i) => word === words[i])
+  );
 }
 
 function runUnnamed(

@@ -37,6 +37,11 @@ export function supervisorOptions(
     env: (name) => Deno.env.get(name),
     cacheDir: defaultCacheDir(Deno.env),
     runDir: defaultRunDir(Deno.env),
+    embedding: context.embedded && {
+      plugins: context.embedded,
+      advice:
+        `"deno run -A main.ts compile --config ${source.path} --output BIN" embeds it`,
+    },
   };
 }
 

@@ -37,6 +37,8 @@ export type PluginLoadCode =
   | "computed_import"
   | "unsupported_attribute"
   | "cache_failed"
+  // An executable can't have it.
+  | "not_embedded"
   // Bringing it to life.
   | "import_failed"
   | "no_default_export"
@@ -56,6 +58,8 @@ export class PluginLoadError extends Error {
   /** The plugin as the config names it. */
   readonly use: string;
   readonly code: PluginLoadCode;
+  /** What is wrong, without the plugin's name. */
+  readonly detail: string;
 
   /** `detail` completes the sentence `Cannot load plugin USE: …`. */
   constructor(
@@ -67,6 +71,7 @@ export class PluginLoadError extends Error {
     super(`Cannot load plugin ${shorten(use)}: ${detail}`, options);
     this.use = use;
     this.code = code;
+    this.detail = detail;
   }
 }
 

@@ -13,6 +13,7 @@
  * @module
  */
 import { type Clock, systemClock } from "../net/clock.ts";
+import { type Embedding, findEmbedded } from "./embedded.ts";
 import { fetchGraph, type ModuleGraph } from "./fetch_graph.ts";
 import { readLocalFile } from "./fetch_module.ts";
 import { GraphCache } from "./graph_cache.ts";
@@ -64,6 +65,8 @@ export interface ResolveOptions extends FetchOptions {
   readonly cacheDir: string;
   /** Is told, in a sentence, that a last good copy stands in. */
   readonly offlineWarn: (message: string) => void;
+  /** What the executable that this is holds; left out where Deno runs the sources. */
+  readonly embedding?: Embedding | undefined;
 }
 
 /** Finds a plugin, fetches its modules and lays them out. Throws a {@linkcode PluginLoadError}. */
@@ -80,20 +83,45 @@ export async function resolvePlugin(
   if (source.kind === "builtin") {
     return withoutModules(use, "builtin", `builtin:${source.name}`);
   }
+  const { embedding } = options;
+  const embedded = findEmbedded(use, source, pin, embedding);
+  if (embedded !== undefined) return embedded;
   if (source.kind === "runtime") {
+    if (embedding !== undefined) throw notEmbedded(use, embedding);
     return withoutModules(use, "runtime", source.specifier);
   }
+  try {
+    return await fetchPlugin(request, source.url, options);
+  } catch (error) {
+    if (embedding === undefined || !(error instanceof PluginLoadError)) {
+      throw error;
+    }
+    throw new PluginLoadError(
+      use,
+      error.code,
+      `${error.detail}; it is not in this executable: ${embedding.advice}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Fetches a plugin's modules, checks their pin and lays them out. */
+async function fetchPlugin(
+  { use, integrity: pin }: PluginRequest,
+  url: URL,
+  options: ResolveOptions,
+): Promise<PluginArtifact> {
   const cache = new GraphCache(options.cacheDir);
   const context = makeContext(use, pin !== undefined, options);
   let graph: ModuleGraph;
   try {
-    graph = await fetchGraph(source.url, context);
+    graph = await fetchGraph(url, context);
   } catch (error) {
     if (!isTemporary(error)) throw error;
-    const copy = await standIn(error, source.url, pin, cache, context);
+    const copy = await standIn(error, url, pin, cache, context);
     options.offlineWarn(
       `Using the last good copy of plugin ${
-        describeUrl(source.url)
+        describeUrl(url)
       } (${copy.hash}): ${error.message}`,
     );
     return copy;
@@ -109,7 +137,7 @@ export async function resolvePlugin(
   }
   const artifact = {
     use,
-    url: source.url.href,
+    url: url.href,
     kind: "module" as const,
     hash,
     modules: factsOf(modules),
@@ -200,6 +228,15 @@ function refusePinOn(
     source.kind === "builtin"
       ? "a built-in plugin can't be pinned: it is part of Headrace"
       : "npm: and jsr: packages can't be pinned with integrity, as Deno fetches them; pin an exact version, or use the package's https: URL",
+  );
+}
+
+/** Packages come from the runtime, and an executable's has only those that it was made with (reference/deno.md). */
+function notEmbedded(use: string, { advice }: Embedding): PluginLoadError {
+  return new PluginLoadError(
+    use,
+    "not_embedded",
+    `it is not in this executable, which can't fetch packages: ${advice}`,
   );
 }
 

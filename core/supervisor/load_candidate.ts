@@ -13,6 +13,7 @@ import { formatProblem } from "../config/problem.ts";
 import { tlsWarnings } from "../config/tls_files.ts";
 import { type Candidate, RefusedError } from "../data_plane/control.ts";
 import type { CoreLog } from "../observe/log.ts";
+import type { Embedding } from "../plugins/embedded.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 import { resolvePlugin } from "../plugins/resolve_plugin.ts";
 
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly builtins: ReadonlySet<string>;
   /** Where fetched plugins are kept. */
   readonly cacheDir: string;
+  /** What the executable that this is holds; left out where Deno runs the sources. */
+  readonly embedding?: Embedding | undefined;
   readonly log: CoreLog;
 }
 
@@ -82,6 +85,7 @@ async function resolveAll(
       resolvePlugin({ use, ...(integrity !== undefined && { integrity }) }, {
         baseDir: options.source.baseDir,
         cacheDir: options.cacheDir,
+        embedding: options.embedding,
         builtins: options.builtins,
         offlineWarn: (message) => options.log.warn(message),
       })

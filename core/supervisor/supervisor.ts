@@ -29,6 +29,7 @@ import {
 } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { Plugin } from "../plugin.ts";
+import type { Embedding } from "../plugins/embedded.ts";
 import {
   add,
   type BackendAddition,
@@ -60,6 +61,8 @@ export interface SupervisorOptions {
   readonly cacheDir: string;
   /** The folder of what this user's Headraces have to know of each other. */
   readonly runDir: string;
+  /** What the executable that this is holds; left out where Deno runs the sources. */
+  readonly embedding?: Embedding | undefined;
   readonly clock: Clock;
   readonly log: CoreLog;
   /** Signs of life of workers; every second, lost after ten. */
@@ -225,9 +228,8 @@ export class Supervisor {
   }
 
   #load(): Promise<LoadedConfig> {
-    const { source, env, builtins, cacheDir, log } = this.#options;
-    const names = new Set(builtins.keys());
-    return loadCandidate({ source, env, builtins: names, cacheDir, log });
+    const { builtins, ...options } = this.#options;
+    return loadCandidate({ ...options, builtins: new Set(builtins.keys()) });
   }
 
   /** Says which keys of the config in use are not in effect. */

@@ -30,6 +30,10 @@ export interface HeadraceProcess extends AsyncDisposable {
 export interface ProcessOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** An executable to start, with no environment but `env`; by default Deno with the sources. */
+  readonly executable?: string | undefined;
+  /** The Deno that runs the sources; by default this one. */
+  readonly deno?: string | undefined;
 }
 
 /** Starts it with arguments. */
@@ -37,11 +41,14 @@ export function startHeadrace(
   args: readonly string[],
   options: ProcessOptions = {},
 ): HeadraceProcess {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN.href, ...args],
+  const { executable, deno = Deno.execPath() } = options;
+  const fromSource = executable === undefined ? ["run", "-A", MAIN.href] : [];
+  const child = new Deno.Command(executable ?? deno, {
+    args: [...fromSource, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    clearEnv: executable !== undefined,
     env: { NO_COLOR: "1", HEADRACE_RUN_DIR: RUN_DIR, ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   }).spawn();
