@@ -56,6 +56,7 @@ export class BuildFolder implements AsyncDisposable {
   async copySources(root: URL): Promise<string[]> {
     const from = fileURLToPath(root);
     const included = [WORKER];
+    const texts: string[] = [];
     for (const folder of SOURCES) {
       for await (const file of filesOf(join(from, folder))) {
         const path = relative(from, file);
@@ -63,10 +64,11 @@ export class BuildFolder implements AsyncDisposable {
         await Deno.mkdir(dirname(target), { recursive: true });
         await Deno.copyFile(file, target);
         // Pages and what belongs to them are read at run time.
-        if (!file.endsWith(".ts")) included.push(path);
+        if (file.endsWith(".ts")) texts.push(await Deno.readTextFile(file));
+        else included.push(path);
       }
     }
-    await this.#writeConfig(from);
+    await this.#writeConfig(from, texts);
     return included;
   }
 
@@ -103,14 +105,18 @@ export class BuildFolder implements AsyncDisposable {
     return `./${path.replaceAll(sep, "/")}`;
   }
 
-  async #writeConfig(from: string): Promise<void> {
+  /** Of `deno.json` what the sources need: packages of tests and scripts are not to be embedded. */
+  async #writeConfig(from: string, texts: readonly string[]): Promise<void> {
     const config = JSON.parse(await Deno.readTextFile(join(from, "deno.json")));
-    const kept = KEYS.filter((key) => key in config)
-      .map((key) => [key, config[key]]);
-    await Deno.writeTextFile(
-      this.config,
-      JSON.stringify(Object.fromEntries(kept), null, 2),
+    const kept = Object.fromEntries(
+      KEYS.filter((key) => key in config).map((key) => [key, config[key]]),
     );
+    kept.imports = Object.fromEntries(
+      Object.entries(config.imports).filter(([name]) =>
+        texts.some((text) => text.includes(`"${name}"`))
+      ),
+    );
+    await Deno.writeTextFile(this.config, JSON.stringify(kept, null, 2));
     await Deno.copyFile(
       join(from, "deno.lock"),
       join(this.path, "deno.lock"),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { EmbeddedPlugin } from "../plugins/embedded.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
@@ -68,6 +68,7 @@ export async function compileExecutable(
   const permissions = permissionFlags(config, allow);
   const included = await folder.copySources(root);
   const plugins = await folder.writeEntry(artifacts, baseDir);
+  await Deno.mkdir(dirname(output), { recursive: true });
   await runDenoCompile({
     folder: folder.path,
     config: folder.config,

@@ -54,10 +54,13 @@ function importError(
     );
   }
   const name = thrown instanceof Error ? `${thrown.name}: ` : "";
+  const advice = artifact.advice !== undefined && NO_PACKAGE.test(message)
+    ? `; an executable has only the packages that it was made with: ${artifact.advice}`
+    : "";
   return new PluginLoadError(
     artifact.use,
     "import_failed",
-    `its import failed with ${name}${reason}`,
+    `its import failed with ${name}${reason}${advice}`,
     { cause: thrown },
   );
 }
@@ -67,6 +70,9 @@ const COLOURS = /\x1b\[\d*m/g;
 
 /** The runtime's own syntax errors name a place; one that a module throws, say of JSON.parse, does not. */
 const PLACED = / at \S+:\d+:\d+$/;
+
+/** What executables say of a package that they don't hold (2.4.2, tried). */
+const NO_PACKAGE = /in the list of packages|npm package/;
 
 /** Names the modules as their author knows them, not by their files in the cache. */
 function nameOriginals(message: string, artifact: PluginArtifact): string {

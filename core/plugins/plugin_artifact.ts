@@ -29,6 +29,8 @@ export interface PluginArtifact {
   readonly hash: string;
   /** The modules of the graph, in the order of their files; empty where Headrace did not fetch them. */
   readonly modules: readonly ArtifactModule[];
+  /** Where an executable fetched it: how to get it embedded, for a refusal. */
+  readonly advice?: string;
 }
 
 /** One module of a plugin's graph, as it was fetched. */

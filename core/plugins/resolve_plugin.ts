@@ -91,7 +91,10 @@ export async function resolvePlugin(
     return withoutModules(use, "runtime", source.specifier);
   }
   try {
-    return await fetchPlugin(request, source.url, options);
+    const fetched = await fetchPlugin(request, source.url, options);
+    return embedding === undefined
+      ? fetched
+      : { ...fetched, advice: embedding.advice };
   } catch (error) {
     if (embedding === undefined || !(error instanceof PluginLoadError)) {
       throw error;

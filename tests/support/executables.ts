@@ -24,7 +24,10 @@ export async function whyNoCompiler(): Promise<string | undefined> {
       cwd: folder,
       env: { NO_COLOR: "1" },
     }).output();
-    if (!compile.success) return textOf(compile.stderr).trim();
+    if (!compile.success) {
+      const said = textOf(compile.stderr);
+      return /error sending .*/.exec(said)?.[0] ?? said.trim();
+    }
     // A base that ignores what is appended to it starts as well.
     const { stdout } = await new Deno.Command(`${folder}/probe`, {
       stdin: "null",
