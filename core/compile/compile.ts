@@ -53,7 +53,7 @@ export async function compileExecutable(
   }
   // Asked-for permissions are judged before anything is fetched.
   permissionFlags(undefined, allow);
-  const output = resolve(path);
+  const output = withSuffix(resolve(path), target ?? Deno.build.target);
   await using folder = await BuildFolder.create();
   let config: Config | undefined;
   let artifacts: readonly PluginArtifact[] = [];
@@ -69,19 +69,42 @@ export async function compileExecutable(
   const included = await folder.copySources(root);
   const plugins = await folder.writeEntry(artifacts, baseDir);
   await Deno.mkdir(dirname(output), { recursive: true });
-  await runDenoCompile({
-    folder: folder.path,
-    config: folder.config,
-    entry: folder.entry,
-    included,
-    permissions,
-    output,
-    target,
-  });
-  // Another machine's can't be tried here.
-  if (target === undefined || target === Deno.build.target) {
-    await checkExecutable(output, VERSION);
+  // What stood there before goes only for one that works.
+  const fresh = withSuffix(`${output}.new`, target ?? Deno.build.target);
+  try {
+    await runDenoCompile({
+      folder: folder.path,
+      config: folder.config,
+      entry: folder.entry,
+      included,
+      permissions,
+      output: fresh,
+      target,
+    });
+    // Another machine's can't be tried here.
+    if (target === undefined || target === Deno.build.target) {
+      await checkExecutable(fresh, VERSION);
+    }
+    await Deno.rename(fresh, output);
+  } catch (error) {
+    await removeIfThere(fresh);
+    throw error;
   }
   const { size } = await Deno.stat(output);
   return { output, size, plugins, permissions };
+}
+
+/** Deno's compiler gives this name itself. */
+function withSuffix(path: string, target: string): string {
+  return target.includes("windows") && !path.endsWith(".exe")
+    ? `${path}.exe`
+    : path;
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }

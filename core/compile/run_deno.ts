@@ -66,15 +66,17 @@ export async function checkExecutable(
 ): Promise<void> {
   const { stdout, stderr } = await new Deno.Command(path, {
     args: ["--version"],
+    env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).output();
   const said = new TextDecoder().decode(stdout).trim();
   if (said.startsWith(`headrace ${version} `)) return;
+  const [complaint] = new TextDecoder().decode(stderr).trim().split("\n");
   throw new CompileError(
-    `${path} does not start as Headrace ${version}: it says ${
-      JSON.stringify(said || new TextDecoder().decode(stderr).trim())
+    `What was compiled does not start as Headrace ${version}: it says ${
+      JSON.stringify(said || complaint)
     }. Does DENORT_BIN name a program that this Deno can append to?`,
   );
 }
