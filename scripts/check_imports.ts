@@ -133,6 +133,17 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "supervisor",
     "text",
   ],
+  testing: [
+    "balance",
+    "data_plane",
+    "http1",
+    "message",
+    "net",
+    "observe",
+    "session",
+    "snapshot",
+    "supervisor",
+  ],
   compile: ["config", "plugins", "supervisor"],
   cli: [
     "admin",

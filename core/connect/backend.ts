@@ -19,7 +19,7 @@ import type { PlaneEnv } from "../session/env.ts";
 import type { BackendTls } from "../tls/backend_tls.ts";
 import { transferFailureCode } from "../tls/tls_failure.ts";
 import type { BackendConnection } from "./backend_connection.ts";
-import { dial } from "./dial.ts";
+import { dial, type Dialled } from "./dial.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { Preface } from "./preface.ts";
 import { tlsTo } from "./tls_to.ts";
@@ -263,13 +263,16 @@ export class Backend implements BackendIdentity, BalanceMember {
     preface?: Preface,
     { carriesTls = false }: { readonly carriesTls?: boolean } = {},
   ): Promise<BackendSocket> {
-    const { conn, remote, lasting } = await dial(addresses, {
-      timeout: this.#settings.connectTimeout,
-      deadlines: this.#env.deadlines,
-      preface: preface?.bytes,
-      tls: carriesTls ? undefined : this.#tls,
-      slow: this.#noteSlow,
-    });
+    const { connect } = this.#env;
+    const { conn, remote, lasting } = connect !== undefined
+      ? await connectFirst(connect, addresses)
+      : await dial(addresses, {
+        timeout: this.#settings.connectTimeout,
+        deadlines: this.#env.deadlines,
+        preface: preface?.bytes,
+        tls: carriesTls ? undefined : this.#tls,
+        slow: this.#noteSlow,
+      });
     const socket = new Socket(conn, {
       buffers: this.#env.buffers,
       deadlines: this.#env.deadlines,
@@ -301,4 +304,11 @@ export class Backend implements BackendIdentity, BalanceMember {
     metrics.poolConnections.delete(this.cluster, this.id, "active");
     metrics.poolConnections.delete(this.cluster, this.id, "idle");
   }
+}
+
+async function connectFirst(
+  connect: NonNullable<PlaneEnv["connect"]>,
+  [remote]: readonly SocketAddress[],
+): Promise<Dialled> {
+  return { conn: await connect(remote!), remote: remote!, lasting: true };
 }

@@ -14,6 +14,7 @@ import { createProxyMetrics } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
+import type { PlaneEnv } from "../session/env.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
 
@@ -29,6 +30,8 @@ export interface CreateOptions {
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
   /** Looks up backends' names; the system. */
   readonly lookUp?: LookUp | undefined;
+  /** Connects to backends instead of a dial; see {@linkcode PlaneEnv.connect}. */
+  readonly connect?: PlaneEnv["connect"];
 }
 
 /** A data plane without a config yet. */
@@ -56,6 +59,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       date: new DateLine(),
       clientBytes: { in: 0, out: 0 },
       backendBytes: { in: 0, out: 0 },
+      ...(options.connect !== undefined && { connect: options.connect }),
     },
   });
 }

@@ -21,6 +21,8 @@ export interface SubrequestEntry {
   readonly env: PlaneEnv;
   /** Begins a session for the initiator on a listener; throws a `TypeError` for an unknown one. */
   enter(initiator: Initiator, listener: string | undefined): void;
+  /** Who asks; by default the proxy itself. */
+  readonly from?: Partial<Omit<Initiator, "conn">>;
 }
 
 /** Requests of plugins that may be within each other. */
@@ -113,6 +115,7 @@ export class Subrequests {
       internal: true,
       proxy: undefined,
       tls: undefined,
+      ...this.#entry.from,
     };
     depth.run(itsDepth, () => this.#entry.enter(initiator, listener));
     const socket = new Socket(near, {

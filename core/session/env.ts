@@ -6,7 +6,8 @@
  */
 import type { IdSource } from "../observe/ids.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
-import type { Log } from "../plugin.ts";
+import type { Log, SocketAddress } from "../plugin.ts";
+import type { ByteConn } from "../net/byte_conn.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines } from "../net/deadlines.ts";
@@ -30,4 +31,6 @@ export interface PlaneEnv {
   readonly clientBytes: ByteCounter;
   /** Bytes of all backends' connections. */
   readonly backendBytes: ByteCounter;
+  /** Connects to backends instead of a dial, and without TLS or a PROXY header: for tests of plugins. Rejects as a dial does. */
+  readonly connect?: (address: SocketAddress) => Promise<ByteConn>;
 }

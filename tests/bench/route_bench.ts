@@ -17,7 +17,7 @@ import { splitHost } from "../../core/net/host_name.ts";
 import { Product, type Rule } from "../../core/route/product.ts";
 import { ProductIndex } from "../../core/route/product_index.ts";
 import { Request } from "../../core/session/request.ts";
-import { fakeTransaction } from "../support/fake_views.ts";
+import { fakeTransaction } from "../../core/testing/views.ts";
 
 const LIMITS = { headerBytes: 16384, headers: 100, targetBytes: 8192 };
 const primitives = builtinPrimitives(systemClock);

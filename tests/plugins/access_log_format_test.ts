@@ -5,7 +5,7 @@ import {
   fakeSession,
   fakeTransaction,
   type TransactionFacts,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 function format(
   name: "json" | "common" | "combined",

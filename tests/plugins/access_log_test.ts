@@ -14,7 +14,7 @@ import {
   OptionsError,
   type RunningPlugin,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 /** Runs the plugin with a file, gives its lines. */
 async function logged(
@@ -282,7 +282,7 @@ Deno.test("access-log goes on through a full disk: counted, one log line a minut
 });
 
 Deno.test("access-log without a path writes to standard output, all of it on close", async () => {
-  const support = import.meta.resolve("../support/fake_views.ts");
+  const support = import.meta.resolve("../../core/testing/views.ts");
   const plugin = import.meta.resolve("../../plugins/access_log.ts");
   const config = new URL("../../deno.json", import.meta.url).pathname;
   const program = await Deno.makeTempFile({ suffix: ".ts" });

@@ -12,7 +12,7 @@ import {
   fakeResponse,
   OptionsError,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 function lines(fields: HeaderFields): string[] {
   return Array.from(fields, ([name, value]) => `${name}: ${value}`);

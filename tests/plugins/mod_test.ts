@@ -1,7 +1,7 @@
 import { loadConfig } from "../../core/config/load.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { checkOptions } from "../support/fake_views.ts";
+import { checkOptions } from "../../core/testing/views.ts";
 
 Deno.test("builtins are listed under their own names", () => {
   for (const [name, plugin] of builtins) assertEquals(plugin.name, name);

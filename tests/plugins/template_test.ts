@@ -15,7 +15,7 @@ import {
   fakeRequest,
   fakeResponse,
   fakeSession,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 const request = fakeRequest({
   method: "POST",

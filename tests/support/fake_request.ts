@@ -11,7 +11,7 @@ import type {
   Transaction,
 } from "../../core/plugin.ts";
 import { canonicalHost } from "../../core/net/host_name.ts";
-import { fakeSession, fakeTransaction } from "./fake_views.ts";
+import { fakeSession, fakeTransaction } from "../../core/testing/views.ts";
 
 /** What a fake request is made of; everything has a plain default. */
 export interface FakeRequestInit {

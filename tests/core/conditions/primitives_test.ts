@@ -17,7 +17,7 @@ import {
   assertThrows,
 } from "../../support/assert.ts";
 import { FakeRequest } from "../../support/fake_request.ts";
-import { FakeFields } from "../../support/fake_views.ts";
+import { FakeFields } from "../../../core/testing/views.ts";
 import {
   PRODUCT_HOSTS,
   REQUEST_TABLE,

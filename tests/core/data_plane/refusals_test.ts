@@ -7,7 +7,7 @@ import type { PlaneEnv } from "../../../core/session/env.ts";
 import type { Session } from "../../../core/session/session.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
-import { MemoryLog } from "../../support/fake_views.ts";
+import { MemoryLog } from "../../../core/testing/views.ts";
 import { metricValue } from "../../support/metric_value.ts";
 
 function setUp() {

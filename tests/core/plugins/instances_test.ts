@@ -18,7 +18,7 @@ import { verdicts } from "../../../core/verdict.ts";
 import { webSocketTools } from "../../../core/ws.ts";
 import { z } from "zod";
 import { FakeClock } from "../../support/clock.ts";
-import { fakeShared } from "../../support/shared.ts";
+import { fakeShared } from "../../../core/testing/shared.ts";
 import {
   assert,
   assertEquals,

@@ -17,7 +17,7 @@ import {
   assertThrows,
 } from "../../support/assert.ts";
 import { textOf } from "../../support/byte_streams.ts";
-import { fakeRequest } from "../../support/fake_views.ts";
+import { fakeRequest } from "../../../core/testing/views.ts";
 
 async function readBody(body: BodyReader | null): Promise<string | null> {
   if (body === null) return null;

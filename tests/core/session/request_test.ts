@@ -9,7 +9,7 @@ import { ListFields } from "../../../core/message/list_fields.ts";
 import type { RequestHead } from "../../../core/message/head.ts";
 import { Request, type RequestContext } from "../../../core/session/request.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
-import { fakeTransaction } from "../../support/fake_views.ts";
+import { fakeTransaction } from "../../../core/testing/views.ts";
 
 interface Facts {
   readonly method?: string;

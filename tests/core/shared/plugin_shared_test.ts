@@ -4,7 +4,7 @@ import {
   assertRejects,
   assertThrows,
 } from "../../support/assert.ts";
-import { fakeShared } from "../../support/shared.ts";
+import { fakeShared } from "../../../core/testing/shared.ts";
 
 Deno.test("shared – the same name is the same counter, another or another plugin's is another", async () => {
   const memory = new SharedMemory();

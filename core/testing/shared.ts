@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Shared } from "../../core/plugin.ts";
-import { pluginShared } from "../../core/shared/plugin_shared.ts";
-import { SharedMemory } from "../../core/shared/shared_memory.ts";
-import { FakeClock } from "./clock.ts";
+import type { Shared } from "../plugin.ts";
+import { pluginShared } from "../shared/plugin_shared.ts";
+import { SharedMemory } from "../shared/shared_memory.ts";
+import { FakeClock } from "./fake_clock.ts";
 
 /** What an instance gets; those with the same memory share as workers do. */
 export function fakeShared(

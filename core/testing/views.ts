@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { MetricRegistry } from "../../core/observe/metrics.ts";
-import { pluginMetrics } from "../../core/observe/plugin_metrics.ts";
-import { renderPrometheus } from "../../core/observe/prometheus_text.ts";
+import { MetricRegistry } from "../observe/metrics.ts";
+import { pluginMetrics } from "../observe/plugin_metrics.ts";
+import { renderPrometheus } from "../observe/prometheus_text.ts";
 import type {
   Attempt,
   HeaderFields,
@@ -20,10 +20,10 @@ import type {
   Session,
   StandardIssue,
   Transaction,
-} from "../../core/plugin.ts";
-import { verdicts } from "../../core/verdict.ts";
-import { webSocketTools } from "../../core/ws.ts";
-import { FakeClock } from "./clock.ts";
+} from "../plugin.ts";
+import { verdicts } from "../verdict.ts";
+import { webSocketTools } from "../ws.ts";
+import { FakeClock } from "./fake_clock.ts";
 import { fakeShared } from "./shared.ts";
 
 const FRAMING = new Set([
