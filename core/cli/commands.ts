@@ -12,10 +12,12 @@ import {
 } from "./command.ts";
 import { VERSION } from "../version.ts";
 import { checkConfig } from "./command_check.ts";
+import { printCompletions } from "./command_completions.ts";
 import { compile } from "./command_compile.ts";
 import { drain, reload, status } from "./command_control.ts";
 import { runDemo } from "./command_demo.ts";
 import { explainRequest } from "./command_explain.ts";
+import { checkPlugin, hashPlugin, newPlugin } from "./command_plugin.ts";
 import { listPlugins } from "./command_plugins.ts";
 import { printPoints } from "./command_points.ts";
 import { printSchema } from "./command_schema.ts";
@@ -61,12 +63,40 @@ export const COMMANDS: readonly Command[] = [
     run: (_operands, options, context) => listPlugins(options, context),
   },
   {
+    name: "plugin new",
+    usage: "NAME",
+    does: "writes a plugin that works, with a test and a config",
+    operands: 1,
+    run: ([name]) => newPlugin(name!),
+  },
+  {
+    name: "plugin check",
+    usage: "URL [--options JSON]",
+    does: "tells what a plugin is made of, wants and does",
+    operands: 1,
+    run: ([url], options, context) => checkPlugin(url!, options, context),
+  },
+  {
+    name: "plugin hash",
+    usage: "URL",
+    does: "prints the hash to write as its integrity",
+    operands: 1,
+    run: ([url], _options, context) => hashPlugin(url!, context),
+  },
+  {
     name: "compile",
     usage:
       "[--config FILE] --output BIN [--target TARGET] [--allow PERMISSION]…",
     does: "makes an executable with the config's plugins in it (needs Deno)",
     operands: 0,
     run: (_operands, options, context) => compile(options, context),
+  },
+  {
+    name: "completions",
+    usage: "bash|zsh|fish",
+    does: "prints what a shell completes",
+    operands: 1,
+    run: ([shell]) => printCompletions(shell!, COMMANDS),
   },
   {
     name: "status",
@@ -132,7 +162,7 @@ export async function runCommand(
   if (positionals.length === 0) return await runUnnamed(values, context);
   const command = findCommand(positionals);
   if (command === undefined) {
-    return misused(`Unknown command "${positionals[0]}"`);
+    return misused(`Unknown command "${positionals.join(" ")}"`);
   }
   const operands = positionals.slice(command.name.split(" ").length);
   if (operands.length !== command.operands) {

@@ -37,6 +37,8 @@ export interface GraphModule {
   readonly code: string;
   /** Imports to rewrite: those that are not the runtime's. */
   readonly imports: readonly GraphImport[];
+  /** Specifiers of the runtime's: `npm:`, `jsr:`, `node:`. */
+  readonly runtimeImports: readonly string[];
 }
 
 /** One import between two modules of a graph. */
@@ -159,7 +161,7 @@ async function fetchOne(
   const text = decode(bytes, url, place, context);
   if (type === "json") {
     checkJson(text, url, place, context);
-    return { url, type, bytes, code: text, imports: [] };
+    return { url, type, bytes, code: text, imports: [], runtimeImports: [] };
   }
   try {
     const { code, imports } = read(text, type);
@@ -169,7 +171,7 @@ async function fetchOne(
       type,
       bytes,
       code,
-      imports: withUrls(imports, { url, isRoot }, context),
+      ...withUrls(imports, { url, isRoot }, context),
     };
   } catch (error) {
     if (!(error instanceof ModuleTextError)) throw error;
@@ -190,14 +192,16 @@ function withUrls(
   imports: readonly FoundImport[],
   importer: { readonly url: URL; readonly isRoot: boolean },
   context: LoadContext,
-): GraphImport[] {
+): Pick<GraphModule, "imports" | "runtimeImports"> {
   const ours: GraphImport[] = [];
+  const runtimeImports: string[] = [];
   for (const found of imports) {
     const place = `${describeUrl(importer.url)}:${found.at}`;
     const url = resolveImport(found.specifier, importer, place, context);
-    if (url !== undefined) ours.push({ ...found, url, place });
+    if (url === undefined) runtimeImports.push(found.specifier);
+    else ours.push({ ...found, url, place });
   }
-  return ours;
+  return { imports: ours, runtimeImports };
 }
 
 function decode(

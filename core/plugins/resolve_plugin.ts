@@ -155,6 +155,8 @@ export interface PluginHash {
   /** What to write as `integrity`. */
   readonly hash: string;
   readonly modules: readonly ArtifactModule[];
+  /** What it imports of the runtime, sorted: `npm:`, `jsr:` and `node:` specifiers. */
+  readonly runtimeImports: readonly string[];
 }
 
 /**
@@ -174,6 +176,9 @@ export async function hashGraph(
     url: source.url.href,
     hash: hashModules(graph, modules),
     modules: factsOf(modules),
+    runtimeImports: [
+      ...new Set(modules.flatMap(({ module }) => module.runtimeImports)),
+    ].sort(),
   };
 }
 
