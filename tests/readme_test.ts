@@ -2,6 +2,10 @@ import { loadConfig } from "../core/config/load.ts";
 import { assert, assertEquals } from "./support/assert.ts";
 import { makeAuthority } from "./support/certificates.ts";
 import { readPair, writePairs } from "./support/certificate_files.ts";
+import { COMPILER, whyNoCompiler } from "./support/executables.ts";
+import { textOf } from "./support/byte_streams.ts";
+import { eventually } from "./support/eventually.ts";
+import { freePorts } from "./support/free_ports.ts";
 import { startProxy } from "./support/proxy.ts";
 
 const README = await Deno.readTextFile(
@@ -106,6 +110,89 @@ ${block("yaml", 3)}`;
     const open = await fetch(proxy.url("/"));
     await open.body?.cancel();
     assertEquals([open.status, open.headers.get("x-proxy")], [200, "headrace"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** The lines of the road from an empty file to an executable. */
+function road(): string[] {
+  const lines = block("sh", 2).trimEnd().split("\n");
+  assert(lines[0]?.startsWith("headrace plugin new "), lines[0]);
+  assert(lines.length <= 6, `${lines.length} commands`);
+  return lines;
+}
+
+/** Starts lines of shell in a folder, `headrace` and `deno` as the reader has them. */
+function shell(folder: string, lines: readonly string[]): Deno.ChildProcess {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const script = `set -e
+    headrace() { "$HEADRACE_DENO" run -A "${main}" "$@"; }
+    deno() { "${Deno.execPath()}" "$@"; }
+    ${lines.join("\n")}`;
+  return new Deno.Command("sh", {
+    args: ["-c", script],
+    cwd: folder,
+    env: { NO_COLOR: "1", HEADRACE_DENO: COMPILER },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function runShell(folder: string, lines: readonly string[]) {
+  const { code, stdout, stderr } = await shell(folder, lines).output();
+  assertEquals(code, 0, textOf(stdout) + textOf(stderr));
+}
+
+/** Puts free ports into the new plugin's config; the one that serves. */
+async function movePorts(config: string): Promise<number> {
+  const [web = 0, admin = 0] = freePorts(2);
+  const text = await Deno.readTextFile(config);
+  assert(text.includes("127.0.0.1:8080"), text);
+  await Deno.writeTextFile(
+    config,
+    `${text.replace("127.0.0.1:8080", `127.0.0.1:${web}`)}
+admin: { address: "127.0.0.1:${admin}" }
+`,
+  );
+  return web;
+}
+
+const noCompiler = await whyNoCompiler();
+if (noCompiler !== undefined) {
+  console.log(`Compiling is skipped: nothing compiles here: ${noCompiler}`);
+}
+
+Deno.test("README: the way from an empty file to an executable works as shown", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-readme-" });
+  try {
+    const [first, ...others] = road();
+    await runShell(folder, [first!]);
+    const port = await movePorts(`${folder}/hello/headrace.yaml`);
+    const from = others.findIndex((line) => line.includes(" compile "));
+    await runShell(folder, others.slice(0, from));
+    await t.step({
+      name: "compiles, and serves with the plugin",
+      ignore: noCompiler !== undefined,
+      async fn() {
+        const start = others.pop()!;
+        await runShell(folder, others.slice(from));
+        const process = shell(folder, [`exec ${start}`]);
+        const output = process.output();
+        const answer = await eventually(
+          "an answer of the executable",
+          () => fetch(`http://127.0.0.1:${port}/`).catch(() => undefined),
+        );
+        assertEquals(
+          [await answer.text(), answer.headers.get("x-greeting")],
+          ["it works\n", "hello from hello"],
+        );
+        process.kill("SIGTERM");
+        const { code, stderr } = await output;
+        assertEquals(code, 0, textOf(stderr));
+      },
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
