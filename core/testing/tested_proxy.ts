@@ -7,6 +7,7 @@ import type { Plugin } from "../plugin.ts";
 
 /** A plugin under test, with what the config says of it. */
 export interface TestedPlugin {
+  /** A plugin module's default export. */
   // deno-lint-ignore no-explicit-any -- options stand in both directions, so that no other type argument takes every plugin
   readonly plugin: Plugin<any>;
   /** As the config has them: the plugin's schema checks them. */

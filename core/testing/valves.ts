@@ -17,6 +17,7 @@ export type TestMessage = string | Uint8Array;
 
 /** The valves of one session. */
 export interface RunningValves {
+  /** As the plugin returned them. */
   readonly valves: readonly MessageValve[];
   /** What of a client's message comes to the backend; null where a valve discarded it. */
   toBackend(message: TestMessage): TestMessage | null;
