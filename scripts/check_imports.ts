@@ -141,6 +141,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "net",
     "observe",
     "session",
+    "shared",
     "snapshot",
     "supervisor",
   ],

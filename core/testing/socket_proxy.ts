@@ -57,11 +57,16 @@ export async function proxyOnSockets(
     ...start,
     builtins: new Set(builtins.keys()),
   });
-  const supervisor = new Supervisor({ ...start, builtins });
+  const runDir = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const supervisor = new Supervisor({ ...start, builtins, runDir });
+  const stop = async () => {
+    await supervisor.stop();
+    await Deno.remove(runDir, { recursive: true });
+  };
   try {
     await supervisor.start(loaded);
   } catch (thrown) {
-    await supervisor.stop();
+    await stop();
     throw thrown;
   }
   const { listeners } = await supervisor.report(0);
@@ -73,6 +78,6 @@ export async function proxyOnSockets(
       `http://127.0.0.1:${ports[listener]}${path}`,
     ports,
     logged,
-    [Symbol.asyncDispose]: () => supervisor.stop(),
+    [Symbol.asyncDispose]: stop,
   };
 }

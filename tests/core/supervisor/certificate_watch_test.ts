@@ -67,6 +67,7 @@ async function watching(pair: Identity, clock = new FakeClock()) {
     },
     async [Symbol.asyncDispose]() {
       watch[Symbol.dispose]();
+      await watch.settled();
       await Deno.remove(folder, { recursive: true });
     },
   };
