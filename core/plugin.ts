@@ -125,6 +125,33 @@ export interface PluginContext<Options> {
     input: Request | URL | string,
     init?: SubrequestInit,
   ) => Promise<Response>;
+  /**
+   * Compiles a condition of the rule language, as a rule's `when` is written,
+   * for options that say when something holds. Headrace's own primitives only:
+   * plugins' are not there yet when plugins are set up. Throws a `SyntaxError`
+   * that says what is wrong; for `setup`, as it takes its time.
+   */
+  readonly condition: (text: string) => (request: HttpRequest) => boolean;
+  /** The same for a condition on a response, which may ask for its request too. */
+  readonly responseCondition: (
+    text: string,
+  ) => (request: HttpRequest, response: HttpResponse) => boolean;
+  /**
+   * Compiles a regular expression in RE2's syntax, whose time grows with the
+   * text's length alone: for whatever a client sends. Throws a `SyntaxError` for
+   * a bad one, a `RangeError` for one that is too large.
+   */
+  readonly pattern: (
+    source: string,
+    options?: { readonly ignoreCase?: boolean },
+  ) => Pattern;
+  /**
+   * Says, in `setup`, that handlers read facts of TLS that not every listener
+   * tells ({@linkcode TlsFacts}): listeners with this plugin then run on one
+   * that does. A condition that asks for them, and a handler at handshake, say
+   * so by themselves.
+   */
+  readonly needTlsFacts: () => void;
   /** Time, so that tests can turn it. */
   readonly clock: Clock;
   /** Fires when the instance ends. */
@@ -382,6 +409,12 @@ export interface ResponseParts {
     | Uint8Array
     | ReadableStream<Uint8Array>
     | Deno.FsFile;
+  /**
+   * Bytes of a stream or a file, sent as Content-Length; left out, the body is
+   * sent in chunks. One that turns out wrong ends the message as broken. Without
+   * a body, what a HEAD is told that a GET would get.
+   */
+  readonly length?: number;
 }
 
 // ---------------------------------------------------------------------- views
@@ -868,6 +901,22 @@ export interface SharedMap {
   delete(key: string): boolean;
   /** How many entries made room before their end, since the map began; starts anew after 2³². */
   readonly evicted: number;
+}
+
+/** A regular expression that no text can slow down. */
+export interface Pattern {
+  /** As it was written. */
+  readonly source: string;
+  /** Whether it matches somewhere in the text. */
+  test(text: string): boolean;
+  /** What it matches first, and its groups from 1; undefined for nothing. */
+  match(text: string): readonly (string | undefined)[] | undefined;
+  /**
+   * Makes a function that puts `replacement` in place of all matches: `$1` is a
+   * group, `$0` the match, `$$` a dollar sign. Throws a `SyntaxError` for a
+   * group that the pattern doesn't have.
+   */
+  replacer(replacement: string): (text: string) => string;
 }
 
 /** Time. */

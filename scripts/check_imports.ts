@@ -90,6 +90,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   "data_plane": [
     "balance",
+    "conditions",
     "config",
     "connect",
     "explain",
@@ -134,6 +135,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "text",
   ],
   testing: [
+    "conditions",
     "balance",
     "data_plane",
     "http1",

@@ -53,5 +53,6 @@ function literalOf(
 
 /** What is passed one after another, groups opened. */
 function flatten(node: PatternNode): readonly PatternNode[] {
+  if (node.kind === "group") return flatten(node.body);
   return node.kind === "sequence" ? node.parts.flatMap(flatten) : [node];
 }

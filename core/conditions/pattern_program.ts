@@ -12,8 +12,10 @@ export type Step =
   | { readonly kind: "atom"; readonly atom: number }
   /** Goes to the next step where the place is right. */
   | { readonly kind: "assert"; readonly place: Place }
-  /** Goes to both steps. */
+  /** Goes to both steps, and to the first by preference. */
   | { readonly kind: "fork"; first: number; second: number }
+  /** Notes the place in this slot; only in a program with captures. */
+  | { readonly kind: "save"; readonly slot: number }
   | { readonly kind: "match" };
 
 /** A compiled pattern; it begins at step 0. */
@@ -22,6 +24,8 @@ export interface Program {
   /** The distinct atoms; steps name them by their place here. */
   readonly atoms: readonly RegExp[];
   readonly hasWordBoundary: boolean;
+  /** Groups that are captured; 0 in a program without captures. */
+  readonly groups: number;
 }
 
 /**
@@ -32,9 +36,15 @@ export const MAX_STEPS = 1_000;
 /** The most nodes visited: counted repetitions of nothing make no steps. */
 const MAX_VISITS = 10_000;
 
-/** Compiles a tree; throws a `RangeError` for one that is too large. */
-export function compileProgram(root: PatternNode): Program {
-  const builder = new Builder();
+/**
+ * Compiles a tree; with `captures` so that it tells the groups' places too.
+ * Throws a `RangeError` for one that is too large.
+ */
+export function compileProgram(
+  root: PatternNode,
+  { captures = false }: { readonly captures?: boolean } = {},
+): Program {
+  const builder = new Builder(captures);
   builder.add(root);
   return builder.finish();
 }
@@ -43,8 +53,14 @@ class Builder {
   readonly #steps: Step[] = [];
   readonly #atoms: RegExp[] = [];
   readonly #atomNumbers = new Map<string, number>();
+  readonly #captures: boolean;
   #hasWordBoundary = false;
+  #groups = 0;
   #visits = 0;
+
+  constructor(captures: boolean) {
+    this.#captures = captures;
+  }
 
   finish(): Program {
     this.#push({ kind: "match" });
@@ -52,6 +68,7 @@ class Builder {
       steps: this.#steps,
       atoms: this.#atoms,
       hasWordBoundary: this.#hasWordBoundary,
+      groups: this.#groups,
     };
   }
 
@@ -73,7 +90,10 @@ class Builder {
         this.#addChoice(node.parts);
         break;
       case "repeat":
-        this.#addRepeat(node.body, node.min, node.max);
+        this.#addRepeat(node);
+        break;
+      case "group":
+        this.#addGroup(node.number, node.body);
         break;
     }
   }
@@ -94,9 +114,21 @@ class Builder {
     for (const exit of exits) this.#aim(exit, end, end);
   }
 
-  #addRepeat(body: PatternNode, min: number, max: number): void {
+  #addGroup(number: number, body: PatternNode): void {
+    if (!this.#captures) {
+      this.add(body);
+      return;
+    }
+    this.#groups = Math.max(this.#groups, number);
+    this.#push({ kind: "save", slot: 2 * number });
+    this.add(body);
+    this.#push({ kind: "save", slot: 2 * number + 1 });
+  }
+
+  #addRepeat(node: PatternNode & { readonly kind: "repeat" }): void {
+    const { body, min, max, lazy } = node;
     if (max === Infinity) {
-      this.#addLoop(body, min);
+      this.#addLoop(body, min, lazy);
       return;
     }
     for (let i = 0; i < min; i++) this.add(body);
@@ -105,10 +137,12 @@ class Builder {
       exits.push(this.#fork());
       this.add(body);
     }
-    for (const exit of exits) this.#aim(exit, exit + 1, this.#steps.length);
+    for (const exit of exits) {
+      this.#choose(exit, exit + 1, this.#steps.length, lazy);
+    }
   }
 
-  #addLoop(body: PatternNode, min: number): void {
+  #addLoop(body: PatternNode, min: number, lazy: boolean): void {
     for (let i = 1; i < min; i++) this.add(body);
     // The last copy that must be there is the one that loops: were the loop one
     // more copy, nested `+` would double the program at each level.
@@ -116,8 +150,13 @@ class Builder {
     const begin = this.#steps.length;
     this.add(body);
     const back = this.#fork();
-    this.#aim(back, begin, back + 1);
-    if (entry !== undefined) this.#aim(entry, begin, back + 1);
+    this.#choose(back, begin, back + 1, lazy);
+    if (entry !== undefined) this.#choose(entry, begin, back + 1, lazy);
+  }
+
+  /** Aims a fork at one more repetition and at its end. */
+  #choose(fork: number, more: number, end: number, lazy: boolean): void {
+    this.#aim(fork, lazy ? end : more, lazy ? more : end);
   }
 
   #fork(): number {

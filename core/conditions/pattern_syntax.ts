@@ -26,6 +26,14 @@ export type PatternNode =
     readonly min: number;
     /** `Infinity` for no bound. */
     readonly max: number;
+    /** Prefers fewer: the same to a test that only says yes or no. */
+    readonly lazy: boolean;
+  }
+  /** A group whose text can be asked for, numbered from 1 by its parenthesis. */
+  | {
+    readonly kind: "group";
+    readonly number: number;
+    readonly body: PatternNode;
   };
 
 /** JavaScript syntax for exactly one code point, for the flags `u` and, without case, `i`. */
@@ -53,7 +61,9 @@ class PatternParser {
   readonly #in: PatternReader;
   #ignoreCase: boolean;
   #dotAll = false;
+  #ungreedy = false;
   #depth = 0;
+  #groups = 0;
 
   constructor(pattern: string, ignoreCase: boolean) {
     this.#in = new PatternReader(pattern);
@@ -118,8 +128,7 @@ class PatternParser {
         count.at,
       );
     }
-    // Lazy or greedy is the same to a test that only says yes or no.
-    this.#in.accept("?");
+    const lazy = this.#in.accept("?") !== this.#ungreedy;
     const next = this.#in.at;
     if (this.#in.quantifier() !== undefined) {
       throw new PatternError(
@@ -127,7 +136,7 @@ class PatternParser {
         next,
       );
     }
-    return { kind: "repeat", body, min: count.min, max: count.max };
+    return { kind: "repeat", body, min: count.min, max: count.max, lazy };
   }
 
   #plain(at: number): PatternNode {
@@ -158,11 +167,14 @@ class PatternParser {
       throw new PatternError(`its nesting must be <= ${MAX_DEPTH}`, at);
     }
     const [ignoreCase, dotAll] = [this.#ignoreCase, this.#dotAll];
-    if (this.#in.accept("?") && this.#extended(at) === "flags") {
+    const ungreedy = this.#ungreedy;
+    const kind = this.#in.accept("?") ? this.#extended(at) : "capture";
+    if (kind === "flags") {
       // Flags without a colon hold up to the end of the group around them.
       this.#depth--;
       return { kind: "sequence", parts: [] };
     }
+    const number = kind === "capture" ? ++this.#groups : 0;
     const node = this.#choice();
     if (!this.#in.accept(")")) {
       throw new PatternError("its group is not closed", at);
@@ -170,11 +182,12 @@ class PatternParser {
     this.#depth--;
     this.#ignoreCase = ignoreCase;
     this.#dotAll = dotAll;
-    return node;
+    this.#ungreedy = ungreedy;
+    return number === 0 ? node : { kind: "group", number, body: node };
   }
 
-  /** What follows `(?`: says whether a group follows, or it was flags alone. */
-  #extended(at: number): "group" | "flags" {
+  /** What follows `(?`: says which group follows, or that it was flags alone. */
+  #extended(at: number): "capture" | "group" | "flags" {
     const input = this.#in;
     if (["=", "!", "<=", "<!"].some((mark) => input.sees(mark))) {
       throw new PatternError("look-around is not supported", at);
@@ -182,7 +195,7 @@ class PatternParser {
     if (input.sees("P=")) {
       throw new PatternError("back references are not supported", at);
     }
-    if (input.match(/P?<[A-Za-z_][A-Za-z0-9_]*>/y) !== "") return "group";
+    if (input.match(/P?<[A-Za-z_][A-Za-z0-9_]*>/y) !== "") return "capture";
     const flags = input.match(/[imsU]*(?:-[imsU]+)?[:)]/y);
     if (flags === "") {
       throw new PatternError("this kind of group is not supported", at);
@@ -195,6 +208,8 @@ class PatternParser {
     if (on.includes("s")) this.#dotAll = true;
     if (off.includes("i")) this.#ignoreCase = false;
     if (off.includes("s")) this.#dotAll = false;
+    if (on.includes("U")) this.#ungreedy = true;
+    if (off.includes("U")) this.#ungreedy = false;
     return flags.endsWith(")") ? "flags" : "group";
   }
 

@@ -4,11 +4,23 @@
  *
  * @module
  */
+import { compilePattern } from "../conditions/plugin_pattern.ts";
+import {
+  type PluginCondition,
+  requestCondition,
+  responseCondition,
+} from "../conditions/plugin_condition.ts";
+import { builtinPrimitives } from "../conditions/primitives.ts";
+import type { PrimitiveTable } from "../conditions/primitive.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import type { BackendEvent, Plugin, PluginContext } from "../plugin.ts";
-import { type PluginInstance, PluginInstances } from "../plugins/instances.ts";
+import {
+  type PluginInstance,
+  PluginInstances,
+  type PluginNeeds,
+} from "../plugins/instances.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import { pluginShared } from "../shared/plugin_shared.ts";
 import { sharedKey, type SharedSource } from "../shared/shared_memory.ts";
@@ -37,6 +49,8 @@ export class PlanePlugins {
   readonly #releases = new Set<Promise<void>>();
   /** The shared memories of instances, by the signals of these. */
   readonly #memories = new WeakMap<AbortSignal, Set<string>>();
+  /** What their options' conditions may name. */
+  #primitives: PrimitiveTable | undefined;
 
   constructor(options: PlanePluginsOptions) {
     this.#options = options;
@@ -53,7 +67,8 @@ export class PlanePlugins {
       config.plugins.map(({ name, options }, i) =>
         this.#instances.acquire(
           { artifact: artifacts[i]!, name, options },
-          (spec, options, signal) => this.#context(spec.name, options, signal),
+          (spec, options, signal, needs) =>
+            this.#context(spec.name, options, signal, needs),
         )
       ),
     );
@@ -126,10 +141,16 @@ export class PlanePlugins {
     name: string,
     options: unknown,
     signal: AbortSignal,
+    needs: PluginNeeds,
   ): PluginContext<unknown> {
     const { env, registry, log, shared, enter } = this.#options;
     const memories = new Set<string>();
     this.#memories.set(signal, memories);
+    const noted = <Test>({ test, readsTls }: PluginCondition<Test>) => {
+      if (readsTls) needs.tlsFacts = true;
+      return test;
+    };
+    const primitives = this.#primitives ??= builtinPrimitives(env.clock);
     const subrequests = new Subrequests({ env, enter });
     return {
       name,
@@ -146,6 +167,12 @@ export class PlanePlugins {
         onUse: (request) => memories.add(sharedKey(request)),
       }),
       request: subrequests.send.bind(subrequests),
+      condition: (text) => noted(requestCondition(text, primitives)),
+      responseCondition: (text) => noted(responseCondition(text, primitives)),
+      pattern: compilePattern,
+      needTlsFacts: () => {
+        needs.tlsFacts = true;
+      },
       clock: env.clock,
     };
   }

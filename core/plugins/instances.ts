@@ -26,11 +26,18 @@ export interface PluginSpec {
 /** A spec whose name is settled. */
 export type NamedPluginSpec = PluginSpec & { readonly name: string };
 
+/** What an instance said in its set-up that it needs. */
+export interface PluginNeeds {
+  /** It reads facts of TLS that not every listener tells. */
+  tlsFacts: boolean;
+}
+
 /** Makes what `setup` gets; `options` are checked, `signal` fires when the instance ends. */
 export type ContextMaker = (
   spec: NamedPluginSpec,
   options: unknown,
   signal: AbortSignal,
+  needs: PluginNeeds,
 ) => PluginContext<unknown>;
 
 /** A plugin that is set up. */
@@ -39,6 +46,7 @@ export interface PluginInstance {
   readonly artifact: PluginArtifact;
   readonly plugin: Plugin;
   readonly parts: PluginParts;
+  readonly needs: Readonly<PluginNeeds>;
   /** Fires when the instance ends. */
   readonly signal: AbortSignal;
 }
@@ -227,7 +235,8 @@ export class PluginInstances {
     signal.throwIfAborted();
     progress.step = "setup";
     const name = spec.name ?? plugin.name;
-    const context = makeContext({ ...spec, name }, options, signal);
+    const needs: PluginNeeds = { tlsFacts: false };
+    const context = makeContext({ ...spec, name }, options, signal, needs);
     let returned: unknown;
     try {
       returned = await plugin.setup(context);
@@ -241,7 +250,7 @@ export class PluginInstances {
     }
     try {
       const parts = guardParts(returned, { use, name });
-      return { name, artifact, plugin, parts, signal };
+      return { name, artifact, plugin, parts, needs, signal };
     } catch (error) {
       await this.#closeRefused(returned, name);
       throw error;

@@ -7,7 +7,7 @@
 import type { ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import { ListFields } from "../message/list_fields.ts";
-import { BytesBody, StreamBody } from "../message/made_bodies.ts";
+import { BytesBody, FileBody, StreamBody } from "../message/made_bodies.ts";
 import { isFramingField } from "../message/field_rules.ts";
 import type {
   HandlerResponse,
@@ -42,14 +42,29 @@ export function sendable(answer: HandlerResponse): Sendable {
     if (!isFramingField(name)) fields.append(name, value);
   }
   const { body } = answer;
-  if (body === undefined || body === null) return { status, headers: fields };
+  const length = lengthOf(answer);
+  if (body === undefined || body === null) {
+    return { status, headers: fields, ...length };
+  }
   if (answer instanceof globalThis.Response && answer.bodyUsed) {
     throw new TypeError("Cannot send a Response whose body was used already");
   }
   if (typeof body === "string" && !fields.has("content-type")) {
     fields.set("content-type", "text/plain; charset=utf-8");
   }
-  return { status, headers: fields, body };
+  return { status, headers: fields, body, ...length };
+}
+
+/** The length that it says by itself; texts and bytes tell theirs. */
+function lengthOf(answer: HandlerResponse): { readonly length?: number } {
+  if (!("length" in answer) || answer.length === undefined) return {};
+  const { length } = answer;
+  if (!Number.isSafeInteger(length) || length < 0) {
+    throw new RangeError(
+      `Cannot answer with a length that is no whole number of bytes: current value is ${length}`,
+    );
+  }
+  return { length };
 }
 
 /** What a handler answered to a request of this method. Throws as {@linkcode sendable}. */
@@ -62,19 +77,19 @@ export function fromHandler(
 
 /** What answers a request of this method, as the client sent it: what handlers make of it is for backends. */
 export function fromParts(
-  { status, headers, body }: Sendable,
+  { status, headers, body, length: said }: Sendable,
   method: string | undefined,
   from: HttpResponse["from"],
 ): Made {
   const wanted = hasBody(method, status);
-  const { length, reader } = openBody(body, wanted);
+  const { length, reader } = openBody(body, wanted, said);
   const response = new Response({
     status,
     reason: reasonOf(status),
     fields: headers,
     from,
     // RFC 9110 §15.4.5: what a 200 would have is said, or nothing.
-    bodyLength: body === undefined && status === 304 ? undefined : length,
+    bodyLength: body === undefined && status === 304 ? said : length,
     method,
   });
   return { response, body: reader };
@@ -84,17 +99,24 @@ export function fromParts(
 function openBody(
   body: Sendable["body"],
   wanted: boolean,
+  said: number | undefined,
 ): { length: number | undefined; reader: BodyReader | null } {
   if (typeof body !== "object" || body instanceof Uint8Array) {
     const bytes = typeof body === "object" ? body : encoder.encode(body ?? "");
     const reader = wanted ? new BytesBody(bytes) : null;
-    return { length: bytes.length, reader };
+    const length = body === undefined && !wanted ? said : undefined;
+    return { length: length ?? bytes.length, reader };
   }
-  const stream = body instanceof Deno.FsFile ? body.readable : body;
-  if (wanted) return { length: -1, reader: new StreamBody(stream) };
+  if (wanted) {
+    const reader = body instanceof Deno.FsFile
+      ? new FileBody(body, said)
+      : new StreamBody(body);
+    return { length: said ?? -1, reader };
+  }
+  if (body instanceof Deno.FsFile) body.close();
   // A stream that fails while it is given up has told nobody anything new.
-  stream.cancel().catch(() => {});
-  return { length: undefined, reader: null };
+  else body.cancel().catch(() => {});
+  return { length: said, reader: null };
 }
 
 const encoder = new TextEncoder();

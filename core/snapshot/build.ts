@@ -351,7 +351,8 @@ function tlsReaders(
   return {
     plugins: plugins
       .filter(({ instance, config: { listeners } }) =>
-        instance.parts.handlers?.handshake !== undefined &&
+        (instance.needs.tlsFacts ||
+          instance.parts.handlers?.handshake !== undefined) &&
         (listeners?.includes(listener.name) ?? true)
       )
       .map(({ instance }) => instance.name),

@@ -5,6 +5,12 @@
  *
  * @module
  */
+import {
+  requestCondition,
+  responseCondition,
+} from "../conditions/plugin_condition.ts";
+import { compilePattern } from "../conditions/plugin_pattern.ts";
+import { builtinPrimitives } from "../conditions/primitives.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import { renderPrometheus } from "../observe/prometheus_text.ts";
@@ -298,13 +304,16 @@ export interface RunningPlugin {
 
 /**
  * Checks `options` by the plugin's schema and sets it up. Throws an
- * {@linkcode OptionsError} where the schema refuses.
+ * {@linkcode OptionsError} where the schema refuses. `tools` stand in for the
+ * proxy's own.
  */
 export async function startPlugin<Options>(
   plugin: Plugin<Options>,
   options?: unknown,
+  tools: Partial<Pick<PluginContext<Options>, "request">> = {},
 ): Promise<RunningPlugin> {
   const clock = new FakeClock();
+  const primitives = builtinPrimitives(clock);
   const log = new MemoryLog();
   const registry = new MetricRegistry();
   const controller = new AbortController();
@@ -317,8 +326,13 @@ export async function startPlugin<Options>(
     metrics: pluginMetrics(registry, plugin.name),
     shared: fakeShared(plugin.name, clock),
     request: () => Promise.reject(new TypeError("No proxy in this test")),
+    condition: (text) => requestCondition(text, primitives).test,
+    responseCondition: (text) => responseCondition(text, primitives).test,
+    pattern: compilePattern,
+    needTlsFacts() {},
     clock,
     signal: controller.signal,
+    ...tools,
   };
   const parts = await plugin.setup(context);
   return {

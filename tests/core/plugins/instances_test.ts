@@ -1,3 +1,4 @@
+import { compilePattern } from "../../../core/conditions/plugin_pattern.ts";
 import {
   type ContextMaker,
   type PluginInstance,
@@ -41,6 +42,10 @@ const makeContext: ContextMaker = ({ name }, options, signal) => ({
   },
   request: () => Promise.reject(new TypeError("no listener")),
   shared: fakeShared(),
+  condition: () => () => true,
+  responseCondition: () => () => true,
+  pattern: compilePattern,
+  needTlsFacts() {},
   clock: new FakeClock(),
 });
 
