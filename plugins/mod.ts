@@ -8,6 +8,8 @@ import type { Plugin } from "../core/plugin.ts";
 import accessLog from "./access_log.ts";
 import compress from "./compress.ts";
 import headers from "./headers.ts";
+import redirect from "./redirect.ts";
+import rewrite from "./rewrite.ts";
 
 /**
  * A plugin whose options are nobody's business here: its own schema makes them
@@ -24,4 +26,6 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["access-log", accessLog],
   ["compress", compress],
   ["headers", headers],
+  ["redirect", redirect],
+  ["rewrite", rewrite],
 ]);

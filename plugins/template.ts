@@ -91,11 +91,21 @@ export function templateProblem(
   }
 }
 
-/** Compiles a template. Throws a `SyntaxError` for what `templateProblem` tells. */
+/** Whose text a variable tells: the config's and the proxy's own, or whatever a client may send. */
+export type ValueSource = "proxy" | "client" | "target";
+
+/** Makes a variable's value fit for where it goes. */
+export type ValueEncoder = (value: string, source: ValueSource) => string;
+
+/**
+ * Compiles a template; without `encode` it is for a field's value. Throws a
+ * `SyntaxError` for what `templateProblem` tells.
+ */
 export function compileTemplate(
   text: string,
   scope: Scope,
   clock: Clock,
+  encode?: ValueEncoder,
 ): Template {
   const parts = parse(text, scope);
   const usesBackend = parts.some((part) =>
@@ -110,13 +120,28 @@ export function compileTemplate(
     render(request, response, attempt) {
       let rendered = "";
       for (const part of parts) {
-        rendered += typeof part === "string"
-          ? part
-          : valueOf(part, clock, request, response, attempt) ?? "";
+        if (typeof part === "string") {
+          rendered += part;
+          continue;
+        }
+        const value = valueOf(part, clock, request, response, attempt) ?? "";
+        rendered += encode === undefined
+          ? value
+          : encode(value, sourceOf(part.name));
       }
-      return fieldValue(rendered);
+      return encode === undefined ? fieldValue(rendered) : rendered;
     },
   };
+}
+
+/** The parts of the target keep the escapes that the client gave them. */
+const TARGET_VARIABLES = ["path", "query", "target"];
+
+function sourceOf(name: string): ValueSource {
+  if (TARGET_VARIABLES.includes(name)) return "target";
+  return NAMED_VARIABLES.has(name) || name === "host" || name === "method"
+    ? "client"
+    : "proxy";
 }
 
 function valueOf(

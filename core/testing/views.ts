@@ -189,9 +189,12 @@ function makeRequest(
   facts: RequestFacts,
 ): HttpRequest {
   const { headers, ...rest } = facts;
-  const target = facts.target ?? "/";
-  const query = target.indexOf("?");
-  return {
+  let whole = "/";
+  const mark = () => {
+    const found = whole.indexOf("?");
+    return found < 0 ? whole.length : found;
+  };
+  const request: HttpRequest = {
     transaction,
     session: transaction.session,
     id: transaction.id,
@@ -200,13 +203,28 @@ function makeRequest(
     scheme: "http",
     host: "example.com",
     port: undefined,
-    target,
-    path: query === -1 ? target : target.slice(0, query),
-    query: query === -1 ? "" : target.slice(query + 1),
+    get target() {
+      return whole;
+    },
+    set target(target) {
+      whole = target;
+    },
+    get path() {
+      return whole.slice(0, mark());
+    },
+    set path(path) {
+      whole = path + whole.slice(mark());
+    },
+    get query() {
+      return whole.slice(mark() + 1);
+    },
+    set query(query) {
+      whole = query === "" ? this.path : `${this.path}?${query}`;
+    },
     headers: new FakeFields(headers),
-    cookie: (name) => cookieOf(headers?.["cookie"] ?? "", name),
+    cookie: (name) => cookieOf(request.headers.get("cookie") ?? "", name),
     parameter: (name) =>
-      new URLSearchParams(target.slice(query + 1)).get(name) ?? undefined,
+      new URLSearchParams(whole.slice(mark() + 1)).get(name) ?? undefined,
     clientAddress: transaction.session.remote.address,
     trusted: false,
     product: "shop",
@@ -219,8 +237,8 @@ function makeRequest(
       json: () => undefined,
     },
     signal: transaction.signal,
-    ...rest,
   };
+  return Object.assign(request, rest);
 }
 
 function cookieOf(field: string, name: string): string | undefined {
