@@ -7,9 +7,14 @@
 import type { Plugin } from "../core/plugin.ts";
 import accessLog from "./access_log.ts";
 import compress from "./compress.ts";
+import cors from "./cors.ts";
+import errors from "./errors.ts";
 import headers from "./headers.ts";
+import httpCode from "./http_code.ts";
 import redirect from "./redirect.ts";
+import requestId from "./request_id.ts";
 import rewrite from "./rewrite.ts";
+import tag from "./tag.ts";
 
 /**
  * A plugin whose options are nobody's business here: its own schema makes them
@@ -25,7 +30,12 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
 >([
   ["access-log", accessLog],
   ["compress", compress],
+  ["cors", cors],
+  ["errors", errors],
   ["headers", headers],
+  ["http-code", httpCode],
   ["redirect", redirect],
+  ["request-id", requestId],
   ["rewrite", rewrite],
+  ["tag", tag],
 ]);
