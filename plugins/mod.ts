@@ -6,6 +6,9 @@
  */
 import type { Plugin } from "../core/plugin.ts";
 import accessLog from "./access_log.ts";
+import authBasic from "./auth_basic.ts";
+import authJwt from "./auth_jwt.ts";
+import block from "./block.ts";
 import compress from "./compress.ts";
 import cors from "./cors.ts";
 import errors from "./errors.ts";
@@ -14,6 +17,7 @@ import httpCode from "./http_code.ts";
 import redirect from "./redirect.ts";
 import requestId from "./request_id.ts";
 import rewrite from "./rewrite.ts";
+import secureLink from "./secure_link.ts";
 import tag from "./tag.ts";
 
 /**
@@ -29,6 +33,9 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   AnyPlugin
 >([
   ["access-log", accessLog],
+  ["auth-basic", authBasic],
+  ["auth-jwt", authJwt],
+  ["block", block],
   ["compress", compress],
   ["cors", cors],
   ["errors", errors],
@@ -37,5 +44,6 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["redirect", redirect],
   ["request-id", requestId],
   ["rewrite", rewrite],
+  ["secure-link", secureLink],
   ["tag", tag],
 ]);

@@ -23,6 +23,8 @@ import type {
   Plugin,
   PluginContext,
   PluginParts,
+  Respond,
+  ResponseParts,
   Session,
   StandardIssue,
   Transaction,
@@ -394,4 +396,15 @@ export async function checkOptions<Options>(
   const result = await plugin.options["~standard"].validate(options);
   if (result.issues !== undefined) throw new OptionsError(result.issues);
   return result.value;
+}
+
+/** The response in parts of a `respond`; undefined where a handler goes on. Throws for any other verdict. */
+export function answerOf(
+  verdict: { readonly kind: string } | undefined,
+): ResponseParts | undefined {
+  if (verdict === undefined || verdict.kind === "goOn") return undefined;
+  if (verdict.kind !== "respond") {
+    throw new TypeError(`Expected respond: found ${verdict.kind}`);
+  }
+  return (verdict as Respond).response as ResponseParts;
 }
