@@ -156,7 +156,7 @@ async function makePage(
     return [Number(from), Number(to)] as const;
   });
   const compile = (text: string) =>
-    compileTemplate(text, "response", context.clock, encoderOf(type));
+    compileTemplate(text, "response", context, encoderOf(type));
   return {
     type,
     status,

@@ -153,12 +153,12 @@ export default {
 
 function toUrl(
   to: string,
-  { clock }: PluginContext<unknown>,
+  context: PluginContext<unknown>,
   at: string,
 ): Redirection {
   const template = compileOption(
     `${at}.to`,
-    () => compileTemplate(to, "request", clock, urlPart),
+    () => compileTemplate(to, "request", context, urlPart),
   );
   return (request) => {
     // `*` is no path to put behind a host.

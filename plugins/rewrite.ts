@@ -60,7 +60,7 @@ export default {
   name: "rewrite",
   options: Options,
   setup(context) {
-    const { options, metrics, clock, condition } = context;
+    const { options, metrics, condition } = context;
     const rewrites = metrics.counter("rewrites_total", "Requests changed");
     const rules = options.rules.map(({ when, last, host, ...edits }, i) => {
       const at = `rules[${i}]`;
@@ -71,7 +71,7 @@ export default {
           : compileOption(`${at}.when`, () => condition(when)),
         host: host === undefined ? undefined : compileOption(
           `${at}.host`,
-          () => compileTemplate(host, "request", clock),
+          () => compileTemplate(host, "request", context),
         ),
         edit: compileTargetEdit(edits, context, at),
       };

@@ -77,7 +77,8 @@ type SecureLinkOptions = z.output<typeof Options>;
 export default {
   name: "secure-link",
   options: Options,
-  setup({ options, verdict, metrics, clock, condition }) {
+  setup(context) {
+    const { options, verdict, metrics, clock, condition } = context;
     const { when, secrets } = options;
     const links = metrics.counter("links_total", "Requests by their link", [
       "result",
@@ -86,7 +87,7 @@ export default {
       ? undefined
       : compileOption("when", () => condition(when));
     const bind = options.bind.map((text) =>
-      compileTemplate(text, "request", clock)
+      compileTemplate(text, "request", context)
     );
     const refuse = (result: string, status: number, body: string) => {
       links.add(1, result);

@@ -54,7 +54,8 @@ type TagOptions = z.output<typeof Options>;
 export default {
   name: "tag",
   options: Options,
-  setup({ options, metrics, clock, condition }) {
+  setup(context) {
+    const { options, metrics, condition } = context;
     const tagged = metrics.counter("tags_total", "Requests that got a tag", [
       "tag",
     ]);
@@ -69,7 +70,7 @@ export default {
         values: [values].flat().map((value) =>
           compileOption(
             `rules[${i}].tags.${name}`,
-            () => compileTemplate(value, "request", clock),
+            () => compileTemplate(value, "request", context),
           )
         ),
       })),

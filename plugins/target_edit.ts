@@ -77,15 +77,15 @@ function oneSlash(path: string): string {
 
 function compilePathEdit(
   { path, stripPrefix, pathReplace, addPrefix }: TargetEditOptions,
-  { clock, pattern }: PluginContext<unknown>,
+  context: PluginContext<unknown>,
   at: string,
 ): (request: HttpRequest) => string | undefined {
   const template = path === undefined ? undefined : compileOption(
     `${at}.path`,
-    () => compileTemplate(path, "request", clock, pathPart),
+    () => compileTemplate(path, "request", context, pathPart),
   );
   const replace = pathReplace && compileOption(`${at}.pathReplace`, () => {
-    const compiled = pattern(pathReplace.pattern);
+    const compiled = context.pattern(pathReplace.pattern);
     return { compiled, with: compiled.replacer(pathReplace.with) };
   });
   return (request) => {
@@ -136,14 +136,14 @@ function encoded(path: string): string {
 
 function compileQueryEdit(
   options: TargetEditOptions,
-  { clock }: PluginContext<unknown>,
+  context: PluginContext<unknown>,
   at: string,
 ): (request: HttpRequest) => string {
   const { query, queryKeep, queryRemove, queryRename } = options;
   const compile = (key: string, text: string) =>
     compileOption(
       `${at}.${key}`,
-      () => compileTemplate(text, "request", clock, queryPart),
+      () => compileTemplate(text, "request", context, queryPart),
     );
   const template = query === undefined ? undefined : compile("query", query);
   const keep = queryKeep && new Set(queryKeep);

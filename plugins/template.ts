@@ -9,73 +9,56 @@
  */
 import type {
   Attempt,
-  Clock,
   HttpRequest,
   HttpResponse,
+  PluginContext,
+  Session,
+  Transaction,
 } from "../core/plugin.ts";
+import {
+  type Scope,
+  type ValueSource,
+  VARIABLES,
+  type VariableSpec,
+  type Views,
+} from "./variables.ts";
 
-/** What variables can be read from at one moment. */
-export type Scope = "request" | "response";
+export type { Scope, ValueSource };
 
 /** A compiled text. Variables without a value are empty. */
 export interface Template {
   /** Whether it tells the backend, which a request learns late. */
   readonly usesBackend: boolean;
-  /** The text for this moment, fit for a field's value. */
+  /** The text for this moment, fit for a field's value unless an encoder makes it fit for something else. */
   render(
     request: HttpRequest | undefined,
     response?: HttpResponse,
     attempt?: Attempt,
   ): string;
+  /** The text for a transaction that is over, or a session without any. */
+  renderLog(session: Session, transaction: Transaction | undefined): string;
 }
+
+/** Makes a variable's value fit for where it goes. */
+export type ValueEncoder = (value: string, source: ValueSource) => string;
+
+/** What compiling needs of `setup`'s context. */
+export type TemplateContext = Pick<
+  PluginContext<unknown>,
+  "clock" | "needTlsFacts"
+>;
 
 /** A variable in a template. */
 interface Variable {
-  readonly name: string;
+  readonly spec: VariableSpec;
   /** What follows the colon. */
   readonly argument: string;
 }
 
-type Reader = (
-  request: HttpRequest,
-  attempt: Attempt | undefined,
-) => string | undefined;
-
-/** Variables that a request tells, by name. */
-const REQUEST_VARIABLES: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ["client_address", (request) => request.clientAddress],
-  ["client_port", (request) => String(request.session.remote.port)],
-  ["host", (request) => request.host],
-  ["method", (request) => request.method],
-  ["path", (request) => request.path],
-  ["query", (request) => request.query],
-  ["target", (request) => request.target],
-  ["scheme", (request) => request.scheme],
-  ["product", (request) => request.product],
-  ["cluster", (request) => request.cluster],
-  [
-    "backend",
-    (request, attempt) =>
-      (attempt ?? request.transaction.attempts.at(-1))?.backend,
-  ],
-  ["session_id", (request) => request.session.id],
-  ["transaction_id", (request) => request.id],
-  ["listener", (request) => request.session.listener],
-]);
-
-/** Variables with an argument, by name: what reads the argument's value. */
-const NAMED_VARIABLES: ReadonlyMap<
-  string,
-  (request: HttpRequest, name: string) => string | undefined
-> = new Map([
-  ["header", (request, name) => request.headers.get(name) ?? undefined],
-  ["cookie", (request, name) => request.cookie(name)],
-]);
-
-/** Variables that need no request. */
-const OTHER_VARIABLES = ["status", "time_iso", "time_unix"];
-
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Moments in their order. */
+const SCOPES: readonly Scope[] = ["request", "response", "log"];
 
 /** Why a template can't be used in this scope; undefined where it can. */
 export function templateProblem(
@@ -91,12 +74,6 @@ export function templateProblem(
   }
 }
 
-/** Whose text a variable tells: the config's and the proxy's own, or whatever a client may send. */
-export type ValueSource = "proxy" | "client" | "target";
-
-/** Makes a variable's value fit for where it goes. */
-export type ValueEncoder = (value: string, source: ValueSource) => string;
-
 /**
  * Compiles a template; without `encode` it is for a field's value. Throws a
  * `SyntaxError` for what `templateProblem` tells.
@@ -104,67 +81,55 @@ export type ValueEncoder = (value: string, source: ValueSource) => string;
 export function compileTemplate(
   text: string,
   scope: Scope,
-  clock: Clock,
+  { clock, needTlsFacts }: TemplateContext,
   encode?: ValueEncoder,
 ): Template {
   const parts = parse(text, scope);
-  const usesBackend = parts.some((part) =>
-    typeof part !== "string" && part.name === "backend"
-  );
-  if (parts.every((part) => typeof part === "string")) {
+  const variables = parts.filter((part) => typeof part !== "string");
+  const usesBackend = variables.some(({ spec }) => spec.backend);
+  if (variables.some(({ spec }) => spec.tls)) needTlsFacts();
+  if (variables.length === 0) {
     const constant = parts.join("");
-    return { usesBackend, render: () => constant };
+    return {
+      usesBackend,
+      render: () => constant,
+      renderLog: () => constant,
+    };
   }
+  const render = (views: Views): string => {
+    let rendered = "";
+    for (const part of parts) {
+      if (typeof part === "string") {
+        rendered += part;
+        continue;
+      }
+      const { spec, argument } = part;
+      const value = spec.read(views, argument) ?? "";
+      rendered += encode === undefined ? value : encode(value, spec.source);
+    }
+    return encode === undefined ? fieldValue(rendered) : rendered;
+  };
   return {
     usesBackend,
-    render(request, response, attempt) {
-      let rendered = "";
-      for (const part of parts) {
-        if (typeof part === "string") {
-          rendered += part;
-          continue;
-        }
-        const value = valueOf(part, clock, request, response, attempt) ?? "";
-        rendered += encode === undefined
-          ? value
-          : encode(value, sourceOf(part.name));
-      }
-      return encode === undefined ? fieldValue(rendered) : rendered;
-    },
+    render: (request, response, attempt) =>
+      render({
+        clock,
+        request,
+        response,
+        attempt,
+        transaction: request?.transaction,
+        session: request?.session,
+      }),
+    renderLog: (session, transaction) =>
+      render({
+        clock,
+        request: transaction?.request,
+        response: transaction?.response,
+        attempt: undefined,
+        transaction,
+        session,
+      }),
   };
-}
-
-/** The parts of the target keep the escapes that the client gave them. */
-const TARGET_VARIABLES = ["path", "query", "target"];
-
-function sourceOf(name: string): ValueSource {
-  if (TARGET_VARIABLES.includes(name)) return "target";
-  return NAMED_VARIABLES.has(name) || name === "host" || name === "method"
-    ? "client"
-    : "proxy";
-}
-
-function valueOf(
-  variable: Variable,
-  clock: Clock,
-  request: HttpRequest | undefined,
-  response: HttpResponse | undefined,
-  attempt: Attempt | undefined,
-): string | undefined {
-  const { name, argument } = variable;
-  switch (name) {
-    case "status":
-      return response && String(response.status);
-    case "time_iso":
-      return new Date(clock.wall()).toISOString();
-    case "time_unix":
-      return String(Math.floor(clock.wall() / 1000));
-  }
-  if (request === undefined) return undefined;
-  const named = NAMED_VARIABLES.get(name);
-  return named === undefined
-    ? REQUEST_VARIABLES.get(name)?.(request, attempt)
-    : named(request, argument);
 }
 
 /** Names of the config may hold characters that no field may: they are percent-encoded. */
@@ -208,30 +173,35 @@ function parseVariable(text: string, scope: Scope): Variable {
   const colon = text.indexOf(":");
   const name = colon === -1 ? text : text.slice(0, colon);
   const argument = colon === -1 ? "" : text.slice(colon + 1);
-  const named = NAMED_VARIABLES.has(name);
-  if (
-    !named && !REQUEST_VARIABLES.has(name) && !OTHER_VARIABLES.includes(name)
-  ) {
+  const spec = VARIABLES.get(name);
+  if (spec === undefined) {
     throw new SyntaxError(
-      `Unknown variable %{${text}}: expected one of ${variableNames()}`,
+      `Unknown variable %{${text}}: expected one of ${variableNames(scope)}`,
     );
   }
-  if (name === "status" && scope === "request") {
+  if (!isThere(spec, scope)) {
     throw new SyntaxError(
-      "Cannot use %{status} in a request as only a response has a status",
+      spec.from === "log"
+        ? `Cannot use %{${name}} before all is final: only a log can`
+        : `Cannot use %{${name}} in a request as only a response has it`,
     );
   }
-  if (named ? !TOKEN.test(argument) : colon !== -1) {
+  if (spec.named ? !TOKEN.test(argument) : colon !== -1) {
     throw new SyntaxError(
-      named
+      spec.named
         ? `Cannot use %{${text}}: expected a name as in %{${name}:x-name}`
         : `Cannot use %{${text}}: expected %{${name}} without an argument`,
     );
   }
-  return { name, argument };
+  return { spec, argument };
 }
 
-function variableNames(): string {
-  const named = Array.from(NAMED_VARIABLES.keys(), (name) => `${name}:NAME`);
-  return [...REQUEST_VARIABLES.keys(), ...OTHER_VARIABLES, ...named].join(", ");
+function isThere({ from }: VariableSpec, scope: Scope): boolean {
+  return SCOPES.indexOf(from) <= SCOPES.indexOf(scope);
+}
+
+function variableNames(scope: Scope): string {
+  return [...VARIABLES].filter(([, spec]) => isThere(spec, scope))
+    .map(([name, { named }]) => named ? `${name}:NAME` : name)
+    .join(", ");
 }

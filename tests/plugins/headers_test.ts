@@ -104,6 +104,95 @@ Deno.test("headers without changes handles nothing", async () => {
   assertEquals(Object.keys(handlers), []);
 });
 
+Deno.test("headers renames, replaces by pattern, in that order before it sets", async () => {
+  const { handlers } = await startPlugin(headers, {
+    response: {
+      rename: { Server: "X-Was" },
+      replace: {
+        Location: { pattern: "^http://([^/]+)", with: "https://$1" },
+        "Set-Cookie": { pattern: "; *Path=/old", with: "; Path=/" },
+        "X-Gone": { pattern: ".*", with: "" },
+      },
+      set: { Server: "headrace" },
+    },
+  });
+  const response = fakeResponse({
+    headers: {
+      server: "secret",
+      location: "http://a.example/x",
+      "set-cookie": "a=1; Path=/old",
+      "x-gone": "x",
+    },
+  });
+  response.headers.append("set-cookie", "b=2");
+  handlers.sendResponseHeader?.(fakeRequest(), response);
+
+  assertEquals(lines(response.headers), [
+    "X-Was: secret",
+    "Location: https://a.example/x",
+    "Set-Cookie: a=1; Path=/",
+    "Set-Cookie: b=2",
+    "Server: headrace",
+  ]);
+});
+
+Deno.test("headers changes by condition, on each side, and counts", async () => {
+  const plugin = await startPlugin(headers, {
+    rules: [
+      {
+        when: 'req_method_in("POST")',
+        request: { set: { "X-Post": "yes" } },
+        response: { set: { "X-Post": "yes" } },
+      },
+      {
+        when: 'res_code_in("404")',
+        response: { set: { "X-Missing": "%{path}" } },
+      },
+    ],
+  });
+  const post = fakeRequest({ method: "POST" });
+  plugin.handlers.afterLocation?.(post);
+  const found = fakeResponse();
+  plugin.handlers.sendResponseHeader?.(post, found);
+  const missing = fakeResponse({ status: 404 });
+  plugin.handlers.sendResponseHeader?.(fakeRequest(), missing);
+  const unparsed = fakeResponse({ status: 404 });
+  plugin.handlers.sendResponseHeader?.(undefined, unparsed);
+
+  assertEquals(lines(post.headers), ["X-Post: yes"]);
+  assertEquals(lines(found.headers), ["X-Post: yes"]);
+  assertEquals(lines(missing.headers), ["X-Missing: /"]);
+  assertEquals(lines(unparsed.headers), []);
+  assertStringIncludes(
+    plugin.metrics(),
+    'headrace_plugin_headers_changes_total{message="response"} 2',
+  );
+});
+
+const REFUSED_AT_SETUP: readonly (readonly [unknown, string])[] = [
+  [
+    { rules: [{ when: "x(", response: { remove: ["a"] } }] },
+    "options.rules[0].when: ",
+  ],
+  [
+    { rules: [{ when: 'res_code_in("200")', request: { remove: ["a"] } }] },
+    "options.rules[0].when: ",
+  ],
+  [
+    { request: { replace: { "X-A": { pattern: "(", with: "" } } } },
+    "options.request.replace.X-A: ",
+  ],
+];
+for (const [options, text] of REFUSED_AT_SETUP) {
+  Deno.test(`headers refuses to set up ${JSON.stringify(options)}`, async () => {
+    const error = await assertRejects(
+      () => startPlugin(headers, options),
+      SyntaxError,
+    );
+    assertStringIncludes(error.message, text);
+  });
+}
+
 const REFUSED: readonly (readonly [string, unknown, string])[] = [
   [
     "an unknown variable",
@@ -154,6 +243,16 @@ const REFUSED: readonly (readonly [string, unknown, string])[] = [
     "a second Host",
     { request: { add: { Host: "a" } } },
     "request.add.Host: Cannot add Host as a request has exactly one: use set",
+  ],
+  [
+    "a Host by another name",
+    { request: { rename: { "X-Host": "Host" } } },
+    "Cannot rename Host as a request has exactly one",
+  ],
+  [
+    "a framing field to rename",
+    { response: { rename: { "Content-Length": "X-L" } } },
+    "Cannot rename Content-Length as it frames the message",
   ],
   [
     "a value that is no text",
