@@ -126,6 +126,15 @@ export interface PluginContext<Options> {
     init?: SubrequestInit,
   ) => Promise<Response>;
   /**
+   * Opens a file that lines are appended to, one for all workers: the supervisor
+   * holds it, rotates it, and opens it anew at each SIGHUP. Relative to the
+   * working directory; made where it is not there. Rejects where that fails.
+   */
+  readonly lineFile: (
+    path: string,
+    options?: LineFileOptions,
+  ) => Promise<LineFile>;
+  /**
    * Compiles a condition of the rule language, as a rule's `when` is written,
    * for options that say when something holds. Headrace's own primitives only:
    * plugins' are not there yet when plugins are set up. Throws a `SyntaxError`
@@ -901,6 +910,22 @@ export interface SharedMap {
   delete(key: string): boolean;
   /** How many entries made room before their end, since the map began; starts anew after 2³². */
   readonly evicted: number;
+}
+
+/** Bounds of a file that lines are appended to; of several users the last one's hold. */
+export interface LineFileOptions {
+  /** Bytes after which it is moved away and begun anew; unbounded. */
+  readonly maxBytes?: number;
+  /** How many of those moved away are kept, as `NAME.1` (the newest), `NAME.2`, …; 5. With 0 it is emptied. */
+  readonly keep?: number;
+}
+
+/** A file that lines are appended to. */
+export interface LineFile {
+  /** Appends all of the bytes, which should be whole lines, or none, and then rejects. Gives their number. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Gives it back; it is closed when its last user does. */
+  close(): Promise<void>;
 }
 
 /** A regular expression that no text can slow down. */

@@ -10,7 +10,7 @@
  *     default: true
  *     rules: [{ respond: { status: 200, body: "hello\n" } }]
  * plugins:
- *   - { use: "builtin:access-log", options: { format: combined, path: access.log } }
+ *   - { use: "builtin:access-log", options: { format: combined, path: access.log, rotate: { bytes: 10MiB, keep: 3 } } }
  * ```
  *
  * `common` and `combined` are Apache's formats, where `%l` and `%u` are always
@@ -20,6 +20,7 @@
  * |---|---|
  * | `time` | when the first byte came, ISO 8601 |
  * | `session`, `transaction` | their ids |
+ * | `requestId` | that of `builtin:request-id`, where it is another one |
  * | `client` | its address, through trusted proxies |
  * | `protocol` | `HTTP/1.0`, `HTTP/1.1`, `HTTP/2.0`, `TCP`; `HTTP` where no request parsed |
  * | `method`, `target`, `host` | of the request as it came |
@@ -27,7 +28,7 @@
  * | `bytesIn`, `bytesOut` | from and to the client, heads included |
  * | `durationMs` | until the response was out or given up |
  * | `product`, `cluster`, `backend` | the way it took; the last attempt's backend, for TCP the session's |
- * | `attempts` | a list of `{ backend, status, error, reused }` |
+ * | `attempts` | a list of `{ id, backend, status, error, reused }`; `failover: true` where a WebSocket session came to another backend |
  * | `error` | `{ code, side }` where it failed |
  * | `userAgent`, `referer` | fields of the request |
  * | `listener` | its name |
@@ -36,16 +37,29 @@
  * method and target logged before other plugins change them. One that is
  * limited to some `products` needs `tcp: false`, as sessions have no product.
  *
- * The file is appended to, by each worker by itself. Lines are written in
- * batches, after 64 KiB or 100 ms, and never hold up traffic: what a full disk
- * or a slow reader does not take is dropped, counted in
- * `headrace_plugin_access_log_lines_lost_total{reason}` and told to the log
- * once a minute.
+ * `template` is a line of your own, with the variables of `builtin:headers` and
+ * `%{bytes_in}`, `%{bytes_out}`, `%{attempts}` (their number), `%{backends}`,
+ * `%{error}`, `%{error_side}`, `%{response_head_ms}`. Values are escaped as in
+ * Apache's formats, one without a value is `-`; the target is the one that the
+ * backend got.
+ *
+ * The file is one for all workers and belongs to the supervisor. With `rotate`
+ * it is moved to `access.log.1` and begun anew before it would grow over
+ * `bytes`, and so are those before it, up to `keep`. Somebody else may move it
+ * away: at SIGHUP, and each reload, it is opened anew by its path, also where
+ * the new config is refused.
+ *
+ * Lines are written in batches, after 64 KiB or 100 ms, and never hold up
+ * traffic: what a full disk or a slow reader does not take is dropped, counted
+ * in `headrace_plugin_access_log_lines_lost_total{reason}` and told to the log
+ * once a minute; a batch is in the file whole or not at all.
+ * `headrace_plugin_access_log_lines_total` counts those that were written.
  *
  * @module
  */
 import { z } from "zod";
 import type {
+  LineFile,
   Log,
   Plugin,
   PluginContext,
@@ -60,16 +74,30 @@ import {
   type RequestLine,
 } from "./access_log_format.ts";
 import { type BatchOutput, BatchWriter } from "./batch_writer.ts";
+import { size } from "./size.ts";
+import { templateProblem } from "./template.ts";
 
 const Options = z.strictObject({
   format: z.enum(FORMATS).default("json")
     .describe(
-      "Apache's common or combined log format, or one JSON object a line",
+      "Apache's common or combined log format, one JSON object a line, or a template",
     ),
+  template: z.string().min(1).superRefine((text, context) => {
+    const message = templateProblem(text, "log");
+    if (message !== undefined) context.addIssue(message);
+  }).optional().describe("The line of the format template, with variables"),
   path: z.string().min(1).optional()
     .describe(
       "The file to append to, relative to the working directory; left out: standard output",
     ),
+  rotate: z.strictObject({
+    bytes: size().prefault("100MiB").describe(
+      "The size that the file does not grow over",
+    ),
+    keep: z.int().min(0).max(1_000).default(5).describe(
+      "How many older files are kept",
+    ),
+  }).optional().describe("Begins the file anew when it is large"),
   sample: z.number().min(0).max(1).default(1)
     .describe("The share of lines that is written, chosen at random"),
   errorsOnly: z.boolean().default(false)
@@ -77,6 +105,21 @@ const Options = z.strictObject({
       "Only what failed: statuses from 400, and what ended without an answer or with an error",
     ),
   tcp: z.boolean().default(true).describe("Also a line for each TCP session"),
+}).superRefine(({ format, template, path, rotate }, context) => {
+  if ((format === "template") !== (template !== undefined)) {
+    context.addIssue({
+      code: "custom",
+      path: ["template"],
+      message: "Expected template together with format: template",
+    });
+  }
+  if (rotate !== undefined && path === undefined) {
+    context.addIssue({
+      code: "custom",
+      path: ["rotate"],
+      message: "Cannot rotate standard output: expected path",
+    });
+  }
 }).prefault({});
 
 type AccessLogOptions = z.output<typeof Options>;
@@ -91,16 +134,23 @@ export default {
   name: "access-log",
   options: Options,
   async setup(context) {
-    const { path } = context.options;
+    const { path, rotate } = context.options;
     if (path === undefined) return startLog(context, Deno.stdout, () => {});
-    const file = await openLog(path);
+    const file = await openLog(context, path, rotate);
     return startLog(context, file, () => file.close());
   },
 } satisfies Plugin<AccessLogOptions>;
 
-async function openLog(path: string): Promise<Deno.FsFile> {
+async function openLog(
+  { lineFile }: PluginContext<AccessLogOptions>,
+  path: string,
+  rotate: AccessLogOptions["rotate"],
+): Promise<LineFile> {
   try {
-    return await Deno.open(path, { append: true, create: true });
+    return await lineFile(
+      path,
+      rotate && { maxBytes: rotate.bytes, keep: rotate.keep },
+    );
   } catch (cause) {
     throw new Error(
       `Cannot open access log ${JSON.stringify(path)}: ${
@@ -114,10 +164,10 @@ async function openLog(path: string): Promise<Deno.FsFile> {
 function startLog(
   context: PluginContext<AccessLogOptions>,
   output: BatchOutput,
-  closeOutput: () => void,
+  closeOutput: () => void | Promise<void>,
 ): PluginParts {
   const { options, clock, metrics } = context;
-  const format = lineFormat(options.format, clock);
+  const format = lineFormat(options, context);
   const written = metrics.counter("lines_total", "Lines written");
   const lost = metrics.counter(
     "lines_lost_total",
@@ -157,7 +207,7 @@ function startLog(
     async close() {
       await writer.close();
       losses.report();
-      closeOutput();
+      await closeOutput();
     },
   };
 }

@@ -11,6 +11,7 @@ import type {
   Session,
   Transaction,
 } from "../core/plugin.ts";
+import { compileTemplate, type TemplateContext } from "./template.ts";
 
 /** The request as it came, before handlers changed it; undefined where none parsed. */
 export interface RequestLine {
@@ -29,21 +30,42 @@ export interface LineFormat {
 }
 
 /** The names of the formats. */
-export const FORMATS = ["json", "common", "combined"] as const;
+export const FORMATS = ["json", "common", "combined", "template"] as const;
 
-/** The format of this name. */
+/** Which format is wanted. */
+export interface FormatOptions {
+  readonly format: (typeof FORMATS)[number];
+  /** The line of the format `template`. */
+  readonly template?: string | undefined;
+}
+
+/** Makes it. Throws a `SyntaxError` for a template that can't be used. */
 export function lineFormat(
-  name: (typeof FORMATS)[number],
-  clock: Clock,
+  { format, template = "" }: FormatOptions,
+  context: TemplateContext,
 ): LineFormat {
-  switch (name) {
+  switch (format) {
     case "json":
-      return jsonFormat(clock);
+      return jsonFormat(context.clock);
     case "common":
       return apacheFormat(() => "");
     case "combined":
       return apacheFormat(combinedTail);
+    case "template":
+      return templateFormat(template, context);
   }
+}
+
+// ------------------------------------------------------------------- template
+
+function templateFormat(text: string, context: TemplateContext): LineFormat {
+  const encode = (value: string) => escapeItem(value) || "-";
+  const template = compileTemplate(text, "log", context, encode);
+  return {
+    transaction: (transaction) =>
+      `${template.renderLog(transaction.session, transaction)}\n`,
+    session: (session) => `${template.renderLog(session, undefined)}\n`,
+  };
 }
 
 // ----------------------------------------------------------------------- JSON
@@ -59,6 +81,7 @@ function jsonFormat(clock: Clock): LineFormat {
         time: time(transaction.startedAt),
         session: session.id,
         transaction: transaction.id,
+        requestId: requestIdOf(transaction),
         client: clientOf(session, request),
         protocol: request === undefined ? "HTTP" : protocolOf(request),
         method: line?.method,
@@ -73,7 +96,9 @@ function jsonFormat(clock: Clock): LineFormat {
         product: request?.product,
         cluster: request?.cluster,
         backend: attempts.at(-1)?.backend,
-        attempts: attempts.map(jsonAttempt),
+        attempts: attempts.map((attempt) =>
+          jsonAttempt(transaction.id, attempt)
+        ),
         error: jsonFailure(transaction.error),
         userAgent,
         referer,
@@ -102,8 +127,18 @@ function jsonFormat(clock: Clock): LineFormat {
   };
 }
 
-function jsonAttempt(attempt: Attempt) {
+/** Where it is another one than the transaction's: `builtin:request-id` keeps it. */
+function requestIdOf({ id, data }: Transaction): string | undefined {
+  const requestId = data.get(Symbol.for("headrace.request-id"));
+  return typeof requestId === "string" && requestId !== id
+    ? requestId
+    : undefined;
+}
+
+function jsonAttempt(transaction: string, attempt: Attempt) {
   return {
+    id: `${transaction}.${attempt.number}`,
+    failover: attempt.reconnect || undefined,
     backend: attempt.backend,
     status: attempt.status || undefined,
     error: attempt.error?.code,

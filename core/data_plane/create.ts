@@ -9,6 +9,7 @@ import type { Clock } from "../net/clock.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import { IdSource } from "../observe/ids.ts";
+import { LineFiles, type LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { createProxyMetrics } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
@@ -28,6 +29,8 @@ export interface CreateOptions {
   readonly shared?: SharedSource | undefined;
   /** Tells the supervisor of a change of a backend's state, which then tells all planes; left out = the plane tells only itself. */
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
+  /** Opens files that plugins append lines to; left out = the plane by itself. */
+  readonly lineFiles?: LineFileSource | undefined;
   /** Looks up backends' names; the system. */
   readonly lookUp?: LookUp | undefined;
   /** Connects to backends instead of a dial; see {@linkcode PlaneEnv.connect}. */
@@ -37,6 +40,7 @@ export interface CreateOptions {
 /** A data plane without a config yet. */
 export function createDataPlane(options: CreateOptions): DataPlane {
   const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
+  const { lineFiles = new LineFiles(log).open } = options;
   const registry = new MetricRegistry();
   const memory = new SharedMemory();
   return new DataPlane({
@@ -47,6 +51,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
     builtins,
     shared: options.shared ??
       ((request) => Promise.resolve(memory.get(request))),
+    lineFiles,
     env: {
       instance: settings.instance,
       clock,

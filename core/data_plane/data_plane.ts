@@ -15,6 +15,7 @@ import { ClusterLives } from "../balance/cluster_life.ts";
 import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
+import type { LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
   type DescribedRequest,
@@ -76,6 +77,8 @@ export interface DataPlaneParts {
   readonly builtins: ReadonlyMap<string, Plugin>;
   /** Gives plugins the memory that they share with those of other planes. */
   readonly shared: SharedSource;
+  /** Opens files that plugins append lines to. */
+  readonly lineFiles: LineFileSource;
   /** Is told of each change of a backend's state that this plane made; undefined = only its own plugins are. */
   readonly onBackendEvent: ((event: BackendEvent) => void) | undefined;
 }
@@ -143,6 +146,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       log: parts.log,
       builtins: parts.builtins,
       shared: parts.shared,
+      lineFiles: parts.lineFiles,
       enter: (initiator, listener) => this.#enter(initiator, listener),
     });
     this.current = new Snapshot({

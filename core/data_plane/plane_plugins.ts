@@ -14,6 +14,7 @@ import { builtinPrimitives } from "../conditions/primitives.ts";
 import type { PrimitiveTable } from "../conditions/primitive.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
+import type { LineFileSource } from "../observe/line_files.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import type { BackendEvent, Plugin, PluginContext } from "../plugin.ts";
 import {
@@ -38,6 +39,8 @@ export interface PlanePluginsOptions {
   readonly builtins: ReadonlyMap<string, Plugin>;
   /** Gives the memory that they share with those of other workers. */
   readonly shared: SharedSource;
+  /** Opens files that they append lines to. */
+  readonly lineFiles: LineFileSource;
   /** Where their own requests enter. */
   readonly enter: SubrequestEntry["enter"];
 }
@@ -143,7 +146,7 @@ export class PlanePlugins {
     signal: AbortSignal,
     needs: PluginNeeds,
   ): PluginContext<unknown> {
-    const { env, registry, log, shared, enter } = this.#options;
+    const { env, registry, log, shared, lineFiles, enter } = this.#options;
     const memories = new Set<string>();
     this.#memories.set(signal, memories);
     const noted = <Test>({ test, readsTls }: PluginCondition<Test>) => {
@@ -167,6 +170,7 @@ export class PlanePlugins {
         onUse: (request) => memories.add(sharedKey(request)),
       }),
       request: subrequests.send.bind(subrequests),
+      lineFile: lineFiles,
       condition: (text) => noted(requestCondition(text, primitives)),
       responseCondition: (text) => noted(responseCondition(text, primitives)),
       pattern: compilePattern,

@@ -23,6 +23,7 @@ import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
 import type { LookUp } from "../net/resolver.ts";
+import type { LineFiles } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
@@ -62,6 +63,8 @@ export interface PlanesOptions {
   readonly locks: ListenerLocks;
   /** What sticky cookies are signed with in all workers, 32 bytes. */
   readonly secret: Uint8Array;
+  /** The files that plugins append lines to. */
+  readonly lineFiles: LineFiles;
   /** Looks up backends' names for the plane in the main thread; undefined = the system. */
   readonly lookUp: LookUp | undefined;
 }
@@ -378,8 +381,9 @@ export class Planes {
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();
     if (workers === 1) {
-      const { builtins, lookUp } = this.#options;
+      const { builtins, lineFiles, lookUp } = this.#options;
       return createDataPlane({
+        lineFiles: lineFiles.open,
         settings,
         clock,
         builtins,
@@ -393,6 +397,7 @@ export class Planes {
       settings,
       clock,
       heartbeat: this.#options.heartbeat,
+      lineFiles: this.#options.lineFiles,
       onBackendEvent,
       shared: (request) => this.#shared.get(request),
       onLost: (reason) => this.#restartLater(slot, reason),

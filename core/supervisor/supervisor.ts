@@ -22,6 +22,7 @@ import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
+import { LineFiles } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
   createProxyMetrics,
@@ -97,6 +98,8 @@ export class Supervisor {
   lastRefusal: readonly string[] | undefined;
 
   readonly #options: SupervisorOptions;
+  /** Of all workers, over reloads. */
+  readonly #lineFiles: LineFiles;
   readonly #registry = new MetricRegistry();
   readonly #metrics: ProxyMetrics;
   #planes: Planes | undefined;
@@ -114,6 +117,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.control = controlPath(options.runDir);
+    this.#lineFiles = new LineFiles(options.log);
     this.#metrics = createProxyMetrics(this.#registry);
   }
 
@@ -165,6 +169,7 @@ export class Supervisor {
       names: this.#names,
       locks: this.#locks,
       secret: this.secret,
+      lineFiles: this.#lineFiles,
       lookUp,
     });
     this.#started = loaded.config;
@@ -204,6 +209,8 @@ export class Supervisor {
   /** Loads the config and swaps it in everywhere, or keeps the old one everywhere. Rejects with a {@linkcode RefusedError}. */
   async reload(): Promise<void> {
     const { log } = this.#options;
+    // Also where the config is refused: whoever moved a file away waits for it.
+    await this.#lineFiles.reopen();
     try {
       if (this.#planes === undefined || this.state !== "ready") {
         throw new RefusedError([

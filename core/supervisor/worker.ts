@@ -9,6 +9,7 @@ import { createDataPlane } from "../data_plane/create.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
 import type { Beat } from "./heartbeat.ts";
+import { askLineFiles } from "./line_file_channel.ts";
 import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
 import { askShared } from "./shared_channel.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
@@ -29,6 +30,7 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
     log,
     builtins,
     shared: askShared(port),
+    lineFiles: askLineFiles(port),
     onBackendEvent: (backendEvent) =>
       port.postMessage({ backendEvent } satisfies BackendNotice),
   });

@@ -5,8 +5,10 @@
  */
 import type { PlaneControl, PlaneSettings } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
+import type { LineFiles } from "../observe/line_files.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { Beat, Heartbeat } from "./heartbeat.ts";
+import { serveLineFiles } from "./line_file_channel.ts";
 import { type BackendNotice, RemoteControl } from "./rpc.ts";
 import type { SharedRequest } from "../shared/shared_memory.ts";
 import { serveShared } from "./shared_channel.ts";
@@ -29,6 +31,8 @@ export interface WorkerPlaneOptions {
   readonly onBackendEvent: (event: BackendEvent) => void;
   /** Gives its plugins the memory that they share with those of other workers. */
   readonly shared: (request: SharedRequest) => SharedArrayBuffer;
+  /** The files that its plugins append lines to. */
+  readonly lineFiles: LineFiles;
   /** Called once when it is gone without having been stopped. */
   readonly onLost: (reason: WorkerLostError) => void;
 }
@@ -40,6 +44,7 @@ export class WorkerPlane {
   readonly #remote: RemoteControl;
   readonly #onLost: (reason: WorkerLostError) => void;
   readonly #stopWatch: () => void;
+  readonly #closeFiles: () => void;
   #gone = false;
 
   constructor(options: WorkerPlaneOptions) {
@@ -52,6 +57,7 @@ export class WorkerPlane {
     this.#remote = new RemoteControl(this.#worker);
     this.control = this.#remote;
     serveShared(this.#worker, options.shared);
+    this.#closeFiles = serveLineFiles(this.#worker, options.lineFiles);
     this.#worker.addEventListener("error", (event) => {
       // Without this the error would end the whole process.
       event.preventDefault();
@@ -106,6 +112,7 @@ export class WorkerPlane {
     this.#stopWatch();
     this.#worker.terminate();
     this.#remote.lose(reason);
+    this.#closeFiles();
     return true;
   }
 }

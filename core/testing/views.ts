@@ -11,6 +11,7 @@ import {
 } from "../conditions/plugin_condition.ts";
 import { compilePattern } from "../conditions/plugin_pattern.ts";
 import { builtinPrimitives } from "../conditions/primitives.ts";
+import { LineFiles } from "../observe/line_files.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import { renderPrometheus } from "../observe/prometheus_text.ts";
@@ -346,6 +347,7 @@ export async function startPlugin<Options>(
     metrics: pluginMetrics(registry, plugin.name),
     shared: fakeShared(plugin.name, clock),
     request: () => Promise.reject(new TypeError("No proxy in this test")),
+    lineFile: new LineFiles(log).open,
     condition: (text) => requestCondition(text, primitives).test,
     responseCondition: (text) => responseCondition(text, primitives).test,
     pattern: compilePattern,

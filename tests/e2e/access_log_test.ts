@@ -3,15 +3,24 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+} from "../support/assert.ts";
 import { drainAndStop } from "../support/drain_and_stop.ts";
 import { eventually } from "../support/eventually.ts";
 import { HttpClient } from "../support/http_client.ts";
+import { metricValue } from "../support/metric_value.ts";
 import { pluginConfig, WORKERS } from "../support/plugin_site.ts";
 import { startProxy, type TestProxy } from "../support/proxy.ts";
 import { ResettableConn } from "../support/resettable_conn.ts";
 import { serveScript } from "../support/scripted_backend.ts";
 import { echo, serveTcpBackend } from "../support/tcp_backend.ts";
+
+const LINES = "headrace_plugin_access_log_lines_total";
+const LOST = "headrace_plugin_access_log_lines_lost_total";
 
 /** Resolves once every client's session is over. */
 async function quiet(proxy: TestProxy): Promise<void> {
@@ -21,7 +30,7 @@ async function quiet(proxy: TestProxy): Promise<void> {
   );
 }
 
-/** The lines of a 200, a 404, a 400, a client that resets, and a TCP session; workers append each for themselves. */
+/** The lines of a 200, a 404, a 400, a client that resets, and a TCP session; all workers' in one file. */
 async function logOf(format: string, workers: number): Promise<string[]> {
   await using slow = serveScript(async (connection) => {
     await connection.request();
@@ -209,6 +218,7 @@ for (const workers of WORKERS) {
         cluster: "main",
         backend: "a",
         attempts: [{
+          id: rests[3].attempts[0].id,
           backend: "a",
           error: slow.attempts[0].error,
           reused: false,
@@ -274,5 +284,102 @@ for (const workers of WORKERS) {
     assertEquals(await targets("one"), ["GET /1", "GET /2"]);
     assertEquals(await targets("two"), ["GET /3"]);
     await Deno.remove(folder, { recursive: true });
+  });
+
+  Deno.test(`access-log rotates one file for all (workers: ${workers})`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+    const path = `${folder}/access.log`;
+    await using proxy = await startProxy(
+      pluginConfig(workers, {
+        plugins: [{
+          use: "builtin:access-log",
+          options: {
+            path,
+            format: "common",
+            rotate: { bytes: 2_000, keep: 3 },
+          },
+        }],
+      }),
+    );
+    // Each client's lines are a batch of their own: no batch comes while none is due.
+    for (let c = 0; c < 8; c++) {
+      using client = await HttpClient.connect(proxy.port());
+      for (let i = 0; i < 10; i++) await client.get(`/${c}/${i}`);
+      await eventually("the batch", async () => {
+        const { metrics } = await proxy.report();
+        return metricValue(metrics, LINES) === (c + 1) * 10;
+      });
+    }
+    await drainAndStop(proxy);
+    const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+    let lines = 0;
+    for (const name of names) {
+      const text = await Deno.readTextFile(`${folder}/${name}`);
+      assert(text.length <= 2_000, name);
+      assertEquals(text.at(-1), "\n");
+      lines += text.trimEnd().split("\n").length;
+    }
+    await Deno.remove(folder, { recursive: true });
+
+    assertEquals(names.sort(), [
+      "access.log",
+      "access.log.1",
+      "access.log.2",
+      "access.log.3",
+    ]);
+    assertEquals(lines, 80);
+  });
+
+  Deno.test(`access-log opens its file anew, also where a reload is refused (workers: ${workers})`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+    const path = `${folder}/access.log`;
+    await using proxy = await startProxy(
+      pluginConfig(workers, {
+        plugins: [{
+          use: "builtin:access-log",
+          options: { path, format: "common" },
+        }],
+      }),
+    );
+    const written = async (lines: number) =>
+      await eventually("a line in the log", async () => {
+        const { metrics } = await proxy.report();
+        return metricValue(metrics, LINES) === lines;
+      });
+    using client = await HttpClient.connect(proxy.port());
+    await client.get("/1");
+    await written(1);
+    await Deno.rename(path, `${path}.old`);
+    await client.get("/2");
+    await written(2);
+    await assertRejects(() => proxy.reload("listeners: nonsense"));
+    await client.get("/3");
+    client.close();
+    await drainAndStop(proxy);
+    const targets = async (name: string) =>
+      (await Deno.readTextFile(name)).match(/GET \S+/g);
+
+    assertEquals(await targets(`${path}.old`), ["GET /1", "GET /2"]);
+    assertEquals(await targets(path), ["GET /3"]);
+    await Deno.remove(folder, { recursive: true });
+  });
+
+  Deno.test(`a full disk stops no traffic and is counted (workers: ${workers})`, async () => {
+    await using proxy = await startProxy(
+      pluginConfig(workers, {
+        plugins: [{
+          use: "builtin:access-log",
+          options: { path: "/dev/full" },
+        }],
+      }),
+    );
+    using client = await HttpClient.connect(proxy.port());
+    for (let i = 0; i < 20; i++) {
+      assertEquals((await client.get(`/${i}`)).status, 200);
+    }
+    await eventually("lost lines", async () => {
+      const { metrics } = await proxy.report();
+      return metricValue(metrics, LOST, { reason: "write_failed" }) === 20;
+    });
   });
 }

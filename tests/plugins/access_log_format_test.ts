@@ -2,17 +2,22 @@ import { apacheTime, lineFormat } from "../../plugins/access_log_format.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { FakeClock } from "../support/clock.ts";
 import {
+  fakeAttempt,
   fakeSession,
   fakeTransaction,
   type TransactionFacts,
 } from "../../core/testing/views.ts";
+
+function contextOf(clock = new FakeClock()) {
+  return { clock, needTlsFacts() {} };
+}
 
 function format(
   name: "json" | "common" | "combined",
   facts: TransactionFacts = {},
 ): string {
   const transaction = fakeTransaction(facts);
-  return lineFormat(name, new FakeClock())
+  return lineFormat({ format: name }, contextOf())
     .transaction(transaction, transaction.request);
 }
 
@@ -43,7 +48,7 @@ Deno.test("combined writes - for what is missing", () => {
 Deno.test("common writes a TCP session without request and status", () => {
   const session = fakeSession({ protocol: "tcp", bytesOut: 7 });
   assertEquals(
-    lineFormat("common", new FakeClock()).session(session),
+    lineFormat({ format: "common" }, contextOf()).session(session),
     `192.0.2.1 - - [${TIME}] "-" - 7\n`,
   );
 });
@@ -88,7 +93,7 @@ Deno.test("json stays one line that terminals take for text", () => {
 });
 
 Deno.test("json tells the time as toISOString does", () => {
-  const json = lineFormat("json", new FakeClock());
+  const json = lineFormat({ format: "json" }, contextOf());
   for (const time of [0, 999, 1_000, 1_700_000_000_042, 1_700_000_000_042.9]) {
     const transaction = fakeTransaction({ startedAt: time });
     const line = json.transaction(transaction, transaction.request);
@@ -107,7 +112,8 @@ Deno.test("json measures to now where the response did not finish", () => {
       finished: undefined,
     },
   });
-  const line = lineFormat("json", clock).transaction(transaction, undefined);
+  const line = lineFormat({ format: "json" }, contextOf(clock))
+    .transaction(transaction, transaction.request);
 
   assertEquals(JSON.parse(line).durationMs, 40);
 });
@@ -126,4 +132,39 @@ Deno.test("apacheTime() follows the second", () => {
 
   assertEquals(tell(2_000), "01/Jan/1970:00:00:02 +0000");
   assertEquals(tell(1_000), "01/Jan/1970:00:00:01 +0000");
+});
+
+Deno.test("template is a line of one's own, its values escaped", () => {
+  const { transaction, session } = lineFormat({
+    format: "template",
+    template: 'a="%{header:x-a}" %{status} %{cookie:none} 100%%',
+  }, contextOf());
+  const logged = fakeTransaction({
+    request: { headers: { "x-a": 'x"\t\xe4\n' } },
+    status: 404,
+  });
+  assertEquals(
+    transaction(logged, undefined),
+    'a="x\\"\\t\\xe4\\n" 404 - 100%\n',
+  );
+  assertEquals(session(fakeSession()), 'a="-" - - 100%\n');
+});
+
+Deno.test("json tells attempts' ids, failovers and another request id", () => {
+  const transaction = fakeTransaction({
+    attempts: [fakeAttempt(), fakeAttempt({ number: 2, reconnect: true })],
+  });
+  transaction.data.set(Symbol.for("headrace.request-id"), "r-1");
+  const json = JSON.parse(
+    lineFormat({ format: "json" }, contextOf())
+      .transaction(transaction, transaction.request),
+  );
+  assertEquals(json.requestId, "r-1");
+  assertEquals(
+    json.attempts.map(({ id, failover }: Record<string, unknown>) => [
+      id,
+      failover,
+    ]),
+    [["t1.1", undefined], ["t1.2", true]],
+  );
 });

@@ -91,8 +91,8 @@ Deno.test("access-log writes JSON by default with the documented keys", async ()
     cluster: "api",
     backend: "a2",
     attempts: [
-      { backend: "a1", error: "connect_refused" },
-      { backend: "a2", status: 502, reused: false },
+      { id: "t1.1", backend: "a1", error: "connect_refused" },
+      { id: "t1.2", backend: "a2", status: 502, reused: false },
     ],
     error: { code: "bad_response", side: "backend" },
     userAgent: "curl/8",

@@ -42,6 +42,7 @@ const makeContext: ContextMaker = ({ name }, options, signal) => ({
   },
   request: () => Promise.reject(new TypeError("no listener")),
   shared: fakeShared(),
+  lineFile: () => Promise.reject(new TypeError("no files")),
   condition: () => () => true,
   responseCondition: () => () => true,
   pattern: compilePattern,
