@@ -8,16 +8,19 @@ import type { Plugin } from "../core/plugin.ts";
 import accessLog from "./access_log.ts";
 import authBasic from "./auth_basic.ts";
 import authJwt from "./auth_jwt.ts";
+import authRequest from "./auth_request.ts";
 import block from "./block.ts";
 import compress from "./compress.ts";
 import cors from "./cors.ts";
 import errors from "./errors.ts";
 import headers from "./headers.ts";
 import httpCode from "./http_code.ts";
+import mirror from "./mirror.ts";
 import redirect from "./redirect.ts";
 import requestId from "./request_id.ts";
 import rewrite from "./rewrite.ts";
 import secureLink from "./secure_link.ts";
+import staticFiles from "./static.ts";
 import tag from "./tag.ts";
 
 /**
@@ -35,15 +38,18 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["access-log", accessLog],
   ["auth-basic", authBasic],
   ["auth-jwt", authJwt],
+  ["auth-request", authRequest],
   ["block", block],
   ["compress", compress],
   ["cors", cors],
   ["errors", errors],
   ["headers", headers],
   ["http-code", httpCode],
+  ["mirror", mirror],
   ["redirect", redirect],
   ["request-id", requestId],
   ["rewrite", rewrite],
   ["secure-link", secureLink],
+  ["static", staticFiles],
   ["tag", tag],
 ]);

@@ -14,7 +14,7 @@ import {
   OptionsError,
   type RunningPlugin,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 const ALICE = `alice:${bcrypt.hashSync("wonder", 4)}`;
 const SHA = "bob:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=";

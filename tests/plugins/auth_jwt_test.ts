@@ -22,7 +22,7 @@ import {
   type RequestFacts,
   type RunningPlugin,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 /** Of the fake clock. */
 const NOW = 1_700_000_001;

@@ -13,7 +13,7 @@ import {
   OptionsError,
   type RunningPlugin,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 async function kindAt(
   { handlers }: RunningPlugin,

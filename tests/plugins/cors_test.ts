@@ -11,7 +11,7 @@ import {
   fakeResponse,
   OptionsError,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 const ALLOWED: readonly (readonly [
   Readonly<Record<string, unknown>>,

@@ -12,7 +12,7 @@ import {
   fakeResponse,
   OptionsError,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 type Page = Readonly<Record<string, unknown>>;
 

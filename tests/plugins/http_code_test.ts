@@ -1,6 +1,6 @@
 import httpCode from "../../plugins/http_code.ts";
 import { assertStringIncludes } from "../support/assert.ts";
-import { fakeTransaction, startPlugin } from "../support/fake_views.ts";
+import { fakeTransaction, startPlugin } from "../../core/testing/views.ts";
 
 const ROWS: readonly (readonly [string, number, string])[] = [
   ["code", 200, "200"],

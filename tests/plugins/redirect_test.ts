@@ -1,5 +1,5 @@
 import redirect from "../../plugins/redirect.ts";
-import type { RequestFacts } from "../support/fake_views.ts";
+import type { RequestFacts } from "../../core/testing/views.ts";
 import {
   assert,
   assertEquals,
@@ -11,7 +11,7 @@ import {
   fakeRequest,
   OptionsError,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 /** Where one rule sends a request. */
 async function sent(

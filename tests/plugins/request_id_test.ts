@@ -8,7 +8,7 @@ import {
   fakeRequest,
   fakeResponse,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 /** The id that the backend gets. */
 async function idFor(

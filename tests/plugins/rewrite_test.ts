@@ -9,7 +9,7 @@ import {
   fakeRequest,
   OptionsError,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 type Rule = Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@ import {
   fakeRequest,
   type RequestFacts,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 const SECRET = "a secret of a maker of links";
 /** Of the fake clock: 1 700 000 001. */

@@ -4,7 +4,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { fakeRequest, startPlugin } from "../support/fake_views.ts";
+import { fakeRequest, startPlugin } from "../../core/testing/views.ts";
 
 type Rule = Readonly<Record<string, unknown>>;
 

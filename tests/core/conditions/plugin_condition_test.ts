@@ -5,7 +5,7 @@ import {
 import { builtinPrimitives } from "../../../core/conditions/primitives.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
-import { fakeRequest, fakeResponse } from "../../support/fake_views.ts";
+import { fakeRequest, fakeResponse } from "../../../core/testing/views.ts";
 
 const primitives = builtinPrimitives(new FakeClock());
 

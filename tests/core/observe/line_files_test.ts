@@ -1,7 +1,7 @@
 import { LineFiles } from "../../../core/observe/line_files.ts";
 import type { LineFileOptions } from "../../../core/plugin.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
-import { MemoryLog } from "../../support/fake_views.ts";
+import { MemoryLog } from "../../../core/testing/views.ts";
 
 /** Files in a folder of their own. */
 async function stage() {
