@@ -22,6 +22,7 @@ import rewrite from "./rewrite.ts";
 import secureLink from "./secure_link.ts";
 import staticFiles from "./static.ts";
 import tag from "./tag.ts";
+import trace from "./trace.ts";
 
 /**
  * A plugin whose options are nobody's business here: its own schema makes them
@@ -52,4 +53,5 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["secure-link", secureLink],
   ["static", staticFiles],
   ["tag", tag],
+  ["trace", trace],
 ]);
