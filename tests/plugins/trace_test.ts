@@ -25,7 +25,7 @@ import {
   fakeSession,
   fakeTransaction,
   startPlugin,
-} from "../support/fake_views.ts";
+} from "../../core/testing/views.ts";
 
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
