@@ -11,7 +11,7 @@ import type {
 } from "../connect/backend.ts";
 import type { Epoch } from "../health/shared_health.ts";
 import type { Clock } from "../net/clock.ts";
-import { offerMembers } from "./backups.ts";
+import { type Offer, offerMembers } from "./backups.ts";
 import type { ClusterLife } from "./cluster_life.ts";
 import { createPolicy, type PolicyOptions } from "./create_policy.ts";
 import { hashKey } from "./hash_key.ts";
@@ -330,16 +330,25 @@ export class Cluster {
       backend.panics = panics;
     }
     this.#until = until;
-    const available = panics
-      ? ({ health }: Backend) => health.wanted
-      : ({ health }: Backend) => health.eligible(now);
-    const offer = offerMembers(this.#groups.map(({ all }) => all), available);
+    const offer = this.#offer(
+      panics
+        ? ({ health }) => health.wanted
+        : ({ health }) => health.eligible(now),
+    ) ?? this.#offer(({ health }) => health.standsIn(now));
     this.#groups.forEach((group, i) => {
-      group.offered = offer.members[i]!;
+      group.offered = offer?.members[i] ?? [];
       group.members = group.offered.length;
       group.policy.update(group.offered);
     });
     this.#choice.update(this.#groups, this.config.blackhole);
+  }
+
+  /** Undefined where nobody is available. */
+  #offer(available: (backend: Backend) => boolean): Offer<Backend> | undefined {
+    const offer = offerMembers(this.#groups.map(({ all }) => all), available);
+    return offer.members.some((members) => members.length > 0)
+      ? offer
+      : undefined;
   }
 
   /** Whether so few are well that all are used, whatever their health says: the few would break down, too. */

@@ -32,7 +32,11 @@ export interface HealthConfig {
   readonly fall: number;
 }
 
-/** Health by what requests meet, over all workers: a backend that fails is ejected for a while, then one request at a time tries it. */
+/**
+ * Health by what requests meet, over all workers: a backend that fails is ejected
+ * for a while, then one request at a time tries it. Left out, only one that let a
+ * connection or its TLS handshake hang is, for 10 s and while others serve.
+ */
 export interface PassiveHealthConfig {
   /** Failures in a row that eject a backend: it can't be reached, breaks or goes silent before its answer, or answers one of `statuses`. Default 5. */
   readonly failures: number;

@@ -9,13 +9,14 @@ import type {
   PassiveHealthConfig,
 } from "../config/config_health.ts";
 import { inStatusRanges } from "../config/units.ts";
-import type { ProxyError } from "../errors.ts";
+import type { FailureCode, ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { AdminState, BackendRow } from "./backend_row.ts";
 import {
   FailureGate,
   type GateKind,
+  type GateSettings,
   type GateState,
   type Ticket,
 } from "./failure_gate.ts";
@@ -63,7 +64,7 @@ export interface BackendStates {
   readonly state: AdminState;
   /** What active checks say; `up` without any. */
   readonly check: "up" | "down";
-  /** Undefined where the config has none. */
+  /** Undefined where the config has none, and it is not left alone for connections that hung. */
   readonly passive: PassiveState | undefined;
   /** Undefined where the config has none. */
   readonly breaker: GateState | undefined;
@@ -83,6 +84,19 @@ export interface LastError {
   readonly at: number;
 }
 
+/**
+ * What holds without `passiveHealth`: a backend that lets connections hang is
+ * left alone for a while, so that it costs its time once and not each time that
+ * its turn comes; but only while others serve, as with nginx's `max_fails`.
+ */
+const UNREACHED: GateSettings = { failures: 1, rest: 10_000 };
+
+/** Failures that count then: the others cost no time, or are answers of a kind. */
+const HANGS: ReadonlySet<FailureCode> = new Set([
+  "connect_timeout",
+  "backend_handshake_timeout",
+]);
+
 const ORDINARY: Permit = Object.freeze({ passive: CLOSED, breaker: CLOSED });
 
 /** The health of one backend. */
@@ -92,27 +106,26 @@ export class BackendHealth {
   readonly #parts: BackendHealthParts;
   readonly #row: BackendRow;
   #settings: HealthSettings;
-  #passive: FailureGate | undefined;
+  #passive: FailureGate;
   #breaker: FailureGate | undefined;
 
   constructor(parts: BackendHealthParts, settings: HealthSettings) {
     this.#parts = parts;
     this.#row = parts.row;
     this.#settings = settings;
+    this.#passive = passiveGate(parts.row, settings);
     this.update(settings);
   }
 
   /** Takes what a reload changed; states and counts stay but those of a gate that is no more. */
   update(settings: HealthSettings): void {
     const { passiveHealth, breaker } = settings;
-    if (passiveHealth === undefined) this.#drop(this.#passive);
+    if (passiveHealth === undefined && !this.#isLenient) {
+      this.#drop(this.#passive);
+    }
     if (breaker === undefined) this.#drop(this.#breaker);
     this.#settings = settings;
-    this.#passive = passiveHealth && new FailureGate(
-      "passive",
-      this.#row.passive,
-      { failures: passiveHealth.failures, rest: passiveHealth.coolDown },
-    );
+    this.#passive = passiveGate(this.#row, settings);
     this.#breaker = breaker && new FailureGate(
       "breaker",
       this.#row.breaker,
@@ -134,10 +147,13 @@ export class BackendHealth {
 
   /** As `eligible`, at weight 0 too: sticky sessions still come then. */
   serves(now: number): boolean {
-    const row = this.#row;
-    return row.isReady && row.checkedUp &&
-      this.#passive?.admits(now) !== false &&
-      this.#breaker?.admits(now) !== false;
+    return this.#isWell(now) && this.#passive.admits(now);
+  }
+
+  /** As `eligible`, also where nothing stands against it but that it let connections hang: for where nobody else serves. */
+  standsIn(now: number): boolean {
+    return this.#baseWeight > 0 && this.#isWell(now) &&
+      (this.#isLenient || this.#passive.admits(now));
   }
 
   /** Its share at `now`: an operator's weight or the config's, less while it starts slowly; a whole number only without slow start. */
@@ -155,7 +171,7 @@ export class BackendHealth {
   changesAt(now: number): number {
     const { slowStart } = this.#settings;
     return Math.min(
-      this.#passive?.changesAt(now) ?? Infinity,
+      this.#passive.changesAt(now),
       this.#breaker?.changesAt(now) ?? Infinity,
       slowStart === undefined
         ? Infinity
@@ -181,14 +197,18 @@ export class BackendHealth {
   /** Where it stands, for people. */
   states(now: number): BackendStates {
     const row = this.#row;
-    const passive = this.#passive?.state(now);
+    const passive = this.#passive.state(now);
     const breaker = this.#breaker?.state(now);
     return {
       up: row.isReady && row.checkedUp && this.#baseWeight > 0 &&
-        this.#passive?.isClosed !== false && this.#breaker?.isClosed !== false,
+        this.#passive.isClosed && this.#breaker?.isClosed !== false,
       state: row.admin,
       check: row.checkedUp ? "up" : "down",
-      passive: passive === "open" ? "ejected" : passive,
+      passive: this.#isLenient && passive === "closed"
+        ? undefined
+        : passive === "open"
+        ? "ejected"
+        : passive,
       breaker,
       weight: this.#baseWeight,
       configuredWeight: this.#settings.weight,
@@ -204,7 +224,7 @@ export class BackendHealth {
    * not, as another attempt is the trial that a gate waits for.
    */
   begin(): Permit | undefined {
-    const closed = this.#passive?.isClosed !== false &&
+    const closed = this.#passive.isClosed &&
       this.#breaker?.isClosed !== false;
     const permit = closed ? ORDINARY : this.#trial();
     if (permit !== undefined) this.#row.enter(this.#parts.worker);
@@ -247,7 +267,9 @@ export class BackendHealth {
   failed(error: ProxyError, permit: Permit): void {
     if (error.side !== "backend") return;
     const noted = this.#note(error.message);
-    this.#fail(this.#passive, permit.passive, noted);
+    if (this.#isLenient && !HANGS.has(error.code)) {
+      this.#pass(this.#passive, permit.passive);
+    } else this.#fail(this.#passive, permit.passive, noted);
     this.#fail(this.#breaker, permit.breaker, noted);
   }
 
@@ -257,7 +279,7 @@ export class BackendHealth {
     if (permit === ORDINARY) return;
     const now = this.#parts.clock.wall();
     const released = [
-      this.#passive?.release(permit.passive, now),
+      this.#passive.release(permit.passive, now),
       this.#breaker?.release(permit.breaker, now),
     ];
     if (released.includes(true)) this.#parts.epoch.advance();
@@ -311,6 +333,18 @@ export class BackendHealth {
 
   // ----------------------------------------------------------------- the rest
 
+  /** Whether the config has no `passiveHealth`: then none is refused for it. */
+  get #isLenient(): boolean {
+    return this.#settings.passiveHealth === undefined;
+  }
+
+  /** Whether operator, checks and breaker let traffic go there. */
+  #isWell(now: number): boolean {
+    const row = this.#row;
+    return row.isReady && row.checkedUp &&
+      this.#breaker?.admits(now) !== false;
+  }
+
   get #baseWeight(): number {
     return this.#row.weight ?? this.#settings.weight;
   }
@@ -318,16 +352,16 @@ export class BackendHealth {
   /** A permit where not all gates are closed; undefined where one lets nobody through. */
   #trial(): Permit | undefined {
     const now = this.#parts.clock.wall();
+    const rests = !this.#passive.admits(now);
     // Both are asked before one is passed: a trial taken there would be for nothing.
     if (
-      this.#passive?.admits(now) === false ||
-      this.#breaker?.admits(now) === false
+      rests && !this.#isLenient || this.#breaker?.admits(now) === false
     ) return undefined;
-    const passive = this.#through(this.#passive, now);
+    const passive = rests ? CLOSED : this.#through(this.#passive, now);
     if (passive === undefined) return undefined;
     const breaker = this.#through(this.#breaker, now);
     if (breaker === undefined) {
-      this.#passive?.release(passive, now);
+      this.#passive.release(passive, now);
       return undefined;
     }
     return passive === CLOSED && breaker === CLOSED
@@ -418,6 +452,19 @@ export class BackendHealth {
       }),
     );
   }
+}
+
+function passiveGate(
+  { passive }: BackendRow,
+  { passiveHealth }: HealthSettings,
+): FailureGate {
+  return new FailureGate(
+    "passive",
+    passive,
+    passiveHealth === undefined
+      ? UNREACHED
+      : { failures: passiveHealth.failures, rest: passiveHealth.coolDown },
+  );
 }
 
 /** Passive health calls its open gate an ejection. */

@@ -561,6 +561,43 @@ Deno.test("dns: all – a drain asks for no name any more", async () => {
   assertEquals([dns.asked.length, await idsOf(bench.proxy)], [2, [`a@${TWO}`]]);
 });
 
+Deno.test("dns: all – an address that hangs costs one request the connect timeout, once", async () => {
+  using full = await fillBackend();
+  const port = Number(new URL(full.url).port);
+  await using _two = serveEcho(TWO, { hostname: TWO, port });
+  await using _three = serveEcho(THREE, { hostname: THREE, port });
+  const dns = new FakeDns();
+  dns.set("api.test", ["127.0.0.1", TWO, THREE]);
+  await using bench = await start({
+    backends: [{ id: "a", url: `http://api.test:${port}` }],
+    cluster: {
+      timeouts: { connect: "2s" },
+      keepAlive: { maxIdle: 0 },
+    },
+  }, dns);
+  const { proxy, clock } = bench;
+  using client = await HttpClient.connect(proxy.port());
+  const costs: number[] = [];
+  for (let i = 0; i < 30; i++) {
+    const started = clock.now();
+    const answer = client.get();
+    let answered = false;
+    answer.then(() => answered = true);
+    await eventually("an answer", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (!answered && i < 3) clock.advance(100);
+      return answered;
+    });
+    assertEquals((await answer).status, 200);
+    costs.push(clock.now() - started);
+  }
+  // Whose turn it was among the first three.
+  assertEquals(costs.filter((cost) => cost >= 2_000).length, 1);
+  assertEquals(costs.slice(3).filter((cost) => cost > 0), []);
+  const hanging = (await backendOf(proxy, "a@127.0.0.1"))!;
+  assertEquals([hanging.failed, hanging.passive], [1, "ejected"]);
+});
+
 // --------------------------------------------------------------- dns: first
 
 Deno.test("dns: first – an address that hangs costs one delay, then the others come first", async () => {

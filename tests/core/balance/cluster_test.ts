@@ -14,6 +14,7 @@ import type {
   BackendShare,
 } from "../../../core/connect/backend.ts";
 import { BackendRegistry } from "../../../core/connect/backend_registry.ts";
+import { ProxyError } from "../../../core/errors.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
 import { MetricRegistry } from "../../../core/observe/metrics.ts";
@@ -353,6 +354,37 @@ Deno.test("Cluster.pick leaves out what is not eligible, until it is again", () 
   assertEquals(picks(cluster, 10), { none: 10 });
   health.setState("ready", "test");
   assertEquals(picks(cluster, 10), { b1: 10 });
+});
+
+Deno.test("Cluster.pick: those that let connections hang serve where nobody else does, backups before them", () => {
+  const clock = new FakeClock();
+  const cluster = make({
+    subclusters: [[1, { a1: 1, a2: 1, b1: 1 }]],
+    shares: { b1: { backup: true } },
+    clock,
+  });
+  const hang = (id: string) => {
+    const { health } = cluster.find(id)!;
+    const permit = health.begin()!;
+    health.failed(new ProxyError("connect_timeout", "test"), permit);
+    health.end(permit);
+  };
+  hang("a1");
+  assertEquals(picks(cluster, 10), { a2: 10 });
+  hang("a2");
+  assertEquals(picks(cluster, 10), { b1: 10 });
+  hang("b1");
+  assertEquals(picks(cluster, 10), { a1: 5, a2: 5 });
+  assert(cluster.find("a1")!.takeSlot() !== undefined);
+  cluster.find("a1")!.health.setState("disabled", "test");
+  assertEquals(picks(cluster, 10), { a2: 10 });
+  // Time alone brings them back.
+  clock.advance(9_999);
+  assertEquals(picks(cluster, 10), { a2: 10 });
+  cluster.find("b1")!.health.reset("test");
+  assertEquals(picks(cluster, 10), { b1: 10 });
+  clock.advance(1);
+  assertEquals(picks(cluster, 10), { a2: 10 });
 });
 
 Deno.test("Cluster.pick follows a weight that an operator sets", () => {

@@ -198,6 +198,105 @@ Deno.test("BackendHealth: one trial serves both gates, and both must let it thro
   ]);
 });
 
+const HANGS = [
+  new ProxyError("connect_timeout", "No connection within 50 ms"),
+  new ProxyError("backend_handshake_timeout", "No TLS handshake within 50 ms"),
+];
+
+for (const hang of HANGS) {
+  Deno.test(`BackendHealth: without passiveHealth one ${hang.code} has it left alone for a while, in all workers`, () => {
+    const [one, other] = twoWorkers({});
+    assertEquals(one.health.states(one.clock.wall()).passive, undefined);
+    attempt(one, (permit) => one.health.failed(hang, permit));
+    assertEquals([eligible(one), eligible(other)], [false, false]);
+    assertEquals(one.told(), ["passive: closed > ejected"]);
+    const states = other.health.states(other.clock.wall());
+    assertEquals([states.up, states.passive], [false, "ejected"]);
+
+    one.clock.advance(10_000);
+    assertEquals([eligible(one), eligible(other)], [true, true]);
+    const trial = one.health.begin()!;
+    assertEquals([eligible(one), eligible(other)], [false, false]);
+    one.health.failed(hang, trial);
+    one.health.end(trial);
+    assertEquals(one.told(), [
+      "passive: ejected > half-open",
+      "passive: half-open > ejected",
+    ]);
+    one.clock.advance(10_000);
+    // What answers, with whatever status, does not hang; nor does what refuses.
+    attempt(one, (permit) => one.health.answered(503, permit));
+    assertEquals([eligible(one), eligible(other)], [true, true]);
+    attempt(one, (permit) => one.health.failed(hang, permit));
+    one.clock.advance(10_000);
+    attempt(other, (permit) => other.health.failed(REFUSED, permit));
+    assertEquals([eligible(one), eligible(other)], [true, true]);
+    assertEquals(
+      one.health.states(one.clock.wall()).passive,
+      undefined,
+    );
+  });
+}
+
+Deno.test("BackendHealth: one that is left alone for hanging serves where nobody else does", () => {
+  const one = makeHealth();
+  const now = () => one.clock.wall();
+  attempt(one, (permit) => one.health.failed(HANGS[0]!, permit));
+  assertEquals([eligible(one), one.health.standsIn(now())], [false, true]);
+  // As often as it is asked, and that is no trial.
+  const [first, second] = [one.health.begin()!, one.health.begin()!];
+  one.health.succeeded(first);
+  one.health.end(first);
+  one.health.end(second);
+  assertEquals([eligible(one), one.health.load], [false, 0]);
+
+  for (
+    const [stop, go] of [
+      [
+        () => one.health.setState("disabled", "test"),
+        () => one.health.setState("ready", "test"),
+      ],
+      [
+        () => one.health.setChecked(false, "test"),
+        () => one.health.setChecked(true, "test"),
+      ],
+      [
+        () => one.health.setWeight(0, "test"),
+        () => one.health.setWeight(1, "test"),
+      ],
+    ] as const
+  ) {
+    stop();
+    assertEquals(one.health.standsIn(now()), false);
+    go();
+    assertEquals(one.health.standsIn(now()), true);
+  }
+  const strict = makeHealth({ passiveHealth: PASSIVE });
+  fail(strict, 3);
+  assertEquals(strict.health.standsIn(strict.clock.wall()), false);
+});
+
+Deno.test("BackendHealth: a reload keeps one left alone for hanging, and ends an ejection whose config is gone", () => {
+  const one = makeHealth();
+  const plain = {
+    weight: 1,
+    passiveHealth: undefined,
+    breaker: undefined,
+    slowStart: undefined,
+  };
+  attempt(one, (permit) => one.health.failed(HANGS[0]!, permit));
+  one.health.update(plain);
+  assertEquals(eligible(one), false);
+  one.health.update({ ...plain, passiveHealth: PASSIVE });
+  assertEquals(eligible(one), false);
+  one.health.update(plain);
+  assertEquals(eligible(one), true);
+  assertEquals(one.told(), [
+    "passive: closed > ejected",
+    "passive: ejected > closed",
+  ]);
+});
+
 Deno.test("BackendHealth.beginAnyway is no trial where none may be", () => {
   const one = makeHealth({ breaker: BREAKER });
   fail(one, 3);
