@@ -6,6 +6,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import { HEADROOM, type RequestBody } from "./body.ts";
+import { KeptPieces } from "./kept_pieces.ts";
 
 /** How much may be kept where. */
 export interface BufferLimits {
@@ -69,7 +70,7 @@ export class BufferedBody implements RequestBody {
   readonly replayable = true;
   readonly #limits: BufferLimits;
   /** Pieces in memory, each behind its headroom. */
-  readonly #pieces: Uint8Array[] = [];
+  readonly #kept = new KeptPieces();
   #inMemory = 0;
   #file: Deno.FsFile | undefined;
   #onDisk = 0;
@@ -105,9 +106,7 @@ export class BufferedBody implements RequestBody {
   }
 
   #keep(piece: Uint8Array): void {
-    const copy = new Uint8Array(HEADROOM + piece.length);
-    copy.set(piece, HEADROOM);
-    this.#pieces.push(copy);
+    this.#kept.add(piece);
     this.#inMemory += piece.length;
   }
 
@@ -121,7 +120,7 @@ export class BufferedBody implements RequestBody {
   #parse(): unknown {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     try {
-      const texts = this.#pieces.map((piece) =>
+      const texts = this.#kept.pieces.map((piece) =>
         decoder.decode(piece.subarray(HEADROOM), { stream: true })
       );
       return JSON.parse(texts.join("") + decoder.decode());
@@ -138,7 +137,7 @@ export class BufferedBody implements RequestBody {
   async read(): Promise<Uint8Array<ArrayBuffer>> {
     const whole = new Uint8Array(this.length);
     let at = 0;
-    for (const piece of this.#pieces) {
+    for (const piece of this.#kept.pieces) {
       whole.set(piece.subarray(HEADROOM), at);
       at += piece.length - HEADROOM;
     }
@@ -151,12 +150,12 @@ export class BufferedBody implements RequestBody {
   }
 
   get last(): boolean {
-    return this.#given === this.#pieces.length &&
+    return this.#given === this.#kept.pieces.length &&
       this.#position === this.#onDisk;
   }
 
   advance(): boolean {
-    const piece = this.#pieces[this.#given];
+    const piece = this.#kept.pieces[this.#given];
     if (piece !== undefined) {
       this.#given++;
       this.#show(piece);

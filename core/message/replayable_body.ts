@@ -4,6 +4,7 @@
  * @module
  */
 import { type BodyReader, HEADROOM, type RequestBody } from "./body.ts";
+import { KeptPieces } from "./kept_pieces.ts";
 import type { ListFields } from "./list_fields.ts";
 
 const NOTHING = new Uint8Array(HEADROOM);
@@ -15,10 +16,10 @@ const NOTHING = new Uint8Array(HEADROOM);
 export class ReplayableBody implements BodyReader {
   readonly #source: RequestBody;
   readonly #bound: number;
-  /** Copies of what was read so far, each behind its headroom; undefined once it was more than may be kept. */
-  #kept: Uint8Array[] | undefined = [];
+  /** What was read so far; undefined once it was more than may be kept. */
+  #kept: KeptPieces | undefined = new KeptPieces();
   #size = 0;
-  /** How many of the copies were given. */
+  /** How many of its pieces were given. */
   #given = 0;
   /** The copy at hand; undefined where the piece is the source's own. */
   #current: Uint8Array | undefined = NOTHING;
@@ -71,7 +72,7 @@ export class ReplayableBody implements BodyReader {
 
   get last(): boolean {
     return this.#source.last &&
-      (this.#kept === undefined || this.#given === this.#kept.length);
+      (this.#kept === undefined || this.#given === this.#kept.pieces.length);
   }
 
   advance(): boolean {
@@ -98,7 +99,7 @@ export class ReplayableBody implements BodyReader {
   }
 
   #giveAgain(): boolean {
-    const copy = this.#kept?.[this.#given];
+    const copy = this.#kept?.pieces[this.#given];
     if (copy === undefined) return false;
     this.#given++;
     this.#current = copy;
@@ -109,19 +110,12 @@ export class ReplayableBody implements BodyReader {
   #keep(): void {
     const { bytes, start, end } = this.#source;
     this.#size += end - start;
+    this.#current = undefined;
     if (this.#kept === undefined || this.#size > this.#bound) {
       this.#kept = undefined;
-      this.#current = undefined;
       return;
     }
-    if (end === start) {
-      this.#current = NOTHING;
-      return;
-    }
-    const copy = new Uint8Array(HEADROOM + end - start);
-    copy.set(bytes.subarray(start, end), HEADROOM);
-    this.#kept.push(copy);
-    this.#given = this.#kept.length;
-    this.#current = copy;
+    this.#kept.add(bytes.subarray(start, end));
+    this.#given = this.#kept.pieces.length;
   }
 }

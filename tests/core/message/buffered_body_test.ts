@@ -80,3 +80,14 @@ Deno.test("checkBuffered: both bounds together, and none for an unknown length",
     assertEquals(error.code, "body_too_large");
   }
 });
+
+Deno.test("BufferedBody is given in few pieces, however small those were that it came in", async () => {
+  const body = await inPieces(utf8("x".repeat(10_000)), 1);
+  const given: number[] = [];
+  while (!body.last) {
+    assert(body.advance());
+    given.push(body.end - body.start);
+  }
+  assertEquals(given.reduce((sum, length) => sum + length), 10_000);
+  assert(given.length < 20, `${given.length} pieces`);
+});
