@@ -238,7 +238,12 @@ class Way {
   #forward(way: SyntheticRequest, head: Http1RequestHead): ExplainedOutcome {
     const { snapshot, clock, instance } = this.#options;
     const cluster = snapshot.cluster(way.cluster!)!;
-    handshakeOf(head, way.request, cluster.config.websocket);
+    const handshake = handshakeOf(
+      head,
+      way.request,
+      cluster.config.websocket,
+    );
+    const dialer = handshake && snapshot.dialer(cluster.name)?.name;
     const isKept = this.#buffered || way.buffered !== undefined;
     const repeated = {
       method: head.method,
@@ -249,8 +254,11 @@ class Way {
       way,
       repeated,
       clock.wall(),
+      dialer,
     );
     this.#cluster = facts;
+    // No attempt is made: its points don't fire.
+    if (dialer !== undefined) return outcome;
     if (outcome.kind !== "forward") return outcome;
     this.#reached = "connect";
     checkLoop(instance, way.request.headers);

@@ -30,16 +30,22 @@ export interface ExplainedCluster {
   readonly outcome: ExplainedOutcome;
 }
 
-/** Explains it at `now`, in milliseconds since the epoch; `repeated` is undefined for a tcp session. */
+/**
+ * Explains it at `now`, in milliseconds since the epoch; `repeated` is undefined
+ * for a tcp session, `dialer` but for a WebSocket session that goes to one.
+ */
 export function explainCluster(
   cluster: Cluster,
   context: PickContext,
   repeated: Repeated | undefined,
   now: number,
+  dialer?: string,
 ): ExplainedCluster {
   const { config, life, queue } = cluster;
   const { name, balance, blackhole } = config;
-  const { pick, outcome } = explainPick(cluster, context);
+  const { pick, outcome } = dialer === undefined
+    ? explainPick(cluster, context)
+    : dialled(dialer);
   const { max, crossSubcluster, causes, methods, budget, bufferBytes } =
     cluster.retries.config;
   return {
@@ -129,6 +135,15 @@ function explainPick(cluster: Cluster, context: PickContext): ExplainedPick {
   return {
     pick: { subcluster, backend: undefined, why, waits },
     outcome: { kind: "forward", backend: undefined },
+  };
+}
+
+/** A dialer chooses once it is asked. */
+function dialled(dialer: string): ExplainedPick {
+  const why = `the dialer "${dialer}" chooses and connects`;
+  return {
+    pick: { subcluster: undefined, backend: undefined, why, waits: false },
+    outcome: { kind: "forward", backend: undefined, dialer },
   };
 }
 

@@ -91,6 +91,8 @@ export type ExplainedOutcome =
   | {
     readonly kind: "forward";
     readonly backend: string | undefined;
+    /** The plugin's dialer that chooses and connects, where it is one. */
+    readonly dialer?: string;
   }
   | { readonly kind: "redirect"; readonly to: string; readonly status: number }
   | { readonly kind: "respond"; readonly status: number; readonly why: string }

@@ -222,6 +222,9 @@ function retryText(retries: RetryFacts): string {
 function outcomeText(outcome: ExplainedOutcome): string {
   switch (outcome.kind) {
     case "forward":
+      if (outcome.dialer !== undefined) {
+        return `handed to the dialer ${outcome.dialer}`;
+      }
       return `sent to ${
         outcome.backend === undefined
           ? "one of the candidates"

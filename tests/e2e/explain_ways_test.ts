@@ -7,6 +7,8 @@
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import type { DescribedRequest } from "../../core/explain/described_request.ts";
 import type { Explanation } from "../../core/explain/explanation.ts";
+import { handshake, startDialing } from "../support/dialer_proxy.ts";
+import { FakeDialer } from "../support/fake_dialer.ts";
 import { serveEach } from "../support/scripted_backend.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { HttpClient } from "../support/http_client.ts";
@@ -186,4 +188,46 @@ Deno.test("explain: rules that look into bodies, and buffers of clusters", async
     Error,
     "whose Content-Length is not its body's 2 bytes",
   );
+});
+
+Deno.test("explain: a WebSocket session of a dialer's, and a plain request there", async () => {
+  const seen: string[] = [];
+  await using proxy = await startDialing(new FakeDialer(), {
+    plugins: [handlersPlugin("notes", {
+      cacheLookupComplete: () => void seen.push("cacheLookupComplete"),
+      forward: () => void seen.push("forward"),
+      readResponse: () => void seen.push("readResponse"),
+    })],
+  });
+  const url = `http://shop.example:${proxy.port()}/chat`;
+  const [, , ...lines] = handshake().trimEnd().split("\r\n");
+  const headers = lines.map((line): [string, string] => {
+    const [name = "", value = ""] = line.split(": ");
+    return [name, value];
+  });
+  const asked = [
+    [headers, handshake()],
+    [[], "GET /chat HTTP/1.1\r\nHost: shop.example\r\n\r\n"],
+  ] as const;
+  const outcomes: unknown[] = [];
+  for (const [headers, bytes] of asked) {
+    const told = await proxy.supervisor.explain({ url, headers });
+    using client = await HttpClient.connect(proxy.port());
+    seen.length = 0;
+    await client.send(bytes);
+    const { status } = await client.response();
+    const points = pointsOf(told).filter((point) =>
+      ["cacheLookupComplete", "forward", "readResponse"].includes(point)
+    );
+    assertEquals(points, seen);
+    const { outcome } = told;
+    outcomes.push([
+      status,
+      outcome.kind === "refuse" ? outcome.status : outcome,
+    ]);
+  }
+  assertEquals(outcomes, [
+    [101, { kind: "forward", backend: undefined, dialer: "fake" }],
+    [503, 503],
+  ]);
 });

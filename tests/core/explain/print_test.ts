@@ -363,6 +363,7 @@ Deno.test("printExplanation: outcomes and handlers", () => {
   const outcomes: readonly ExplainedOutcome[] = [
     { kind: "forward", backend: "a" },
     { kind: "forward", backend: undefined },
+    { kind: "forward", backend: undefined, dialer: "own" },
     { kind: "redirect", to: "/x", status: 302 },
     { kind: "respond", status: 204, why: "Max-Forwards is 0" },
     { kind: "refuse", status: 503, code: "no_backend", why: "none" },
@@ -371,6 +372,7 @@ Deno.test("printExplanation: outcomes and handlers", () => {
   assertEquals(outcomes.flatMap((outcome) => under("outcome", { outcome })), [
     "sent to backend a",
     "sent to one of the candidates",
+    "handed to the dialer own",
     "redirect 302 to /x",
     "response 204: Max-Forwards is 0",
     "503 (no_backend): none",
