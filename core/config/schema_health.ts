@@ -78,7 +78,7 @@ export const health: z.ZodType<HealthConfig> = mapping(
 
 /** `clusters[].passiveHealth` */
 export const passiveHealth: z.ZodType<PassiveHealthConfig> = mapping(
-  "Health by what requests meet.",
+  "Health by what requests meet. Left out: only a backend that lets connections hang is left alone, for 10 s and while others serve.",
   {
     failures: withDefault(
       5,
