@@ -7,12 +7,13 @@
 import * as tls from "node:tls";
 import { ProxyError } from "../errors.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
-import type { TlsFacts } from "../plugin.ts";
+import type { ClientCertificate, TlsFacts } from "../plugin.ts";
 import { fatalAlert } from "./alert.ts";
-import type { CertificatePair } from "./certificate_pair.ts";
+import { type CertificatePair, readCertificates } from "./certificate_pair.ts";
 import { type CertificateSet, covers } from "./certificate_set.ts";
 import { Ciphertext } from "./ciphertext.ts";
 import { clientCertificate } from "./client_certificate.ts";
+import { DerError } from "./der.ts";
 import { type Closing, NodeTlsConn } from "./node_tls_conn.ts";
 import {
   type HandshakeOptions,
@@ -20,6 +21,7 @@ import {
   type Termination,
   withinHandshakeTime,
 } from "./termination.ts";
+import { type Authorities, VerifiedClients } from "./verified_clients.ts";
 
 /** What it is made of. */
 export interface NodeTerminationOptions {
@@ -45,6 +47,7 @@ export class NodeTermination implements Termination {
   readonly verifyHost: boolean;
   readonly #options: NodeTerminationOptions;
   readonly #contexts = new Map<CertificatePair, tls.SecureContext>();
+  readonly #authorities: Authorities;
 
   constructor(options: NodeTerminationOptions) {
     this.reason = options.reason;
@@ -52,13 +55,17 @@ export class NodeTermination implements Termination {
     this.alpn = options.alpn;
     this.verifyHost = options.verifyHost;
     this.#options = options;
+    const { clientAuth } = options;
+    this.#authorities = new Set(
+      clientAuth &&
+        readCertificates(clientAuth.ca).map(({ fingerprint }) => fingerprint),
+    );
     for (const pair of options.certificates.pairs) {
       const { cert, key } = pair;
-      const ca = options.clientAuth?.ca;
       const context = tls.createSecureContext({
         cert,
         key,
-        ...(ca !== undefined && { ca }),
+        ...(clientAuth !== undefined && { ca: clientAuth.ca }),
       });
       this.#contexts.set(pair, context);
     }
@@ -76,6 +83,7 @@ export class NodeTermination implements Termination {
       conn,
       this.#options,
       this.#contexts,
+      this.#authorities,
       options,
     );
     try {
@@ -107,7 +115,10 @@ class Handshake {
   readonly #ciphertext: Ciphertext;
   readonly #socket: tls.TLSSocket;
   readonly #secured: NodeTlsConn;
+  readonly #authorities: Authorities;
   #chosen: CertificatePair;
+  /** What the client has shown, once it is verified. */
+  #client: ClientCertificate | undefined;
   /** What is told a client in the clear, where the handshake ends before it began. */
   #lastWords: Uint8Array | undefined;
   #fail: (reason: ProxyError) => void = () => {};
@@ -116,10 +127,12 @@ class Handshake {
     conn: ByteConn,
     options: NodeTerminationOptions,
     contexts: ReadonlyMap<CertificatePair, tls.SecureContext>,
+    authorities: Authorities,
     closing: Closing,
   ) {
     this.#conn = conn;
     this.#options = options;
+    this.#authorities = authorities;
     const { certificates, clientAuth, alpn } = options;
     this.#chosen = certificates.default;
     const ciphertext = this.#ciphertext = new Ciphertext(conn);
@@ -210,13 +223,13 @@ class Handshake {
       resolve();
       return;
     }
-    const certificate = peerCertificate(this.#socket);
-    if (certificate === undefined) {
+    const der = peerCertificate(this.#socket);
+    if (der === undefined) {
       if (clientAuth.mode === "request") resolve();
       else reject(MISSING);
       return;
     }
-    const problem = verifyProblem(this.#socket);
+    const problem = this.#clientProblem(der);
     if (problem === undefined) resolve();
     else {
       reject(
@@ -228,17 +241,35 @@ class Handshake {
     }
   }
 
+  /** Why the client is not believed to be whom its certificate says; undefined where it is. */
+  #clientProblem(der: Uint8Array): string | undefined {
+    const problem = verifyProblem(this.#socket);
+    if (problem !== undefined) return problem;
+    try {
+      this.#client = clientCertificate(der);
+    } catch (thrown) {
+      if (!(thrown instanceof DerError)) throw thrown;
+      return `it can't be read: ${thrown.message}`;
+    }
+    const { fingerprint, notAfter } = this.#client;
+    const resumed = isResumed(this.#socket);
+    if (!resumed) VERIFIED.note(fingerprint, this.#authorities);
+    else if (!VERIFIED.has(fingerprint, this.#authorities)) {
+      return "its session began where these authorities have not verified it";
+    } else if (notAfter < Date.now()) {
+      return "it has expired since its session began";
+    }
+    return undefined;
+  }
+
   #facts(): TlsFacts {
     const socket = this.#socket;
-    const der = this.#options.clientAuth === undefined
-      ? undefined
-      : peerCertificate(socket);
     return Object.freeze({
       serverName: serverName(socket),
       alpn: socket.alpnProtocol || undefined,
       version: socket.getProtocol() ?? undefined,
       cipher: socket.getCipher()?.standardName,
-      clientCertificate: der && clientCertificate(der),
+      clientCertificate: this.#client,
     });
   }
 
@@ -285,6 +316,18 @@ function unknownName(name: string | undefined): ProxyError {
 function serverName(socket: tls.TLSSocket): string | undefined {
   const { servername } = socket as { servername?: string | false | null };
   return servername ? servername.toLowerCase() : undefined;
+}
+
+/** Certificates that whole handshakes of this worker have verified. */
+const VERIFIED = new VerifiedClients();
+
+/** Whether the session is an older one's; a runtime that does not tell resumes them all. */
+function isResumed(socket: tls.TLSSocket): boolean {
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle?: { readonly isSessionReused?: () => unknown };
+  };
+  return typeof handle?.isSessionReused !== "function" ||
+    handle.isSessionReused() !== false;
 }
 
 /** The DER of what the client showed; undefined for nothing. */

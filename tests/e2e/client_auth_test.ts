@@ -5,10 +5,12 @@
  */
 import type { ClientCertificate, Failure } from "../../core/plugin.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { writePairs } from "../support/certificate_files.ts";
 import { type Identity, makeAuthority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { handlersPlugin } from "../support/inline_plugin.ts";
+import { openssl, opensslMissing } from "../support/openssl.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { serveEach } from "../support/scripted_backend.ts";
 import { connectTls, hasProgram, run } from "../support/tls_client.ts";
@@ -211,6 +213,79 @@ Deno.test({
     }
   },
 });
+
+for (const version of ["-tls1_2", "-tls1_3"]) {
+  Deno.test({
+    name:
+      `require: ${version} sessions are resumed for certificates that were verified here, and for no others`,
+    ignore: opensslMissing(),
+    async fn() {
+      await using s = await tlsSite();
+      await using backend = tellingBackend();
+      const other = await makeAuthority("Other CA");
+      await Deno.writeTextFile(`${s.folder}/other.crt`, other.cert);
+      const asks = (name: string, ca: string, mode: string) => ({
+        name,
+        address: "127.0.0.1:0",
+        tls: {
+          certificates: s.single,
+          clientAuth: { ca: `${s.folder}/${ca}`, mode },
+        },
+      });
+      await using t = await asking(s, "require", {
+        backends: [backend.url],
+        listeners: [
+          asks("elsewhere", "other.crt", "require"),
+          asks("may", "ca.crt", "request"),
+        ],
+      });
+      const [here, elsewhere, may] = [0, 1, 2].map((i) => t.proxy.port(i));
+      const client = { commonName: "alice", client: true } as const;
+      await writePairs(s.folder, {
+        alice: await s.ca.issue(client),
+        stranger: await other.issue(client),
+      });
+      /** What the client is told; its session is kept, or an older one resumed. */
+      const visit = async (port: number, who: string, resume = false) => {
+        const session = `${s.folder}/session-${who}`;
+        const { stdout } = await openssl(
+          [
+            ...["s_client", version, "-ign_eof"],
+            ...["-connect", `127.0.0.1:${port}`],
+            ...resume ? ["-sess_in", session] : ["-sess_out", session],
+            ...resume || who === "nobody"
+              ? []
+              : ["-cert", `${s.folder}/${who}.crt`],
+            ...resume || who === "nobody"
+              ? []
+              : ["-key", `${s.folder}/${who}.key`],
+          ],
+          "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        );
+        assertEquals(/^Reused, TLS/m.test(stdout), resume, stdout);
+        const told = /"x-client-cert-verify":"(\w+)"/.exec(stdout)?.[1];
+        return [told, (await t.next())?.code];
+      };
+      const refused = [undefined, "client_cert_refused"];
+      assertEquals(await visit(here!, "alice"), ["SUCCESS", undefined]);
+      assertEquals(await visit(here!, "alice", true), ["SUCCESS", undefined]);
+      assertEquals(await visit(may!, "alice", true), ["SUCCESS", undefined]);
+      assertEquals(await visit(elsewhere!, "alice", true), refused);
+      // Refused, but it has got tickets with its handshake.
+      assertEquals(await visit(here!, "stranger"), refused);
+      assertEquals(await visit(here!, "stranger", true), refused);
+      assertEquals(await visit(elsewhere!, "stranger"), ["SUCCESS", undefined]);
+      assertEquals(await visit(here!, "stranger", true), refused);
+      assertEquals(await visit(may!, "stranger", true), refused);
+      assertEquals(await visit(may!, "nobody"), ["NONE", undefined]);
+      assertEquals(await visit(may!, "nobody", true), ["NONE", undefined]);
+      assertEquals(await visit(here!, "nobody", true), [
+        undefined,
+        "client_cert_missing",
+      ]);
+    },
+  });
+}
 
 Deno.test("X-Client-Cert-* of clients are removed on every listener, unless they are trusted", async () => {
   await using backend = tellingBackend();
