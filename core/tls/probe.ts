@@ -10,6 +10,7 @@ import { asProxyError } from "../errors.ts";
 import { createPipe } from "../net/pipe.ts";
 import type { CertificateSet } from "./certificate_set.ts";
 import { Ciphertext } from "./ciphertext.ts";
+import { nodeTlsWorks } from "./node_tls_client.ts";
 import { NodeTermination } from "./node_termination.ts";
 import type { HandshakeOptions } from "./termination.ts";
 
@@ -21,6 +22,8 @@ export async function probeNodeTls(
   certificates: CertificateSet,
   deadlines: HandshakeOptions["deadlines"],
 ): Promise<string | undefined> {
+  // Without them a handshake would but hang, and leave a broken stream behind.
+  if (!nodeTlsWorks()) return "it has no contexts of its own";
   const plain = await shake(certificates, false, deadlines);
   if (plain !== undefined) return `a handshake failed: ${plain}`;
   const asked = await shake(certificates, true, deadlines);
