@@ -14,7 +14,8 @@ export interface SocketEnds {
 
 /** The address of an end of a connection. */
 export function socketAddress(address: Deno.Addr): SocketAddress {
-  if (address.transport === "tcp" || address.transport === "udp") {
+  // Deno 2.4 tells no transport of a TLS listener's.
+  if ("hostname" in address) {
     return { address: address.hostname, port: address.port };
   }
   const path = "path" in address ? address.path : "";
