@@ -158,6 +158,17 @@ function table(rows: readonly Row[]): string {
       "case".padEnd(36)
     } Headrace  HAProxy  ratio    nginx  ratio     req/s    req/s  errors`,
     ...lines,
+    "",
+    "Per second of CPU time",
+    `${"case".padEnd(36)} Headrace  HAProxy    nginx`,
+    ...rows.map(({ case: name, headrace, haproxy, nginx }) =>
+      [
+        name.padEnd(36),
+        ...[headrace, haproxy, nginx].map(({ microseconds }) =>
+          (1e6 / microseconds).toFixed(0).padStart(9)
+        ),
+      ].join("")
+    ),
   ].join("\n");
 }
 

@@ -97,9 +97,9 @@ export interface ListenerConfig {
 
 /** Options of a listener's sockets. */
 export interface SocketConfig {
-  /** TCP_NODELAY. Default true. */
+  /** TCP_NODELAY; Deno's own TLS listener can't set it. Default true. */
   readonly noDelay: boolean;
-  /** SO_KEEPALIVE. Default true. */
+  /** SO_KEEPALIVE; Deno's own TLS listener can't set it. Default true. */
   readonly keepAlive: boolean;
   /** Connections that the system queues before they are accepted. Default 4096. */
   readonly backlog: number;
@@ -107,7 +107,7 @@ export interface SocketConfig {
 
 /** TLS that a listener ends. Files are relative to the config file, and reread when they change. */
 export interface ListenerTlsConfig {
-  /** At least one; chosen by SNI, the first is the default. */
+  /** At least one; chosen by SNI, the first is the default. Several take `node:tls`. */
   readonly certificates: readonly CertificateConfig[];
   /** Refuse clients whose SNI name no certificate covers, and those without one. Default false. */
   readonly strictSni: boolean;

@@ -35,8 +35,16 @@ import {
 const DEFAULT_TARGET_BYTES = 8 * 1024;
 
 const socket = mappingOfDefaults("Options of the listener's sockets.", {
-  noDelay: withDefault(true, boolean("TCP_NODELAY.")),
-  keepAlive: withDefault(true, boolean("SO_KEEPALIVE.")),
+  noDelay: withDefault(
+    true,
+    boolean(
+      "TCP_NODELAY; Deno's own TLS listener can't set it (node:tls can).",
+    ),
+  ),
+  keepAlive: withDefault(
+    true,
+    boolean("SO_KEEPALIVE; Deno's own TLS listener can't set it."),
+  ),
   backlog: withDefault(
     4096,
     integer("Connections that the system queues before they are accepted.", {
@@ -48,7 +56,7 @@ const socket = mappingOfDefaults("Options of the listener's sockets.", {
 
 const tls: z.ZodType<ListenerTlsConfig> = mapping("TLS of the listener.", {
   certificates: list(
-    "Chosen by SNI, the first is the default; reread when the files change.",
+    "Chosen by SNI, the first is the default; reread when the files change. A single one can be served by Deno's own TLS listener; several take node:tls (Deno 2.9), which costs about twice the CPU time per request.",
     mapping("A certificate and its key.", {
       cert: required(text("The certificate's PEM file.")),
       key: required(text("The key's PEM file.")),
