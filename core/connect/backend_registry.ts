@@ -18,7 +18,7 @@ import {
 
 /** What backends share with those of other workers. */
 export interface BackendRegistryOptions {
-  /** The worker's number, from 0. */
+  /** Where the worker counts in rows, from 0. */
   readonly worker: number;
   /** How many workers there are. */
   readonly workers: number;

@@ -43,6 +43,10 @@ export interface PlaneSettings {
   readonly worker: number;
   /** How many workers there are. */
   readonly workers: number;
+  /** Where it counts in the shared rows; left out = its number. */
+  readonly seat?: number;
+  /** Where it tells what it has open, for when it can't be asked any more; left out = nowhere. */
+  readonly tally?: SharedArrayBuffer;
   /** The proxy's name in Via. */
   readonly instance: string;
   readonly log: Config["log"];

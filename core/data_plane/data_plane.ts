@@ -58,6 +58,7 @@ import { Refusals } from "./refusals.ts";
 import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
 import { reportPlane } from "./report.ts";
 import { Traces } from "./traces.ts";
+import { Tally } from "./tally.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 import {
   abortWebSocket,
@@ -112,6 +113,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly #counts: TransactionCounts;
   readonly #refusals: Refusals;
   readonly #lag: LoopLagMeter;
+  readonly #tally: Tally;
   readonly #late = new Set<Promise<unknown>>();
   #pending: Pending | undefined;
   #idle: (() => void) | undefined;
@@ -125,9 +127,10 @@ export class DataPlane implements PlaneControl, SessionHost {
       crypto.getRandomValues(new Uint8Array(32));
     this.env = parts.env;
     this.#lives = new ClusterLives(parts.env.deadlines);
-    const { worker, workers, epoch } = parts.settings;
+    const { worker, workers, seat = worker, epoch, tally } = parts.settings;
+    this.#tally = new Tally(tally);
     this.backends = new BackendRegistry(parts.env, {
-      worker,
+      worker: seat,
       workers,
       epoch,
       notify: parts.onBackendEvent ?? ((event) => this.backendChanged(event)),
@@ -373,11 +376,13 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   opened(session: Session): void {
     this.sessions.add(session);
+    this.#tally.sessions = this.sessions.size;
     this.env.metrics.sessions.series(session.listener).add();
   }
 
   ended(session: Session): void {
     this.sessions.delete(session);
+    this.#tally.sessions = this.sessions.size;
     if (session.error !== undefined) {
       this.#refusals.note(session, session.error);
     }
@@ -386,6 +391,7 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   websocketOpened(session: WebSocketSession): void {
     this.websockets.set(session.id, session);
+    this.#tally.websockets = this.websockets.size;
     // It may have begun under a config that is gone.
     moveOrphan(this, session);
   }
@@ -396,6 +402,7 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   websocketEnded(session: WebSocketSession): void {
     this.websockets.delete(session.id);
+    this.#tally.websockets = this.websockets.size;
   }
 
   count(transaction: Transaction): void {

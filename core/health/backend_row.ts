@@ -35,6 +35,9 @@ const PASSIVE_WORD = 3;
 const BREAKER_WORD = 4;
 const WARM_FROM = 5;
 
+/** The count of a worker that is gone: below 0, however much it may still count. */
+const GONE = -(2 ** 30);
+
 /** Where the workers' counts begin: a cache line for each, so that none slows another's. */
 const LOADS = 16;
 const LINE = 16;
@@ -42,7 +45,7 @@ const LINE = 16;
 /** The value of a weight that nobody has set. */
 const NO_WEIGHT = -1;
 
-/** A new row for so many workers: ready, up, without a failure. */
+/** A new row for so many workers, or seats of theirs: ready, up, without a failure. */
 export function makeRow(workers: number): SharedArrayBuffer {
   const buffer = new SharedArrayBuffer((LOADS + LINE * workers) * 4);
   new Int32Array(buffer)[WEIGHT] = NO_WEIGHT;
@@ -116,19 +119,29 @@ export class BackendRow {
 
   /** A worker ends a use. */
   leave(worker: number): void {
-    this.#ints[LOADS + LINE * worker]!--;
+    const at = LOADS + LINE * worker;
+    const uses = this.#ints[at]!;
+    if (uses > 0) this.#ints[at] = uses - 1;
   }
 
   /** Uses of it now, over all workers. */
   get load(): number {
     const ints = this.#ints;
     let sum = 0;
-    for (let i = LOADS; i < ints.length; i += LINE) sum += ints[i]!;
+    for (let i = LOADS; i < ints.length; i += LINE) {
+      const uses = ints[i]!;
+      if (uses > 0) sum += uses;
+    }
     return sum;
   }
 
-  /** A worker is gone with all that it did. */
+  /** A worker is gone with all that it did. One that only hung may come back, and count on: that counts for nothing. */
   forgetWorker(worker: number): void {
+    Atomics.store(this.#ints, LOADS + LINE * worker, GONE);
+  }
+
+  /** A worker is about to begin. */
+  welcomeWorker(worker: number): void {
     Atomics.store(this.#ints, LOADS + LINE * worker, 0);
   }
 }

@@ -98,6 +98,19 @@ export const PROXY_METRICS = {
     labels: [],
     merge: "sum",
   },
+  workersLost: {
+    type: "counter",
+    name: "headrace_workers_lost_total",
+    help: "Workers that ended or hung, and were replaced",
+    labels: [],
+  },
+  sessionsLost: {
+    type: "counter",
+    name: "headrace_sessions_lost_total",
+    help:
+      "Sessions that were open in workers that were lost, by kind: all, and of these websocket",
+    labels: ["kind"],
+  },
   tlsHandshakes: {
     type: "counter",
     name: "headrace_tls_handshakes_total",

@@ -90,6 +90,11 @@ export function mergeSnapshots(
   return { metrics: names.map((name) => mergeMetric(byName.get(name) ?? [])) };
 }
 
+/** What only grows: sums with it never go back when its worker is gone. */
+export function growing({ metrics }: MetricSnapshot): MetricSnapshot {
+  return { metrics: metrics.filter(({ type }) => type !== "gauge") };
+}
+
 function mergeMetric(metrics: readonly MetricData[]): MetricData {
   const shape = metrics.map(shapeOf).reduce((a, b) => a > b ? a : b);
   const same = metrics.filter((metric) => shapeOf(metric) === shape);

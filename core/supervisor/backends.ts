@@ -21,8 +21,8 @@ import type { BackendEvent } from "../plugin.ts";
 
 /** What they need of the supervisor. */
 export interface BackendsOptions {
-  /** How many workers there are. */
-  readonly workers: number;
+  /** How many seats workers have. */
+  readonly seats: number;
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly metrics: ProxyMetrics;
@@ -86,11 +86,11 @@ export class Backends {
 
   /** The rows for a config that may come into use: those that there are, and new ones. */
   rowsFor(config: Config): SharedRows {
-    const { workers } = this.#options;
+    const { seats } = this.#options;
     return new Map(
       configured(config).map(({ key }) => [
         key,
-        this.#known.get(key)?.buffer ?? makeRow(workers),
+        this.#known.get(key)?.buffer ?? makeRow(seats),
       ]),
     );
   }
@@ -125,9 +125,14 @@ export class Backends {
     }));
   }
 
-  /** A worker is gone with all that it did. */
-  loseWorker(worker: number): void {
-    for (const { row } of this.#known.values()) row.forgetWorker(worker);
+  /** A worker gets this seat. */
+  openSeat(seat: number): void {
+    for (const { row } of this.#known.values()) row.welcomeWorker(seat);
+  }
+
+  /** The worker of this seat is gone with all that it did. */
+  loseSeat(seat: number): void {
+    for (const { row } of this.#known.values()) row.forgetWorker(seat);
     this.#epoch.advance();
   }
 

@@ -19,12 +19,19 @@ import {
   type WebSocketQuery,
 } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
+import { Tally, TALLY_BYTES } from "../data_plane/tally.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
 import type { LookUp } from "../net/resolver.ts";
 import type { LineFiles } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
+import type { ProxyMetrics } from "../observe/metric_names.ts";
+import {
+  growing,
+  mergeSnapshots,
+  type MetricSnapshot,
+} from "../observe/metric_snapshot.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import { SharedMemory } from "../shared/shared_memory.ts";
@@ -39,6 +46,7 @@ import {
   type RuntimeBackends,
   UNCHANGED,
 } from "./runtime_backends.ts";
+import { Seats } from "./seats.ts";
 import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
 
 /** What the planes are made of. */
@@ -61,6 +69,8 @@ export interface PlanesOptions {
   readonly names: Names;
   /** No other process has our addresses. */
   readonly locks: ListenerLocks;
+  /** Counts workers that are lost. */
+  readonly metrics: Pick<ProxyMetrics, "workersLost" | "sessionsLost">;
   /** What sticky cookies are signed with in all workers, 32 bytes. */
   readonly secret: Uint8Array;
   /** The files that plugins append lines to. */
@@ -78,6 +88,12 @@ const MAX_RESTART_DELAY = 30_000;
 /** One place for a data plane: filled anew when its worker is lost. */
 interface Slot {
   readonly worker: number;
+  /** Where its worker counts. */
+  seat: number;
+  /** What its worker has open. */
+  tally: SharedArrayBuffer;
+  /** What its worker last told of its metrics. */
+  metrics: MetricSnapshot | undefined;
   /** Undefined while there is no plane with the current config here. */
   control: PlaneControl | undefined;
   /** Undefined where the plane runs in the main thread, and while there is none. */
@@ -92,6 +108,8 @@ interface Slot {
 export class Planes {
   readonly #options: PlanesOptions;
   readonly #slots: Slot[];
+  readonly #seats: Seats;
+  #lostMetrics: MetricSnapshot | undefined;
   /** What plugins share over workers, and over reloads. */
   readonly #shared = new SharedMemory();
   #current: Candidate | undefined;
@@ -108,13 +126,22 @@ export class Planes {
     this.#options = options;
     this.#slots = Array.from({ length: options.workers }, (_, worker) => ({
       worker,
+      seat: 0,
+      tally: new SharedArrayBuffer(TALLY_BYTES),
+      metrics: undefined,
       control: undefined,
       plane: undefined,
       startedAt: 0,
       failures: 0,
       cancelRestart: undefined,
     }));
+    this.#seats = new Seats(options.workers);
     for (const slot of this.#slots) slot.control = this.#fill(slot);
+  }
+
+  /** What workers that were lost had counted when they last told. */
+  get lostMetrics(): readonly MetricSnapshot[] {
+    return this.#lostMetrics === undefined ? [] : [this.#lostMetrics];
   }
 
   /** What the current candidate was made of; undefined before the first change. */
@@ -222,7 +249,13 @@ export class Planes {
 
   /** What each of them tells; those that are being restarted tell nothing. */
   async report(sessions: number): Promise<PlaneReport[]> {
-    const reports = await this.#each((control) => control.report(sessions));
+    const reports = await Promise.all(this.#slots.map(async (slot) => {
+      const { control } = slot;
+      const report = await control?.report(sessions).catch(lostToUndefined);
+      if (report === undefined || slot.control !== control) return undefined;
+      slot.metrics = report.metrics;
+      return report;
+    }));
     return reports.filter((report) => report !== undefined);
   }
 
@@ -369,9 +402,14 @@ export class Planes {
   #fill(slot: Slot): PlaneControl {
     const { workers, instance, logConfig, token, clock, log, backends } =
       this.#options;
+    slot.seat = this.#seats.take();
+    slot.tally = new SharedArrayBuffer(TALLY_BYTES);
+    backends.openSeat(slot.seat);
     const settings: PlaneSettings = {
       worker: slot.worker,
       workers,
+      seat: slot.seat,
+      tally: slot.tally,
       instance,
       log: logConfig,
       epoch: backends.epoch,
@@ -407,24 +445,42 @@ export class Planes {
 
   /** A worker is lost with its sessions; another one is to take its place. */
   #restartLater(slot: Slot, reason: Error): void {
-    const { log, clock, backends } = this.#options;
+    const { log, clock, metrics } = this.#options;
     slot.control = undefined;
     slot.plane = undefined;
-    backends.loseWorker(slot.worker);
+    this.#clear(slot);
     if (this.#closed) return;
     if (clock.now() - slot.startedAt > MAX_RESTART_DELAY) slot.failures = 0;
     const delay = Math.min(
       RESTART_DELAY * 2 ** slot.failures++,
       MAX_RESTART_DELAY,
     );
+    const { sessions, websockets } = new Tally(slot.tally);
+    metrics.workersLost.series().add();
+    metrics.sessionsLost.series("all").add(sessions);
+    metrics.sessionsLost.series("websocket").add(websockets);
     log.error("A worker was lost with its sessions; it is restarted", {
       worker: slot.worker,
       reason: reason.message,
+      sessions,
+      websockets,
       delay,
     });
     slot.cancelRestart = clock.after(delay, () => {
       this.#enqueue(() => this.#restart(slot));
     });
+  }
+
+  /** Forgets what a lost worker has counted as its own, and keeps what only grows. */
+  #clear(slot: Slot): void {
+    this.#seats.lose(slot.seat);
+    this.#options.backends.loseSeat(slot.seat);
+    if (slot.metrics === undefined) return;
+    this.#lostMetrics = mergeSnapshots([
+      ...this.lostMetrics,
+      growing(slot.metrics),
+    ]);
+    slot.metrics = undefined;
   }
 
   /** Never rejects: a worker that can't be had is tried for again. */

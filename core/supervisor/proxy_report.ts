@@ -25,7 +25,7 @@ export interface ProxyBackendReport extends BackendReport {
 
 /** What the supervisor adds to the planes' reports. */
 export interface OwnReport {
-  readonly metrics: MetricSnapshot;
+  readonly metrics: readonly MetricSnapshot[];
   /** Sessions to list at most. */
   readonly sessions: number;
   /** How the last check of a backend went, by its id. */
@@ -53,7 +53,7 @@ export function mergeReports(
     revision: reports[0]?.revision ?? 0,
     workers: reports.length,
     metrics: mergeSnapshots([
-      metrics,
+      ...metrics,
       ...reports.map(({ metrics }) => metrics),
     ]),
     listeners: merge(

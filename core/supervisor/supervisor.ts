@@ -52,6 +52,7 @@ import {
 } from "./load_candidate.ts";
 import { Names } from "./names.ts";
 import { Planes } from "./planes.ts";
+import { seatCount } from "./seats.ts";
 import { mergeReports, type ProxyReport } from "./proxy_report.ts";
 
 /** What a supervisor is made of. */
@@ -135,7 +136,7 @@ export class Supervisor {
     const resolver = new Resolver(clock, lookUp);
     const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
     this.#backends = new Backends({
-      workers: count,
+      seats: seatCount(count),
       clock,
       log,
       metrics: this.#metrics,
@@ -168,6 +169,7 @@ export class Supervisor {
       backends: this.#backends,
       names: this.#names,
       locks: this.#locks,
+      metrics: this.#metrics,
       secret: this.secret,
       lineFiles: this.#lineFiles,
       lookUp,
@@ -254,10 +256,11 @@ export class Supervisor {
 
   /** What all planes tell, added up; at most so many sessions one by one. */
   async report(sessions: number): Promise<ProxyReport> {
-    const reports = await this.#planes?.report(sessions) ?? [];
+    const planes = this.#planes;
+    const reports = await planes?.report(sessions) ?? [];
     this.#watch?.measure();
     return mergeReports(reports, {
-      metrics: this.#registry.snapshot(),
+      metrics: [this.#registry.snapshot(), ...planes?.lostMetrics ?? []],
       sessions,
       lastCheck: (id) => this.#backends?.lastCheck(id),
     });

@@ -96,7 +96,11 @@ export class WorkerPlane {
     });
     return clock.every(interval, () => {
       silent += interval;
-      if (silent > bound) this.#lose(`No sign of life for ${bound} ms`);
+      if (silent > bound) {
+        this.#lose(
+          `No sign of life for ${bound} ms; while its loop lasts it keeps its sockets, and connections that the kernel gives them wait (--takeover replaces the process)`,
+        );
+      }
     });
   }
 

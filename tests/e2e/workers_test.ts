@@ -421,3 +421,69 @@ Deno.test("every worker's administrator of backends is asked, and what one has d
   );
   assertEquals(await supervisor.administer("none", "list"), undefined);
 });
+
+Deno.test("workers: 2 – of a lost worker its sessions are told as lost, and what it counted stays", async () => {
+  await using backend = serveHttpBackend(() => new Response("ok"));
+  await using proxy = await start("", {
+    products: [{ name: "all", default: true, rules: [{ cluster: "main" }] }],
+    clusters: [{ name: "main", backends: [{ id: "b", url: backend.url }] }],
+  });
+  using both = await clientOnEach(proxy.port());
+  const [, victim] = both.clients;
+  for (let i = 0; i < 10; i++) await victim.get();
+  const count = async (name: string, labels = {}) =>
+    metricValue((await proxy.report()).metrics, name, labels);
+  const before = await count("headrace_transactions_total");
+  assert(before >= 12);
+  await victim.send("GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually("the loss", () => wasLogged(proxy, "A worker was lost"));
+  assertEquals(await count("headrace_transactions_total"), before);
+  assertEquals(await count("headrace_workers_lost_total"), 1);
+  const lost = (kind: string) =>
+    count("headrace_sessions_lost_total", { kind });
+  assertEquals([await lost("all"), await lost("websocket")], [1, 0]);
+  const line = JSON.parse(
+    proxy.logged.find((line) => line.includes("A worker was lost"))!,
+  );
+  assertEquals([line.sessions, line.websockets], [1, 0]);
+  await eventually(
+    "the restart",
+    () => wasLogged(proxy, "A worker was restarted"),
+  );
+  using again = await clientOnEach(proxy.port());
+  await again.clients[1].get();
+  assert(await count("headrace_transactions_total") > before);
+});
+
+Deno.test("workers: 2 – a worker that hung and comes back spoils no count of the one in its stead", async () => {
+  await using backend = serveHttpBackend(() => new Response("ok"));
+  await using proxy = await start("", {
+    products: [{ name: "all", default: true, rules: [{ cluster: "main" }] }],
+    clusters: [{
+      name: "main",
+      backends: [{ id: "b", url: backend.url, maxConnections: 1 }],
+    }],
+  });
+  using both = await clientOnEach(proxy.port());
+  const [, victim] = both.clients;
+  // Its attempt comes after the loop, when another worker has its place.
+  await victim.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(
+    "the restart",
+    () => wasLogged(proxy, "A worker was restarted"),
+  );
+  await inTime(
+    "the victim's end",
+    (async () => {
+      while (!await victim.ended()) { /* to the end */ }
+    })(),
+  );
+  using again = await clientOnEach(proxy.port());
+  for (const client of again.clients) {
+    assertEquals((await client.get()).text, "ok");
+  }
+  await eventually(
+    "no load",
+    async () => (await proxy.report()).backends[0]!.load === 0,
+  );
+});

@@ -64,3 +64,17 @@ Deno.test("BackendRow.load is the sum over workers, without those that are lost"
   row.forgetWorker(2);
   assertEquals(row.load, 3);
 });
+
+Deno.test("BackendRow: what a worker that is gone counts on counts for nothing, until another has its place", () => {
+  const row = new BackendRow(makeRow(2));
+  row.enter(0);
+  row.enter(1);
+  row.forgetWorker(1);
+  row.leave(1);
+  row.enter(1);
+  row.enter(1);
+  assertEquals(row.load, 1);
+  row.welcomeWorker(1);
+  row.enter(1);
+  assertEquals(row.load, 2);
+});

@@ -13,6 +13,8 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "counter headrace_sessions_total{listener}",
     "counter headrace_sessions_refused_total{listener,reason}",
     "gauge headrace_sessions_open{}",
+    "counter headrace_workers_lost_total{}",
+    "counter headrace_sessions_lost_total{kind}",
     "counter headrace_tls_handshakes_total{listener,result}",
     "gauge headrace_certificate_expiry_seconds{name}",
     "counter headrace_transactions_total{product,cluster,class}",

@@ -25,7 +25,7 @@ class Bench implements Disposable {
   readonly lines: Record<string, unknown>[] = [];
   readonly events: BackendEvent[] = [];
   readonly backends = new Backends({
-    workers: 2,
+    seats: 2,
     clock: this.clock,
     log: createLog({
       level: "debug",
@@ -177,7 +177,7 @@ Deno.test("Backends.commit forgets the counts of backends that are gone", async 
   assertEquals([counted(), bench.events.at(-1)?.to], [["a"], "open"]);
 });
 
-Deno.test("Backends.loseWorker takes away what that worker counted, and no more", async () => {
+Deno.test("Backends.loseSeat takes away what that worker counted, and no more", async () => {
   using bench = new Bench();
   const [a, b] = await bench.use([A, B]);
   for (const row of [a!, b!]) {
@@ -185,8 +185,11 @@ Deno.test("Backends.loseWorker takes away what that worker counted, and no more"
     row.enter(1);
     row.enter(1);
   }
-  bench.backends.loseWorker(1);
+  bench.backends.loseSeat(1);
   assertEquals([a!.load, b!.load], [1, 1]);
+  bench.backends.openSeat(1);
+  a!.enter(1);
+  assertEquals([a!.load, b!.load], [2, 1]);
 });
 
 Deno.test("Backends: one that leaves maintenance is checked at once, before any time passes", async () => {
