@@ -4,10 +4,13 @@
  * @module
  */
 import { ProxyError } from "../errors.ts";
+import type { SlotLine } from "../health/slot_line.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 
 /** What has a bounded number of slots. */
 export interface SlotHolder<P> {
+  /** Who waits for one of its slots in all workers; undefined where there is one worker only. */
+  readonly line?: SlotLine | undefined;
   /** Takes a slot, with what it is given back with; undefined where none is free. */
   takeSlot(): P | undefined;
 }
@@ -40,6 +43,8 @@ interface Waiter<B, P> {
   readonly until: number;
   readonly grant: (slot: Slot<B, P>) => void;
   readonly refuse: (error: ProxyError) => void;
+  /** Where it stands among those of other workers. */
+  readonly lines: readonly SlotLine[];
 }
 
 /** What a queue needs of its cluster. */
@@ -55,6 +60,8 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
   readonly deadline = 0;
   readonly #options: SlotQueueOptions<B>;
   readonly #waiters = new Set<Waiter<B, P>>();
+  /** Those whose calls are listened to. */
+  readonly #listening = new Set<B>();
 
   constructor(options: SlotQueueOptions<B>) {
     this.#options = options;
@@ -86,6 +93,7 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
       until: deadlines.after(limits.timeout),
       grant: resolve,
       refuse: reject,
+      lines: this.#joinLines(fits),
     };
     if (this.#waiters.size === 0) deadlines.add(this);
     this.#waiters.add(waiter);
@@ -97,8 +105,14 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
     };
   }
 
-  /** A slot of this one is free: the first that it fits takes it. */
+  /** A slot of this one is free: who waits in another worker is called, else the first that it fits takes it. */
   freed(backend: B): void {
+    const { line } = backend;
+    if (line?.othersWait === true) line.call();
+    else this.#offer(backend);
+  }
+
+  #offer(backend: B): void {
     for (const waiter of this.#waiters) {
       if (!waiter.fits(backend)) continue;
       const permit = backend.takeSlot();
@@ -129,6 +143,35 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
     }
   }
 
+  #joinLines(fits: (backend: B) => boolean): SlotLine[] {
+    const lines: SlotLine[] = [];
+    for (const backend of this.#options.backends()) {
+      const { line } = backend;
+      if (line === undefined || !fits(backend)) continue;
+      line.join();
+      lines.push(line);
+      if (!this.#listening.has(backend)) this.#listen(backend, line);
+    }
+    return lines;
+  }
+
+  /** Takes what other workers free, for as long as somebody waits for it. */
+  async #listen(backend: B, line: SlotLine): Promise<void> {
+    this.#listening.add(backend);
+    do {
+      await line.called();
+      this.#offer(backend);
+    } while (this.#waitsFor(line));
+    this.#listening.delete(backend);
+  }
+
+  #waitsFor(line: SlotLine): boolean {
+    for (const { lines } of this.#waiters) {
+      if (lines.includes(line)) return true;
+    }
+    return false;
+  }
+
   #take({ fits }: Waiter<B, P>): Slot<B, P> | undefined {
     for (const backend of this.#options.backends()) {
       if (!fits(backend)) continue;
@@ -140,6 +183,7 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
 
   #remove(waiter: Waiter<B, P>): boolean {
     if (!this.#waiters.delete(waiter)) return false;
+    for (const line of waiter.lines) line.leave();
     if (this.#waiters.size === 0) this.#options.deadlines.delete(this);
     return true;
   }

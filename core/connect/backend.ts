@@ -11,6 +11,7 @@ import type {
   HealthSettings,
   Permit,
 } from "../health/backend_health.ts";
+import type { SlotLine } from "../health/slot_line.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { Socket } from "../net/socket.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
@@ -89,6 +90,9 @@ const WRITE_TIMEOUT = 60_000;
 
 /** A generation that no pool has. */
 const NEVER_KEPT = -1;
+
+/** How often two workers step back for each other before one of them goes on regardless. */
+const MAX_TRIES = 8;
 
 /** How long an address that failed is tried last, in milliseconds. */
 const SLOW_FOR = 30_000;
@@ -174,16 +178,32 @@ export class Backend implements BackendIdentity, BalanceMember {
     return this.#share.maxConnections !== undefined;
   }
 
-  /** Whether a slot is free. Workers that ask at the same moment may each find the last one. */
+  /** Whether a slot is free. */
   get hasSlot(): boolean {
     const { maxConnections } = this.#share;
     return maxConnections === undefined || this.load < maxConnections;
   }
 
+  /** Who waits for a slot in all workers; undefined where there is one worker only. */
+  get line(): SlotLine | undefined {
+    return this.health.line;
+  }
+
   /** A slot for an attempt that is about to use it; undefined where none is free, or its health lets nobody through. */
   takeSlot(): Permit | undefined {
-    if (!this.hasSlot) return undefined;
-    return this.panics ? this.health.beginAnyway() : this.health.begin();
+    const { maxConnections } = this.#share;
+    for (let tries = 1; this.hasSlot; tries++) {
+      const permit = this.panics
+        ? this.health.beginAnyway()
+        : this.health.begin();
+      if (
+        permit === undefined || maxConnections === undefined ||
+        tries === MAX_TRIES || !this.health.isOver(maxConnections)
+      ) return permit;
+      // Another worker took the last one at the same moment: both step back.
+      this.health.end(permit);
+    }
+    return undefined;
   }
 
   /** The attempt is over: its slot is free for the next. */

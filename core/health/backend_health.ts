@@ -22,6 +22,7 @@ import {
 } from "./failure_gate.ts";
 import { CLOSED } from "./gate_cells.ts";
 import type { Epoch } from "./shared_health.ts";
+import type { SlotLine } from "./slot_line.ts";
 import { slowStartChangesAt, slowStartFactor } from "./slow_start.ts";
 
 /** What a config says of a backend's health; a reload may change it. */
@@ -103,6 +104,8 @@ const ORDINARY: Permit = Object.freeze({ passive: CLOSED, breaker: CLOSED });
 export class BackendHealth {
   /** The last failure that this worker saw. */
   lastError: LastError | undefined;
+  /** Who waits for a slot of it in all workers; undefined where there is one worker only. */
+  readonly line: SlotLine | undefined;
   readonly #parts: BackendHealthParts;
   readonly #row: BackendRow;
   #settings: HealthSettings;
@@ -112,6 +115,7 @@ export class BackendHealth {
   constructor(parts: BackendHealthParts, settings: HealthSettings) {
     this.#parts = parts;
     this.#row = parts.row;
+    this.line = parts.row.line(parts.worker);
     this.#settings = settings;
     this.#passive = passiveGate(parts.row, settings);
     this.update(settings);
@@ -229,6 +233,12 @@ export class BackendHealth {
     const permit = closed ? ORDINARY : this.#trial();
     if (permit !== undefined) this.#row.enter(this.#parts.worker);
     return permit;
+  }
+
+  /** Whether more use it than `most`, this worker's last `begin` counted: others may have begun at the same moment. */
+  isOver(most: number): boolean {
+    return this.line !== undefined &&
+      this.#row.settledLoad(this.#parts.worker) > most;
   }
 
   /** As `begin`, for one that goes there whatever is known of it: it is no trial where it may not be. */

@@ -8,6 +8,7 @@
  * @module
  */
 import { GateCells } from "./gate_cells.ts";
+import { SlotLine } from "./slot_line.ts";
 
 /** What an operator wants of a backend; in the row it is the place in this list. */
 export const ADMIN_STATES = [
@@ -38,9 +39,15 @@ const WARM_FROM = 5;
 /** The count of a worker that is gone: below 0, however much it may still count. */
 const GONE = -(2 ** 30);
 
+/** Calls of those who wait for a slot, an Int32 behind the BigInt64 fields. */
+const CALLS = 12;
+
 /** Where the workers' counts begin: a cache line for each, so that none slows another's. */
 const LOADS = 16;
 const LINE = 16;
+
+/** In each of these lines: uses, and how many wait for a slot. */
+const WAITING = 1;
 
 /** The value of a weight that nobody has set. */
 const NO_WEIGHT = -1;
@@ -138,10 +145,27 @@ export class BackendRow {
   /** A worker is gone with all that it did. One that only hung may come back, and count on: that counts for nothing. */
   forgetWorker(worker: number): void {
     Atomics.store(this.#ints, LOADS + LINE * worker, GONE);
+    Atomics.store(this.#ints, LOADS + LINE * worker + WAITING, GONE);
   }
 
   /** A worker is about to begin. */
   welcomeWorker(worker: number): void {
     Atomics.store(this.#ints, LOADS + LINE * worker, 0);
+    Atomics.store(this.#ints, LOADS + LINE * worker + WAITING, 0);
+  }
+
+  /** As `load`, and the worker's own last `enter` is seen by all before: of two that take the last slot at once, one at least sees both. */
+  settledLoad(worker: number): number {
+    Atomics.add(this.#ints, LOADS + LINE * worker, 0);
+    return this.load;
+  }
+
+  /** Who waits for a slot, as a worker sees it; undefined where there is one worker only. */
+  line(worker: number): SlotLine | undefined {
+    const ints = this.#ints;
+    if (ints.length <= LOADS + LINE) return undefined;
+    const first = LOADS + WAITING;
+    const own = first + LINE * worker;
+    return new SlotLine(ints, { first, step: LINE, own, calls: CALLS });
   }
 }

@@ -487,3 +487,57 @@ Deno.test("workers: 2 – a worker that hung and comes back spoils no count of t
     async () => (await proxy.report()).backends[0]!.load === 0,
   );
 });
+
+Deno.test("workers: 2 – maxConnections holds over both, and neither keeps the slots to itself", async () => {
+  let now = 0;
+  let most = 0;
+  await using backend = serveHttpBackend(async () => {
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    now--;
+    return new Response("ok");
+  });
+  await using proxy = await start("", {
+    products: [{ name: "all", default: true, rules: [{ cluster: "main" }] }],
+    clusters: [{
+      name: "main",
+      backends: [{ id: "b", url: backend.url, maxConnections: 1 }],
+      queue: { size: 100, timeout: "5s" },
+    }],
+  });
+  using both = await clientOnEach(proxy.port());
+  const served = [0, 0];
+  const until = performance.now() + 1_000;
+  // More in the one than in the other: each slot that it frees somebody there wants.
+  using crowd = await clientsOn(proxy.port(), "headrace-0", 4);
+  const ask = async (client: HttpClient, worker: number) => {
+    while (performance.now() < until) {
+      assertEquals((await client.get()).text, "ok");
+      served[worker]!++;
+    }
+  };
+  await Promise.all([
+    ...crowd.clients.map((client) => ask(client, 0)),
+    ask(both.clients[1], 1),
+  ]);
+  assertEquals(most, 1);
+  // By turns, as far as the one that is alone keeps asking.
+  assert(served[1]! > served[0]! / 8, `${served}`);
+});
+
+/** So many clients on one worker. */
+async function clientsOn(port: number, worker: string, count: number) {
+  const clients: HttpClient[] = [];
+  while (clients.length < count) {
+    const client = await HttpClient.connect(port);
+    const told = (await client.get()).headers.get("x-worker");
+    if (told === worker) clients.push(client);
+    else client.close();
+  }
+  return {
+    clients,
+    [Symbol.dispose]() {
+      for (const client of clients) client.close();
+    },
+  };
+}

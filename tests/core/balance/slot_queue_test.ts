@@ -1,5 +1,6 @@
 import { SlotQueue } from "../../../core/balance/slot_queue.ts";
 import { ProxyError } from "../../../core/errors.ts";
+import type { SlotLine } from "../../../core/health/slot_line.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import {
   assertEquals,
@@ -90,4 +91,74 @@ Deno.test("SlotQueue: one that left is passed over", async () => {
   a.free = 1;
   queue.freed(a);
   assertEquals((await granted).backend, a);
+});
+
+/** A line with a worker that the test plays. */
+class Line {
+  waiting = 0;
+  othersWait = false;
+  calls = 0;
+  #called = Promise.withResolvers<void>();
+
+  join(): void {
+    this.waiting++;
+  }
+
+  leave(): void {
+    this.waiting--;
+  }
+
+  call(): void {
+    this.calls++;
+  }
+
+  called(): Promise<void> {
+    return this.#called.promise;
+  }
+
+  /** The other worker calls. */
+  wake(): void {
+    this.#called.resolve();
+    this.#called = Promise.withResolvers();
+  }
+}
+
+class SharedBackend extends Backend {
+  readonly line = new Line() as Line & SlotLine;
+}
+
+Deno.test("SlotQueue: where others wait for a slot that was freed they are called, else it is given here", async () => {
+  const a = new SharedBackend("a");
+  const { queue, wait } = queueOf([a]);
+  const { granted } = wait(() => true);
+  assertEquals(a.line.waiting, 1);
+  a.free = 1;
+  a.line.othersWait = true;
+  queue.freed(a);
+  assertEquals([a.line.calls, a.free, queue.length], [1, 1, 1]);
+  a.line.othersWait = false;
+  queue.freed(a);
+  assertEquals((await granted).backend, a);
+  assertEquals([a.line.calls, a.line.waiting], [1, 0]);
+  a.line.wake();
+});
+
+Deno.test("SlotQueue: at another worker's call who waits takes what is free, for as long as anybody waits", async () => {
+  const a = new SharedBackend("a");
+  const b = new SharedBackend("b");
+  const { queue, wait } = queueOf([a, b]);
+  const first = wait(() => true);
+  const second = wait((backend) => backend === a);
+  assertEquals([a.line.waiting, b.line.waiting], [2, 1]);
+  // Another was faster.
+  a.line.wake();
+  await Promise.resolve();
+  assertEquals(queue.length, 2);
+  for (const waiting of [first, second]) {
+    a.free = 1;
+    a.line.wake();
+    assertEquals((await waiting.granted).backend, a);
+  }
+  assertEquals([a.line.waiting, b.line.waiting, a.free], [0, 0, 0]);
+  b.line.wake();
 });
