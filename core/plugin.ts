@@ -854,6 +854,28 @@ export interface Shared {
    * plugins together would share more than 256 MiB.
    */
   map(name: string, options: { readonly entries: number }): Promise<SharedMap>;
+  /**
+   * Counts of what is under way, with room for at least so many keys at once
+   * (as for a map; 8 bytes each and 4 more for each seat of a worker, of which
+   * there are two a worker).
+   */
+  uses(
+    name: string,
+    options: { readonly entries: number },
+  ): Promise<SharedUses>;
+}
+
+/**
+ * How much is under way by key, over all workers: for bounds of concurrency.
+ * What a worker has under way that is lost counts no longer.
+ */
+export interface SharedUses {
+  /** One more begins; how many there are then. Undefined where there is no room for another key: it is not counted, and must not `leave`. */
+  enter(key: string): number | undefined;
+  /** One that this worker began ends. */
+  leave(key: string): void;
+  /** How many there are. */
+  count(key: string): number;
 }
 
 /** A whole number that all workers share; a `RangeError` refuses others. */

@@ -42,7 +42,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
   const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
   const { lineFiles = new LineFiles(log).open } = options;
   const registry = new MetricRegistry();
-  const memory = new SharedMemory();
+  const memory = new SharedMemory(settings.workers);
   return new DataPlane({
     onBackendEvent,
     settings,

@@ -148,6 +148,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       registry: parts.registry,
       log: parts.log,
       builtins: parts.builtins,
+      seat,
       shared: parts.shared,
       lineFiles: parts.lineFiles,
       enter: (initiator, listener) => this.#enter(initiator, listener),

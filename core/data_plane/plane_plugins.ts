@@ -37,6 +37,8 @@ export interface PlanePluginsOptions {
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
   readonly builtins: ReadonlyMap<string, Plugin>;
+  /** The seat of this worker. */
+  readonly seat: number;
   /** Gives the memory that they share with those of other workers. */
   readonly shared: SharedSource;
   /** Opens files that they append lines to. */
@@ -165,6 +167,7 @@ export class PlanePlugins {
       metrics: pluginMetrics(registry, name),
       shared: pluginShared({
         plugin: name,
+        seat: this.#options.seat,
         source: shared,
         wall: () => env.clock.wall(),
         onUse: (request) => memories.add(sharedKey(request)),

@@ -6,15 +6,18 @@
 import type { Shared } from "../plugin.ts";
 import { MemoryCounter } from "./shared_counter.ts";
 import { MemoryMap } from "./shared_map.ts";
+import { MemoryUses } from "./shared_uses.ts";
 import type { SharedRequest, SharedSource } from "./shared_memory.ts";
 
-/** The most entries of a map: 25 MiB. */
+/** The most entries: 25 MiB for a map. */
 const MAX_ENTRIES = 1_048_576;
 
 /** What {@linkcode pluginShared} needs. */
 export interface PluginSharedOptions {
   /** The instance's name. */
   readonly plugin: string;
+  /** The seat of this worker. */
+  readonly seat: number;
   /** Gives the memory. */
   readonly source: SharedSource;
   /** Milliseconds since the epoch: the same in all workers, unlike monotonic time. */
@@ -23,9 +26,9 @@ export interface PluginSharedOptions {
   readonly onUse: (request: SharedRequest) => void;
 }
 
-/** The shared counters and maps of one plugin instance. */
+/** What one plugin instance shares with those of other workers. */
 export function pluginShared(options: PluginSharedOptions): Shared {
-  const { plugin, source, wall, onUse } = options;
+  const { plugin, seat, source, wall, onUse } = options;
 
   async function ask(
     request: Omit<SharedRequest, "plugin">,
@@ -43,12 +46,21 @@ export function pluginShared(options: PluginSharedOptions): Shared {
       );
     },
     async map(name: string, { entries }: { readonly entries: number }) {
-      if (!Number.isInteger(entries) || entries < 1 || entries > MAX_ENTRIES) {
-        throw new RangeError(
-          `Cannot share a map "${name}" as entries must be a whole number from 1 to ${MAX_ENTRIES}: current value is ${entries}`,
-        );
-      }
+      checkEntries("map", name, entries);
       return new MemoryMap(await ask({ name, kind: "map", entries }), wall);
     },
+    async uses(name: string, { entries }: { readonly entries: number }) {
+      checkEntries("uses", name, entries);
+      return new MemoryUses(await ask({ name, kind: "uses", entries }), seat);
+    },
   });
+}
+
+function checkEntries(what: string, name: string, entries: number): void {
+  if (Number.isInteger(entries) && entries >= 1 && entries <= MAX_ENTRIES) {
+    return;
+  }
+  throw new RangeError(
+    `Cannot share ${what} "${name}" as entries must be a whole number from 1 to ${MAX_ENTRIES}: current value is ${entries}`,
+  );
 }

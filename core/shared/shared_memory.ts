@@ -6,6 +6,7 @@
  */
 import { COUNTER_BYTES } from "./shared_counter.ts";
 import { initMap, mapBytes } from "./shared_map.ts";
+import { forgetUses, initUses, usesBytes } from "./shared_uses.ts";
 
 /** Which memory is wanted. */
 export interface SharedRequest {
@@ -13,8 +14,8 @@ export interface SharedRequest {
   readonly plugin: string;
   /** Its name in the plugin. */
   readonly name: string;
-  readonly kind: "counter" | "map";
-  /** How many entries a map has at least; 0 for a counter. */
+  readonly kind: "counter" | "map" | "uses";
+  /** How many entries it has at least; 0 for a counter. */
   readonly entries: number;
 }
 
@@ -35,25 +36,37 @@ export function sharedKey(request: SharedRequest): string {
 /** The memories of one proxy. */
 export class SharedMemory {
   readonly #all = new Map<string, SharedArrayBuffer>();
+  /** Those of `uses`. */
+  readonly #uses = new Set<SharedArrayBuffer>();
+  readonly #seats: number;
   #bytes = 0;
+
+  /** How many seats workers have; each seat's uses are counted apart. */
+  constructor(seats = 1) {
+    this.#seats = seats;
+  }
 
   /** The memory of this request, a new one where nobody asked for it before. Throws a `RangeError` where all together would be more than 256 MiB. */
   get(request: SharedRequest): SharedArrayBuffer {
     const key = sharedKey(request);
     const known = this.#all.get(key);
     if (known !== undefined) return known;
-    const { plugin, name, kind, entries } = request;
-    const bytes = kind === "map" ? mapBytes(entries) : COUNTER_BYTES;
+    const { plugin, name } = request;
+    const bytes = this.#bytesOf(request);
     if (this.#bytes + bytes > MAX_BYTES) {
       throw new RangeError(
         `Cannot share ${bytes} bytes for "${name}" of plugin "${plugin}": plugins share ${this.#bytes} of at most ${MAX_BYTES} bytes`,
       );
     }
-    const memory = new SharedArrayBuffer(bytes);
-    if (kind === "map") initMap(memory);
+    const memory = this.#make(request, bytes);
     this.#all.set(key, memory);
     this.#bytes += bytes;
     return memory;
+  }
+
+  /** A worker has left its seat, or another is about to take it: nothing is under way there. */
+  forgetSeat(seat: number): void {
+    for (const memory of this.#uses) forgetUses(memory, seat);
   }
 
   /** Forgets all but these, by {@linkcode sharedKey}; who holds another goes on with it. */
@@ -61,7 +74,29 @@ export class SharedMemory {
     for (const [key, memory] of this.#all) {
       if (keys.has(key)) continue;
       this.#all.delete(key);
+      this.#uses.delete(memory);
       this.#bytes -= memory.byteLength;
     }
+  }
+
+  #bytesOf({ kind, entries }: SharedRequest): number {
+    switch (kind) {
+      case "counter":
+        return COUNTER_BYTES;
+      case "map":
+        return mapBytes(entries);
+      case "uses":
+        return usesBytes(entries, this.#seats);
+    }
+  }
+
+  #make({ kind }: SharedRequest, bytes: number): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(bytes);
+    if (kind === "map") initMap(memory);
+    else if (kind === "uses") {
+      initUses(memory, this.#seats);
+      this.#uses.add(memory);
+    }
+    return memory;
   }
 }

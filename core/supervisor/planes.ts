@@ -46,7 +46,7 @@ import {
   type RuntimeBackends,
   UNCHANGED,
 } from "./runtime_backends.ts";
-import { Seats } from "./seats.ts";
+import { seatCount, Seats } from "./seats.ts";
 import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
 
 /** What the planes are made of. */
@@ -111,7 +111,7 @@ export class Planes {
   readonly #seats: Seats;
   #lostMetrics: MetricSnapshot | undefined;
   /** What plugins share over workers, and over reloads. */
-  readonly #shared = new SharedMemory();
+  readonly #shared: SharedMemory;
   #current: Candidate | undefined;
   /** What the current one was made of, as the file has it. */
   #loaded: LoadedConfig | undefined;
@@ -136,6 +136,7 @@ export class Planes {
       cancelRestart: undefined,
     }));
     this.#seats = new Seats(options.workers);
+    this.#shared = new SharedMemory(seatCount(options.workers));
     for (const slot of this.#slots) slot.control = this.#fill(slot);
   }
 
@@ -405,6 +406,7 @@ export class Planes {
     slot.seat = this.#seats.take();
     slot.tally = new SharedArrayBuffer(TALLY_BYTES);
     backends.openSeat(slot.seat);
+    this.#shared.forgetSeat(slot.seat);
     const settings: PlaneSettings = {
       worker: slot.worker,
       workers,
@@ -475,6 +477,7 @@ export class Planes {
   #clear(slot: Slot): void {
     this.#seats.lose(slot.seat);
     this.#options.backends.loseSeat(slot.seat);
+    this.#shared.forgetSeat(slot.seat);
     if (slot.metrics === undefined) return;
     this.#lostMetrics = mergeSnapshots([
       ...this.lostMetrics,

@@ -13,9 +13,11 @@ export function fakeShared(
   plugin = "p",
   clock: Pick<FakeClock, "wall"> = new FakeClock(),
   memory = new SharedMemory(),
+  seat = 0,
 ): Shared {
   return pluginShared({
     plugin,
+    seat,
     source: (request) => Promise.resolve(memory.get(request)),
     wall: () => clock.wall(),
     onUse: () => {},

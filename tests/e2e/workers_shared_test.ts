@@ -2,6 +2,7 @@ import { RefusedError } from "../../core/data_plane/control.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 import { clientOnEach } from "../support/client_on_each.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
+import { eventually } from "../support/eventually.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { startProxy } from "../support/proxy.ts";
 
@@ -101,3 +102,40 @@ for (const workers of [1, 2]) {
     );
   });
 }
+
+Deno.test("shared – what a lost worker had under way is counted no more", async () => {
+  const counting = dataPlugin(`export default {
+    name: "counting",
+    async setup({ shared, verdict }) {
+      const uses = await shared.uses("requests", { entries: 100 });
+      return {
+        handlers: {
+          foundProduct: ({ path }) => {
+            if (path === "/enter") uses.enter("all");
+            if (path === "/leave") uses.leave("all");
+            if (path === "/close") self.close();
+            return verdict.respond({
+              status: 200,
+              headers: { "x-worker": self.name },
+              body: String(uses.count("all")),
+            });
+          },
+        },
+      };
+    },
+  };`);
+  await using proxy = await startProxy(
+    config(2, 100, { plugins: [{ use: counting }] }),
+    { heartbeat: { interval: 100, silence: 2_000 } },
+  );
+  using both = await clientOnEach(proxy.port());
+  const [one, other] = both.clients;
+  assertEquals((await one.get("/enter")).text, "1");
+  assertEquals((await other.get("/enter")).text, "2");
+  await other.send("GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(
+    "the count without the lost one",
+    async () => (await one.get("/")).text === "1",
+  );
+  assertEquals((await one.get("/leave")).text, "0");
+});

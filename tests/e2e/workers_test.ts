@@ -239,6 +239,10 @@ for (const path of ["/close", "/hang"]) {
       proxy.logged.find((line) => line.includes("A worker was lost"))!,
     );
     assertEquals([lost.level, lost.worker], ["error", 1]);
+    assertEquals(
+      /No sign of life .* it keeps its sockets/.test(lost.reason),
+      true,
+    );
     // Out of its loop it still answers what it was asked.
     const end = async () => {
       while (!await victim.ended()) { /* to the end */ }
