@@ -60,7 +60,7 @@ export async function serveWebSocket(
     settings: settingsOf(transaction, backend),
     clock: env.clock,
     deadlines: env.deadlines,
-    hooks: {
+    owner: {
       dial: async (request) => {
         const next = await dialAgain(transaction, request, own.backend);
         backends.set(next.link, next);

@@ -10,7 +10,7 @@ import type {
   SessionListener,
 } from "../plugin.ts";
 import type { MoveReason, ProxySession } from "../websocket/proxy_session.ts";
-import type { Dialled, MessageSizes } from "../websocket/upstream.ts";
+import type { Dialled, MessageSizes } from "../websocket/backend_side.ts";
 import type { Transaction } from "./transaction.ts";
 import { type Gates, gatherValves } from "./valves.ts";
 import type { BoundDialer, WebSocketParts } from "./websocket_parts.ts";

@@ -11,7 +11,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
-import type { Upstream } from "./upstream.ts";
+import type { BackendSide } from "./backend_side.ts";
 
 /** What leaving goes by. */
 export interface LeavingOptions {
@@ -33,7 +33,7 @@ const SETTLE = 5;
 
 /** A backend that is being left. */
 export class Leaving {
-  readonly upstream: Upstream;
+  readonly side: BackendSide;
   readonly #options: LeavingOptions;
   readonly #cancelDrain: () => void;
   #cancelCheck: (() => void) | undefined;
@@ -43,14 +43,14 @@ export class Leaving {
   readonly #since: number;
 
   /** Puts the fence: everything was sent that it is to get. */
-  constructor(upstream: Upstream, options: LeavingOptions) {
-    this.upstream = upstream;
+  constructor(side: BackendSide, options: LeavingOptions) {
+    this.side = side;
     this.#options = options;
     const { clock, drain } = options;
     this.#since = this.#lastHeard = clock.now();
     this.#cancelDrain = clock.after(drain, () => this.#giveUp("drain is over"));
-    upstream.putFence(this.#since);
-    upstream.link.flush();
+    side.putFence(this.#since);
+    side.link.flush();
     this.#checkIn(STALLED);
   }
 
@@ -80,9 +80,9 @@ export class Leaving {
   }
 
   #check(): void {
-    if (this.#closing || this.upstream.over) return;
+    if (this.#closing || this.side.over) return;
     const now = this.#options.clock.now();
-    if (!this.upstream.link.listening) {
+    if (!this.side.link.listening) {
       // The client is slow: its backend's silence is ours.
       this.#lastHeard = now;
       this.#checkIn(QUIET);
@@ -94,18 +94,18 @@ export class Leaving {
       else this.#checkIn(STALLED - quiet);
       return;
     }
-    const { upstream } = this;
-    const patience = Math.max(QUIET, 3 * upstream.answerTime);
-    const wait = upstream.sent > upstream.received
+    const { side } = this;
+    const patience = Math.max(QUIET, 3 * side.answerTime);
+    const wait = side.sent > side.received
       ? patience - quiet
-      : SETTLE + 2 * upstream.answerTime - (now - this.#since);
+      : SETTLE + 2 * side.answerTime - (now - this.#since);
     if (wait > 0) {
       this.#checkIn(wait);
       return;
     }
     this.#closing = true;
     this.#cancelCheck?.();
-    upstream.link.close(1000, "");
+    side.link.close(1000, "");
   }
 
   #checkIn(milliseconds: number): void {
@@ -118,7 +118,7 @@ export class Leaving {
 
   #giveUp(reason: string): void {
     this.#closing = true;
-    this.upstream.link.abort(
+    this.side.link.abort(
       new ProxyError("backend_silent", `The backend is left: ${reason}`),
     );
   }

@@ -8,7 +8,7 @@
  *      └── planned move ──▶ draining ──▶ open
  *
  * What a client sends goes into a log until the backend is known to have read it
- * (see `upstream.ts`); a new backend gets what a dead one has not, in order and
+ * (see `backend_side.ts`); a new backend gets what a dead one has not, in order and
  * before anything newer.
  *
  * @module
@@ -21,7 +21,11 @@ import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
 import { Redial } from "./redial.ts";
 import { ReplayLog } from "./replay_log.ts";
-import { type Dialled, type MessageSizes, Upstream } from "./upstream.ts";
+import {
+  BackendSide,
+  type Dialled,
+  type MessageSizes,
+} from "./backend_side.ts";
 
 /** What a session does now. */
 export type SessionState =
@@ -64,7 +68,7 @@ export interface DialRequest {
 export type Gate = (kind: MessageKind, bytes: Uint8Array) => WsMessage | null;
 
 /** What a session needs of its surroundings and tells them. */
-export interface SessionHooks {
+export interface SessionOwner {
   /** Rejects with a {@linkcode DialRefusal} of `redial.ts`. */
   readonly dial: (request: DialRequest) => Promise<Dialled>;
   /** From the client to the backend; undefined where no valve is. */
@@ -72,7 +76,11 @@ export interface SessionHooks {
   /** From the backend to the client. */
   readonly receive: Gate | undefined;
   /** It has left a backend and is on another one. */
-  readonly moved: (from: Upstream, to: Upstream, reason: MoveReason) => void;
+  readonly moved: (
+    from: BackendSide,
+    to: BackendSide,
+    reason: MoveReason,
+  ) => void;
   /** Who counts the messages of the backend of this id, each once. */
   readonly sizes: (backendId: string) => MessageSizes;
   /** It has one backend and may be moved again. */
@@ -88,7 +96,7 @@ export interface SessionParts {
   readonly client: Link;
   readonly backend: Dialled;
   readonly settings: SessionSettings;
-  readonly hooks: SessionHooks;
+  readonly owner: SessionOwner;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
 }
@@ -121,7 +129,7 @@ export class ProxySession implements Expiring {
   reconnects = 0;
   readonly #client: Link;
   readonly #settings: SessionSettings;
-  readonly #hooks: SessionHooks;
+  readonly #owner: SessionOwner;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #log = new ReplayLog();
@@ -129,13 +137,13 @@ export class ProxySession implements Expiring {
   readonly #done = Promise.withResolvers<SessionEnd>();
   #state: SessionState = "open";
   /** The backend that the session is on; undefined while it has none. */
-  #upstream: Upstream | undefined;
+  #backend: BackendSide | undefined;
   /** A backend that is being left in order. */
   #leaving: Leaving | undefined;
   /** A search for another backend, planned or not. */
   #redial: Redial | undefined;
   /** The backend that was lost, until another one takes its place. */
-  #lost: Upstream | undefined;
+  #lost: BackendSide | undefined;
   #lostAt = 0;
   /** The last message that was counted by its size. */
   #counted = 0;
@@ -149,8 +157,8 @@ export class ProxySession implements Expiring {
   constructor(parts: SessionParts) {
     this.#client = parts.client;
     this.#settings = parts.settings;
-    this.#hooks = parts.hooks;
-    this.#upstream = this.#upstreamOf(parts.backend);
+    this.#owner = parts.owner;
+    this.#backend = this.#sideOf(parts.backend);
     this.#clock = parts.clock;
     this.#deadlines = parts.deadlines;
     this.#bound = parts.settings.replay ?? UNSENT;
@@ -167,7 +175,7 @@ export class ProxySession implements Expiring {
       batchEnd: () => this.#clientBatchEnd(),
       ended: (end) => this.#clientEnded(end),
     });
-    this.#listen(this.#upstream!);
+    this.#listen(this.#backend!);
   }
 
   /** Resolves when both sides are closed. */
@@ -181,13 +189,13 @@ export class ProxySession implements Expiring {
 
   /** The id of the backend that it is on; of the one that it lost while it has none. */
   get backendId(): string {
-    return this.#upstream?.backendId ?? this.#redial?.leaving ?? "";
+    return this.#backend?.backendId ?? this.#redial?.leaving ?? "";
   }
 
   /** Bytes of memory for messages that wait or may have to be sent again. */
   get buffered(): number {
     return this.#log.memory + this.#client.buffered +
-      (this.#upstream?.link.buffered ?? 0);
+      (this.#backend?.link.buffered ?? 0);
   }
 
   /**
@@ -197,7 +205,7 @@ export class ProxySession implements Expiring {
    */
   move(reason: MoveReason, options: { readonly must: boolean }): boolean {
     if (this.#state !== "open" || this.#redial !== undefined) return false;
-    this.#search(this.#upstream!.backendId, reason, options.must);
+    this.#search(this.#backend!.backendId, reason, options.must);
     return true;
   }
 
@@ -215,24 +223,24 @@ export class ProxySession implements Expiring {
   }
 
   expire(): void {
-    const up = this.#upstream;
+    const side = this.#backend;
     const now = this.#deadlines.now;
     if (this.#state === "closed") return;
     if (now - this.#activeAt > this.#settings.idle) {
       this.close(1001, "idle");
-    } else if (up !== undefined && this.#state === "open") {
-      this.#watchFence(up);
+    } else if (side !== undefined && this.#state === "open") {
+      this.#watchFence(side);
     }
   }
 
-  #watchFence(up: Upstream): void {
+  #watchFence(side: BackendSide): void {
     const now = this.#deadlines.now;
-    if (up.fence === undefined) {
-      if (this.#log.count > 0) this.#fence(up);
-    } else if (!up.link.listening) {
-      up.fencedAt = now;
-    } else if (now - up.fencedAt > this.#settings.pongTimeout) {
-      up.link.abort(
+    if (side.fence === undefined) {
+      if (this.#log.count > 0) this.#fence(side);
+    } else if (!side.link.listening) {
+      side.fencedAt = now;
+    } else if (now - side.fencedAt > this.#settings.pongTimeout) {
+      side.link.abort(
         new ProxyError("backend_silent", "The backend did not answer a Ping"),
       );
     }
@@ -248,7 +256,7 @@ export class ProxySession implements Expiring {
   ): void {
     if (this.#state === "closed") return;
     this.messagesReceived++;
-    const { transmit } = this.#hooks;
+    const { transmit } = this.#owner;
     if (transmit === undefined) {
       this.#toBackend(kind, bytes, start, end);
       return;
@@ -276,39 +284,39 @@ export class ProxySession implements Expiring {
   }
 
   #send(
-    up: Upstream,
+    side: BackendSide,
     number: number,
     kind: MessageKind,
     bytes: Uint8Array,
     start: number,
     end: number,
   ): void {
-    up.send(number, kind, bytes, start, end);
+    side.send(number, kind, bytes, start, end);
     // One that is sent a second time was counted before.
     if (number <= this.#counted) return;
     this.#counted = number;
-    up.sizes.toBackend.observe(end - start);
+    side.sizes.toBackend.observe(end - start);
   }
 
   /** Who gets the client's messages now: nobody while the one that is left may not have read all of its own. */
-  get #target(): Upstream | undefined {
-    return this.#leaving?.hasRead === false ? undefined : this.#upstream;
+  get #target(): BackendSide | undefined {
+    return this.#leaving?.hasRead === false ? undefined : this.#backend;
   }
 
   #clientBatchEnd(): Promise<void> | undefined {
     this.#activeAt = this.#deadlines.now;
-    const up = this.#target;
+    const side = this.#target;
     const full = this.#log.size >= this.#bound;
     let flushed: Promise<void> | undefined;
-    if (up !== undefined) {
+    if (side !== undefined) {
       const now = this.#clock.now();
-      up.asked(now);
+      side.asked(now);
       if (
         this.#settings.replay !== undefined &&
-        (full || up.unfenced >= FENCE_AFTER ||
-          now - up.lastFenceAt >= FENCE_INTERVAL)
-      ) this.#fence(up, now);
-      flushed = up.link.flush();
+        (full || side.unfenced >= FENCE_AFTER ||
+          now - side.lastFenceAt >= FENCE_INTERVAL)
+      ) this.#fence(side, now);
+      flushed = side.link.flush();
     }
     if (!full) return flushed;
     this.#room ??= Promise.withResolvers<void>();
@@ -316,11 +324,11 @@ export class ProxySession implements Expiring {
     return flushed === undefined ? promise : flushed.then(() => promise);
   }
 
-  #fence(up: Upstream, now = this.#clock.now()): void {
-    if (up.fence !== undefined) return;
-    up.lastFenceAt = now;
-    up.putFence(this.#deadlines.now);
-    up.link.flush();
+  #fence(side: BackendSide, now = this.#clock.now()): void {
+    if (side.fence !== undefined) return;
+    side.lastFenceAt = now;
+    side.putFence(this.#deadlines.now);
+    side.link.flush();
   }
 
   /** The backend has read all up to this message. */
@@ -344,32 +352,32 @@ export class ProxySession implements Expiring {
 
   // ------------------------------------------------------------------ backend
 
-  #upstreamOf(dialled: Dialled): Upstream {
-    return new Upstream(dialled, this.#hooks.sizes(dialled.backendId));
+  #sideOf(dialled: Dialled): BackendSide {
+    return new BackendSide(dialled, this.#owner.sizes(dialled.backendId));
   }
 
-  #listen(up: Upstream): void {
+  #listen(side: BackendSide): void {
     const events: LinkEvents = {
       message: (kind, bytes, start, end) =>
-        this.#fromBackend(up, kind, bytes, start, end),
-      pong: (bytes, start, end) => this.#pong(up, bytes, start, end),
-      batchEnd: () => this.#backendBatchEnd(up),
-      ended: (end) => this.#backendEnded(up, end),
+        this.#fromBackend(side, kind, bytes, start, end),
+      pong: (bytes, start, end) => this.#pong(side, bytes, start, end),
+      batchEnd: () => this.#backendBatchEnd(side),
+      ended: (end) => this.#backendEnded(side, end),
     };
-    up.link.start(events);
+    side.link.start(events);
   }
 
   #fromBackend(
-    up: Upstream,
+    side: BackendSide,
     kind: MessageKind,
     bytes: Uint8Array,
     start: number,
     end: number,
   ): void {
-    up.received++;
-    up.sizes.fromBackend.observe(end - start);
+    side.received++;
+    side.sizes.fromBackend.observe(end - start);
     if (this.#state === "closed") return;
-    const { receive } = this.#hooks;
+    const { receive } = this.#owner;
     if (receive === undefined) {
       this.messagesSent++;
       this.#client.send(kind, bytes, start, end);
@@ -381,39 +389,44 @@ export class ProxySession implements Expiring {
     this.#client.send(passed.type, passed.data, 0, passed.data.length);
   }
 
-  #backendBatchEnd(up: Upstream): Promise<void> | undefined {
+  #backendBatchEnd(side: BackendSide): Promise<void> | undefined {
     this.#activeAt = this.#deadlines.now;
-    up.answered(this.#clock.now());
-    if (this.#leaving?.upstream === up) this.#leaving.heard();
+    side.answered(this.#clock.now());
+    if (this.#leaving?.side === side) this.#leaving.heard();
     return this.#client.flush();
   }
 
-  #pong(up: Upstream, bytes: Uint8Array, start: number, end: number): void {
-    const read = up.readPong(bytes, start, end);
+  #pong(
+    side: BackendSide,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const read = side.readPong(bytes, start, end);
     if (read === undefined) return;
     this.#acknowledge(read);
-    if (this.#leaving?.upstream === up) this.#leaving.fenceAnswered();
+    if (this.#leaving?.side === side) this.#leaving.fenceAnswered();
   }
 
-  #backendEnded(up: Upstream, end: LinkEnd): void {
-    up.over = true;
+  #backendEnded(side: BackendSide, end: LinkEnd): void {
+    side.over = true;
     this.#linkOver();
-    this.#settle(up);
-    if (this.#leaving?.upstream === up) {
+    this.#settle(side);
+    if (this.#leaving?.side === side) {
       this.#left(this.#leaving);
     } else if (this.#state === "closed") {
       return;
     } else if (end.failed || this.#settings.abnormalCodes.has(end.code)) {
-      this.#lose(up, end);
+      this.#lose(side, end);
     } else {
       this.#finish(end);
       this.#client.close(end.code, end.reason);
     }
   }
 
-  #lose(up: Upstream, end: LinkEnd): void {
+  #lose(side: BackendSide, end: LinkEnd): void {
     this.#lostAt = this.#clock.now();
-    this.#upstream = undefined;
+    this.#backend = undefined;
     // A move that was under way promised its backend that nothing is replayed.
     this.#redial?.cancel();
     const reason = end.error?.code === "backend_silent"
@@ -421,8 +434,8 @@ export class ProxySession implements Expiring {
       : end.error === undefined && end.code !== 1006
       ? "closed"
       : "lost";
-    this.#lost = up;
-    this.#search(up.backendId, reason, true);
+    this.#lost = side;
+    this.#search(side.backendId, reason, true);
   }
 
   // -------------------------------------------------------------------- moves
@@ -439,7 +452,7 @@ export class ProxySession implements Expiring {
       hold: this.#settings.hold,
       leaving,
       once: !must,
-      dial: (request) => this.#hooks.dial({ ...request, replayed }),
+      dial: (request) => this.#owner.dial({ ...request, replayed }),
       onHold: (holding) => {
         if (!planned) this.#state = holding ? "holding" : "dialling";
       },
@@ -461,32 +474,32 @@ export class ProxySession implements Expiring {
   /** The lost backend's place is taken: what it may not have read comes first. */
   #replaceWith(dialled: Dialled, reason: MoveReason, replayed: number): void {
     const from = this.#lost!;
-    const up = this.#upstreamOf(dialled);
+    const side = this.#sideOf(dialled);
     this.#lost = undefined;
-    this.#upstream = up;
+    this.#backend = side;
     this.#state = "open";
     this.reconnects++;
-    this.#hooks.moved(from, up, reason);
-    if (replayed > 0) this.#hooks.replayed(replayed);
-    this.#sendReturned(from, up);
-    this.#sendLog(up);
-    this.#hooks.gap(this.#clock.now() - this.#lostAt);
-    this.#listen(up);
-    this.#hooks.settled();
+    this.#owner.moved(from, side, reason);
+    if (replayed > 0) this.#owner.replayed(replayed);
+    this.#sendReturned(from, side);
+    this.#sendLog(side);
+    this.#owner.gap(this.#clock.now() - this.#lostAt);
+    this.#listen(side);
+    this.#owner.settled();
   }
 
   /** A planned move: the old backend finishes, the new one's messages wait for that. */
   #switchTo(dialled: Dialled, reason: MoveReason): void {
-    const from = this.#upstream!;
-    const up = this.#upstreamOf(dialled);
-    this.#upstream = up;
+    const from = this.#backend!;
+    const side = this.#sideOf(dialled);
+    this.#backend = side;
     this.#state = "draining";
     this.reconnects++;
-    this.#hooks.moved(from, up, reason);
+    this.#owner.moved(from, side, reason);
     this.#leaving = new Leaving(from, {
       clock: this.#clock,
       drain: this.#settings.drain,
-      onRead: () => this.#sendLog(up),
+      onRead: () => this.#sendLog(side),
     });
   }
 
@@ -494,23 +507,23 @@ export class ProxySession implements Expiring {
   #left(leaving: Leaving): void {
     leaving.end();
     this.#leaving = undefined;
-    const up = this.#upstream!;
+    const side = this.#backend!;
     if (this.#state === "closed") return;
     if (!leaving.hasRead) {
-      const { lastSent } = leaving.upstream;
+      const { lastSent } = leaving.side;
       const replayed = Math.max(0, lastSent - this.#log.dropped);
-      if (replayed > 0) this.#hooks.replayed(replayed);
-      this.#sendReturned(leaving.upstream, up);
-      this.#sendLog(up);
+      if (replayed > 0) this.#owner.replayed(replayed);
+      this.#sendReturned(leaving.side, side);
+      this.#sendLog(side);
     }
     this.#state = "open";
-    up.fencedAt = this.#deadlines.now;
-    this.#listen(up);
-    this.#hooks.settled();
+    side.fencedAt = this.#deadlines.now;
+    this.#listen(side);
+    this.#owner.settled();
   }
 
   /** Where a link knows what its peer has not got, the peer got the rest: nothing is sent twice. */
-  #settle({ link, lastSent }: Upstream): void {
+  #settle({ link, lastSent }: BackendSide): void {
     if (this.#settings.replay === undefined) return;
     let left = 0;
     link.giveBack?.(() => left++);
@@ -518,24 +531,24 @@ export class ProxySession implements Expiring {
   }
 
   /** Sends what certainly did not reach the backend that is over; where there is a replay, the log has it. */
-  #sendReturned({ link, lastSent }: Upstream, up: Upstream): void {
+  #sendReturned({ link, lastSent }: BackendSide, side: BackendSide): void {
     if (this.#settings.replay !== undefined) return;
     link.giveBack?.((kind, bytes, start, end) => {
-      up.send(lastSent, kind, bytes, start, end);
+      side.send(lastSent, kind, bytes, start, end);
     });
   }
 
   /** Sends all that waits. */
-  #sendLog(up: Upstream): void {
+  #sendLog(side: BackendSide): void {
     const log = this.#log;
     let number = log.dropped;
     log.giveAfter(0, (kind, bytes, start, end) => {
-      this.#send(up, ++number, kind, bytes, start, end);
+      this.#send(side, ++number, kind, bytes, start, end);
     });
     if (this.#settings.replay === undefined) log.dropTo(log.last);
-    else if (log.count > 0) this.#fence(up);
-    up.asked(this.#clock.now());
-    up.link.flush();
+    else if (log.count > 0) this.#fence(side);
+    side.asked(this.#clock.now());
+    side.link.flush();
     this.#makeRoom();
   }
 
@@ -553,15 +566,15 @@ export class ProxySession implements Expiring {
   }
 
   #closeBackends(code: number, reason: string): void {
-    const leaving = this.#leaving?.upstream;
+    const leaving = this.#leaving?.side;
     if (leaving !== undefined && !leaving.over) {
       leaving.link.close(code, reason);
     }
-    const up = this.#upstream;
-    if (up === undefined || up.over) return;
+    const side = this.#backend;
+    if (side === undefined || side.over) return;
     // One that nobody has listened to yet: its Close is to be heard.
-    if (leaving !== undefined) this.#listen(up);
-    up.link.close(code, reason);
+    if (leaving !== undefined) this.#listen(side);
+    side.link.close(code, reason);
   }
 
   #linkOver(): void {

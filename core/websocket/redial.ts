@@ -7,7 +7,7 @@
 import type { Clock } from "../net/clock.ts";
 import { ProxyError } from "../errors.ts";
 import type { DialRequest } from "./proxy_session.ts";
-import type { Dialled } from "./upstream.ts";
+import type { Dialled } from "./backend_side.ts";
 
 /** Why a dial brought no connection. */
 export class DialRefusal extends Error {

@@ -7,7 +7,7 @@ import {
   type SessionSettings,
 } from "../../../core/websocket/proxy_session.ts";
 import { DialRefusal } from "../../../core/websocket/redial.ts";
-import type { Dialled } from "../../../core/websocket/upstream.ts";
+import type { Dialled } from "../../../core/websocket/backend_side.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { FakeLink } from "../../support/fake_link.ts";
@@ -46,7 +46,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
     settings: { ...SETTINGS, ...settings },
     clock,
     deadlines: new Deadlines(clock),
-    hooks: {
+    owner: {
       dial(request) {
         const answer = Promise.withResolvers<Dialled>();
         dials.push({ ...request, ...answer });

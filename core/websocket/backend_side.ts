@@ -37,7 +37,7 @@ const FENCE_MARK = 0x48524652;
 const DECAY = 0.9;
 
 /** One backend of a session. */
-export class Upstream {
+export class BackendSide {
   readonly link: Link;
   readonly backendId: string;
   /** Counts its messages. */
