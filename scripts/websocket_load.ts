@@ -56,6 +56,7 @@ const USAGE = `deno task websocket-load [options]
   --beside A,B    also through these, for relay rows and idle: ${
   BESIDE.join(", ")
 }
+  --v8-flags A,B  for Headrace, in relay rows and idle
   --json          figures as JSON
 `;
 
@@ -65,6 +66,7 @@ interface Options {
   readonly seconds: number | undefined;
   readonly runs: number;
   readonly mode: WebSocketMode;
+  readonly v8Flags: readonly string[];
   readonly beside: readonly Beside[];
   readonly json: boolean;
 }
@@ -115,7 +117,7 @@ async function runFailoverRows(
 }
 
 async function runRelayRows(
-  { rows, seconds = RELAY_SECONDS, runs, mode, beside }: Options,
+  { rows, seconds = RELAY_SECONDS, runs, mode, v8Flags, beside }: Options,
 ): Promise<Omit<Results, "failover">> {
   const relay: RelayResult[] = [];
   const idle: IdleFigures[] = [];
@@ -128,7 +130,7 @@ async function runRelayRows(
   for (const row of RELAY_ROWS) {
     if (!rows.has(row.name)) continue;
     console.error(`${row.name}: ${row.does}`);
-    await using started = await startTargets(mode, present);
+    await using started = await startTargets(mode, present, v8Flags);
     const { targets } = started;
     relay.push({
       row,
@@ -137,7 +139,7 @@ async function runRelayRows(
   }
   if (rows.has(IDLE)) {
     console.error(`${IDLE}: memory of 2,000 sessions`);
-    await using started = await startTargets(mode, present);
+    await using started = await startTargets(mode, present, v8Flags);
     for (const { pid, ...target } of started.targets) {
       if (pid !== undefined) idle.push(await runIdle({ ...target, pid }));
     }
@@ -154,6 +156,7 @@ function readOptions(args: string[]): Options {
       seconds: { type: "string" },
       runs: { type: "string", default: "3" },
       mode: { type: "string" },
+      "v8-flags": { type: "string" },
       beside: { type: "string" },
       json: { type: "boolean", default: false },
     },
@@ -172,6 +175,7 @@ function readOptions(args: string[]): Options {
     seconds: seconds === undefined ? undefined : positive(seconds),
     runs: positive(values.runs),
     mode,
+    v8Flags: values["v8-flags"]?.split(",") ?? [],
     beside,
     json: values.json,
   };

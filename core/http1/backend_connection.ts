@@ -22,7 +22,7 @@ import {
   UntilEndBody,
 } from "./body_readers.ts";
 import { ChunkDecoder } from "./chunk_decoder.ts";
-import { HeadIndex } from "./head_index.ts";
+import { HeadIndex, NO_INDEX } from "./head_index.ts";
 import { Http1ResponseHead } from "./response_head.ts";
 import { parseResponseHead } from "./response_parser.ts";
 import { writeMessage } from "./write_body.ts";
@@ -55,6 +55,8 @@ const MAX_INTERIM = 32;
 
 const GIVEN_UP = new ProxyError("backend_closed", "The exchange was given up");
 
+const NO_ANALYSERS: readonly Analyser[] = [];
+
 /** One connection. */
 export class Http1BackendConnection implements BackendConnection {
   readonly facts: ConnectionFacts & { reused: boolean };
@@ -67,10 +69,10 @@ export class Http1BackendConnection implements BackendConnection {
   readonly #socket: Socket;
   readonly #options: Http1BackendOptions;
   readonly #pool: ConnectionPool<Http1BackendConnection> | undefined;
-  readonly #index: HeadIndex;
+  #index: HeadIndex;
   readonly #inbound: HeldDirection;
   /** What a response's direction is held for. */
-  readonly #analysers: readonly Analyser[] = [{
+  #analysers: readonly Analyser[] = [{
     // The request's way decides when its time runs, see `#armHead`.
     deadline: undefined,
     analyse: () => this.#parse(),
@@ -254,10 +256,19 @@ export class Http1BackendConnection implements BackendConnection {
   tunnel(): Socket {
     this.#head?.fields.release();
     this.#head = undefined;
+    this.#retire();
     this.#socket.unpin();
     // It counts as active until the tunnel ends.
     this.#socket.onClosed = () => this.#endUse();
     return this.#socket;
+  }
+
+  /** No head follows: views of the last one are dead, and nothing is held for another. */
+  #retire(): void {
+    this.#index.invalidate();
+    this.#index = NO_INDEX;
+    this.#analysers = NO_ANALYSERS;
+    this.#inbound.hold(NO_ANALYSERS);
   }
 
   release(): void {

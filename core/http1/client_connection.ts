@@ -21,7 +21,7 @@ import {
 } from "./body_readers.ts";
 import { ChunkDecoder } from "./chunk_decoder.ts";
 import { drainBody, linger, MAX_DRAIN } from "./drain.ts";
-import { HeadIndex } from "./head_index.ts";
+import { HeadIndex, NO_INDEX } from "./head_index.ts";
 import type { DateLine } from "./http_date.ts";
 import { Http1RequestHead } from "./request_head.ts";
 import { parseRequestHead, skipEmptyLines } from "./request_parser.ts";
@@ -76,16 +76,18 @@ const INTERIM = {
   trailers: false,
 };
 
+const NO_ANALYSERS: readonly Analyser[] = [];
+
 /** One connection; it is the exchange of the request at hand too. */
 export class Http1ClientConnection implements ClientExchange {
   onGone: ((reason: ProxyError) => void) | undefined;
 
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
-  readonly #index: HeadIndex;
+  #index: HeadIndex;
   readonly #inbound: HeldDirection;
   /** What a request's direction is held for. */
-  readonly #analysers: readonly Analyser[] = [{
+  #analysers: readonly Analyser[] = [{
     // Its time runs from the request's first byte on, see `#begin`.
     deadline: undefined,
     analyse: () => this.#parse(),
@@ -230,7 +232,18 @@ export class Http1ClientConnection implements ClientExchange {
     this.#switched = true;
     this.#answered = true;
     await this.#write(response, null, INTERIM);
+    // What comes is as long-lived as a tunnel is, and no head.
+    this.#head!.fields.keep();
+    this.#retire();
     return this.#socket;
+  }
+
+  /** No head follows: views of the last one are dead, and nothing is held for another. */
+  #retire(): void {
+    this.#index.invalidate();
+    this.#index = NO_INDEX;
+    this.#analysers = NO_ANALYSERS;
+    this.#inbound.hold(NO_ANALYSERS);
   }
 
   abort(reason: ProxyError): void {

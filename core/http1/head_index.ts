@@ -278,3 +278,6 @@ export class HeadIndex {
     }
   }
 }
+
+/** In place of the index of a connection on which no head comes any more: that one's memory is let go. */
+export const NO_INDEX: HeadIndex = new HeadIndex(0);

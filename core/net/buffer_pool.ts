@@ -5,6 +5,8 @@
  * @module
  */
 
+import { HEADROOM } from "../message/body.ts";
+
 /** A free list of buffers of one size. */
 export class BufferPool {
   /** Bytes of each buffer. */
@@ -54,6 +56,8 @@ export class BufferPool {
 
 /** The sizes in use, by what they hold. */
 export class Buffers {
+  /** The standing read of a connection that is mostly silent: what it costs is what all such connections hold together (measured: 7.6 KB for an idle one with 64 bytes, 11 with 4 KiB). */
+  readonly tiny = new BufferPool(HEADROOM + 64, { keep: 4096 });
   /** The standing read of an idle HTTP connection: most heads arrive in one read of it. */
   readonly small = new BufferPool(4 << 10, { keep: 1024 });
   /** Heads that outgrow a small one, reads of a backend, and what is about to be written: a response up to 32 KiB takes one read and one write (measured: 17.9 µs instead of 22.0 with 16 KiB). */
@@ -63,20 +67,23 @@ export class Buffers {
 
   /** Gives back a buffer of any of the sizes. */
   give(buffer: Uint8Array): void {
-    if (buffer.length === this.small.size) this.small.give(buffer);
+    if (buffer.length === this.tiny.size) this.tiny.give(buffer);
+    else if (buffer.length === this.small.size) this.small.give(buffer);
     else if (buffer.length === this.medium.size) this.medium.give(buffer);
     else if (buffer.length === this.large.size) this.large.give(buffer);
   }
 
   /** Leaves a buffer of any of the sizes to the garbage collector. */
   drop(buffer: Uint8Array): void {
-    if (buffer.length === this.small.size) this.small.drop();
+    if (buffer.length === this.tiny.size) this.tiny.drop();
+    else if (buffer.length === this.small.size) this.small.drop();
     else if (buffer.length === this.medium.size) this.medium.drop();
     else if (buffer.length === this.large.size) this.large.drop();
   }
 
   /** The next size up, or the same where there is no larger one to have. */
   larger(buffer: Uint8Array): BufferPool {
+    if (buffer.length < this.small.size) return this.small;
     if (buffer.length < this.medium.size) return this.medium;
     return this.large.exhausted ? this.medium : this.large;
   }
@@ -84,7 +91,7 @@ export class Buffers {
   /** Bytes that are out or wait. */
   get bytes(): number {
     let sum = 0;
-    for (const pool of [this.small, this.medium, this.large]) {
+    for (const pool of [this.tiny, this.small, this.medium, this.large]) {
       sum += pool.size * (pool.inUse + pool.free);
     }
     return sum;

@@ -76,6 +76,10 @@ export class Socket implements Expiring {
   /** What the last read says about the buffer's size: it was filled, or hardly used. */
   #fit: "tight" | "right" | "loose" = "right";
   #floor: BufferPool;
+  /** Mostly silent: while that is so its standing read is as small as can be. */
+  #settled = false;
+  /** When bytes came last, where it is settled. */
+  #readAt = -Infinity;
 
   constructor(conn: ByteConn, options: SocketOptions) {
     this.#conn = conn;
@@ -214,28 +218,32 @@ export class Socket implements Expiring {
 
   /**
    * Waits for more bytes behind `end`, making room first. False at the end of
-   * the peer's direction. Rejects with a ProxyError.
+   * the peer's direction. Rejects with a ProxyError. No async function: each
+   * silent connection would hold its frame (measured: 450 bytes).
    */
-  async fill(): Promise<boolean> {
-    if (this.ended) return false;
+  fill(): Promise<boolean> {
+    if (this.ended) return ENDED;
     if (this.#posted === undefined) {
       // Its buffer is gone; whoever made room would take one that nobody gives back.
-      if (this.closed) throw this.#closedError();
+      if (this.closed) return Promise.reject(this.#closedError());
       this.#makeRoom();
       this.#posted = this.#conn.read(this.bytes.subarray(this.end));
     }
-    const posted = this.#posted;
-    try {
-      const count = await posted;
-      // Who was interrupted and who came after it wait for the same read.
-      if (this.#posted === posted) this.#received(count);
-    } catch (thrown) {
-      if (this.#posted === posted) this.#posted = undefined;
-      if (!this.#isSilentEnd(thrown)) throw this.#failureOf(thrown);
-      this.ended = true;
-    }
-    return !this.ended;
+    return this.#posted.then(this.#onRead, this.#onReadFailed);
   }
+
+  readonly #onRead = (count: number | null): boolean => {
+    // Who was interrupted and who came after it wait for the same read.
+    if (this.#posted !== undefined) this.#received(count);
+    return !this.ended;
+  };
+
+  readonly #onReadFailed = (thrown: unknown): boolean => {
+    this.#posted = undefined;
+    if (!this.#isSilentEnd(thrown)) throw this.#failureOf(thrown);
+    this.ended = true;
+    return false;
+  };
 
   /**
    * A client that ends TLS without saying so (RFC 8446 §6.1), as many do: an end
@@ -262,6 +270,19 @@ export class Socket implements Expiring {
       : count < room >> 2
       ? "loose"
       : "right";
+    if (this.#settled) this.#chooseFloor(count);
+  }
+
+  /** One that says much in each of two sweeps talks; what comes in one may be all for long. */
+  #chooseFloor(count: number): void {
+    const { buffers: { tiny, small }, deadlines: { now } } = this.#options;
+    const talks = now - this.#readAt <= TALKS_WITHIN;
+    if (count < tiny.size - HEADROOM) {
+      if (!talks) this.#floor = tiny;
+    } else if (now !== this.#readAt) {
+      this.#readAt = now;
+      this.#floor = talks ? small : tiny;
+    }
   }
 
   /** Moves to a larger buffer, as far as there is one; false where there is none. Throws a ProxyError once it is closed. */
@@ -278,7 +299,8 @@ export class Socket implements Expiring {
    * smallest there is, and no head lies in it any more.
    */
   settle(): void {
-    this.#floor = this.#options.buffers.small;
+    this.#settled = true;
+    this.#floor = this.#options.buffers.tiny;
     this.unpin();
     this.shrink();
   }
@@ -358,14 +380,15 @@ export class Socket implements Expiring {
     this.#conn.close();
     // A posted read may still write into the buffer until it rejects.
     if (this.#posted === undefined) this.#giveBack();
-    else this.#posted.then(this.#giveBackLater, this.#giveBackLater);
+    else {
+      const giveBackLater = () => {
+        this.#posted = undefined;
+        this.#giveBack();
+      };
+      this.#posted.then(giveBackLater, giveBackLater);
+    }
     this.onClosed?.();
   }
-
-  readonly #giveBackLater = (): void => {
-    this.#posted = undefined;
-    this.#giveBack();
-  };
 
   #giveBack(): void {
     if (this.#pinned || this.#lent || this.bytes === EMPTY) return;
@@ -404,7 +427,9 @@ export class Socket implements Expiring {
     this.#fit = "right";
     if (this.held === 0 && !this.#headHere) {
       if (fit === "tight") this.enlarge();
-      else if (fit === "loose") this.shrink();
+      else if (fit === "loose" || this.#floor === this.#options.buffers.tiny) {
+        this.shrink();
+      }
       this.#rewind();
     } else if (this.end === this.bytes.length) {
       if (this.start > HEADROOM && !this.#headHere) {
@@ -435,3 +460,8 @@ export class Socket implements Expiring {
 }
 
 const EMPTY = new Uint8Array(0);
+
+const ENDED = Promise.resolve(false);
+
+/** Two reads of one that talks are no further apart, in milliseconds: two sweeps. */
+const TALKS_WITHIN = 250;

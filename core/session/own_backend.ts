@@ -4,10 +4,14 @@
  *
  * @module
  */
+import type { WebSocketConfig } from "../config/config_later.ts";
 import type { Socket } from "../net/socket.ts";
 import type { BackendConnection } from "../plugin.ts";
 import type { Link } from "../websocket/link.ts";
-import { WebSocketLink } from "../websocket/websocket_link.ts";
+import {
+  WebSocketLink,
+  type WebSocketLinkOptions,
+} from "../websocket/websocket_link.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Transaction } from "./transaction.ts";
 import { OwnConnectionView } from "./websocket_views.ts";
@@ -22,7 +26,9 @@ export class OwnBackend implements SessionBackend {
   /** Takes over the connection, with which the attempt ends. */
   constructor(transaction: Transaction, attempt: Attempt) {
     this.#attempt = attempt;
-    attempt.keepViews();
+    if (isSeen(transaction)) attempt.keepViews();
+    // Each session would hold a KB for nothing.
+    else attempt.response = undefined;
     const socket = attempt.connection!.tunnel();
     const ended = socket.onClosed;
     socket.onClosed = () => {
@@ -42,6 +48,14 @@ export class OwnBackend implements SessionBackend {
   }
 }
 
+/** Whether a plugin has seen, or may ask for, the backend's 101. */
+function isSeen(transaction: Transaction): boolean {
+  const { listener, product } = transaction;
+  const { providers, listeners } = listener.websocketOf(product!.name);
+  return providers.length > 0 || listeners.length > 0 ||
+    transaction.fires("readResponseHeader");
+}
+
 /** A link over one of a session's connections. */
 export function makeLink(
   { snapshot, cluster, listener, session: { env } }: Transaction,
@@ -49,13 +63,26 @@ export function makeLink(
   peer: "client" | "server",
 ): WebSocketLink {
   const { websocket } = snapshot.cluster(cluster!)!.config;
-  return new WebSocketLink(socket, {
+  const { timeouts: { write: writeTimeout } } = listener;
+  const known = OPTIONS[peer].get(websocket);
+  if (
+    known?.buffers === env.buffers && known.writeTimeout === writeTimeout
+  ) return new WebSocketLink(socket, known);
+  const options: WebSocketLinkOptions = {
     peer,
     buffers: env.buffers,
     deadlines: env.deadlines,
     maxMessage: websocket.maxMessage,
     pingInterval: websocket.pingInterval,
     pongTimeout: websocket.pongTimeout,
-    writeTimeout: listener.timeouts.write,
-  });
+    writeTimeout,
+  };
+  OPTIONS[peer].set(websocket, options);
+  return new WebSocketLink(socket, options);
 }
+
+/** What links of one cluster go by, made once: sessions are many. */
+const OPTIONS = {
+  client: new WeakMap<WebSocketConfig, WebSocketLinkOptions>(),
+  server: new WeakMap<WebSocketConfig, WebSocketLinkOptions>(),
+};

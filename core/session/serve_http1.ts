@@ -6,6 +6,7 @@
 import type { ProxyError } from "../errors.ts";
 import { Http1ClientConnection } from "../http1/client_connection.ts";
 import type { Socket } from "../net/socket.ts";
+import type { ClientExchange } from "./exchange.ts";
 import type { Session } from "./session.ts";
 import { STATES } from "./states.ts";
 import { Transaction } from "./transaction.ts";
@@ -24,29 +25,55 @@ export interface Served {
 
 /** Serves HTTP/1.1 until the connection ends. */
 export function serveHttp1(session: Session, socket: Socket): Served {
-  const { env, listenerRuntime } = session;
-  const connection = new Http1ClientConnection(socket, {
-    buffers: env.buffers,
-    clock: env.clock,
-    date: env.date,
-    limits: listenerRuntime.limits,
-    timeouts: listenerRuntime.timeouts,
-  });
-  let current: Transaction | undefined;
-  const done = connection.serve((exchange) => {
+  return new ServedHttp1(session, socket);
+}
+
+class ServedHttp1 implements Served {
+  readonly done: Promise<void>;
+  readonly #session: Session;
+  readonly #connection: Http1ClientConnection;
+  #current: Transaction | undefined;
+
+  constructor(session: Session, socket: Socket) {
+    const { env, listenerRuntime } = session;
+    this.#session = session;
+    this.#connection = new Http1ClientConnection(socket, {
+      buffers: env.buffers,
+      clock: env.clock,
+      date: env.date,
+      limits: listenerRuntime.limits,
+      timeouts: listenerRuntime.timeouts,
+    });
+    this.done = this.#connection.serve(
+      (exchange) => this.#run(exchange),
+      () => this.#current = undefined,
+    );
+  }
+
+  get state(): string {
+    return this.#working?.state.name ?? "idle";
+  }
+
+  drain(): void {
+    this.#connection.drain();
+  }
+
+  abort(reason: ProxyError): void {
+    this.#working?.clientGone(reason);
+  }
+
+  #run(exchange: ClientExchange): Promise<void> {
+    const session = this.#session;
     // An exchange that is not answered is the connection's end.
     if (session.finished) return Promise.resolve();
-    if (session.plane.draining) connection.drain();
-    current = new Transaction(session, exchange, ++session.transactions);
-    return current.run();
-  }, () => current = undefined);
-  const working = () => current?.state === STATES.closed ? undefined : current;
-  return {
-    done,
-    get state() {
-      return working()?.state.name ?? "idle";
-    },
-    drain: () => connection.drain(),
-    abort: (reason) => working()?.clientGone(reason),
-  };
+    if (session.plane.draining) this.drain();
+    const number = ++session.transactions;
+    this.#current = new Transaction(session, exchange, number);
+    return this.#current.run();
+  }
+
+  get #working(): Transaction | undefined {
+    const current = this.#current;
+    return current?.state === STATES.closed ? undefined : current;
+  }
 }

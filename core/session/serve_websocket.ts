@@ -4,14 +4,18 @@
  *
  * @module
  */
+import type { WebSocketConfig } from "../config/config_later.ts";
 import { asProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ConnectionDeclinedError } from "../plugin.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import type { Link } from "../websocket/link.ts";
+import type { BackendSide, MessageSizes } from "../websocket/backend_side.ts";
 import {
   type DialRequest,
+  type Gate,
+  type MoveReason,
   ProxySession,
+  type SessionOwner,
   type SessionSettings,
 } from "../websocket/proxy_session.ts";
 import { DialRefusal } from "../websocket/redial.ts";
@@ -22,9 +26,11 @@ import { ask, responseTimeout } from "./forward.ts";
 import { makeLink, OwnBackend } from "./own_backend.ts";
 import type { Outcome } from "./reply.ts";
 import type { Response } from "./response.ts";
+import type { Session } from "./session.ts";
 import { STATES } from "./states.ts";
 import type { Transaction } from "./transaction.ts";
 import { Tries } from "./tries.ts";
+import type { Gates } from "./valves.ts";
 import type { BoundDialer } from "./websocket_parts.ts";
 import { type SessionBackend, WebSocketSession } from "./websocket_session.ts";
 
@@ -47,33 +53,21 @@ export async function serveWebSocket(
   // Nobody gives these bytes back for as long as the session lives.
   head!.fields.keep();
   response.fields.keep();
+  transaction.session.settle();
   client.settle();
   const backend = first instanceof ForeignBackend
     ? first
     : new OwnBackend(transaction, first);
   const own = new WebSocketSession(transaction, backend);
   const gates = own.begin();
-  const backends = new WeakMap<Link, SessionBackend>();
   const session = new ProxySession({
     client: makeLink(transaction, client, "client"),
     backend,
     settings: settingsOf(transaction, backend),
+    buffers: env.buffers,
     clock: env.clock,
     deadlines: env.deadlines,
-    owner: {
-      dial: async (request) => {
-        const next = await dialAgain(transaction, request, own.backend);
-        backends.set(next.link, next);
-        return next;
-      },
-      ...gates,
-      moved: (_from, to, reason) => own.moved(backends.get(to.link)!, reason),
-      sizes: (backendId) => own.messageSizes(backendId),
-      settled: () => plane.websocketSettled(own),
-      replayed: (count) => env.metrics.websocketReplayed.series().add(count),
-      gap: (milliseconds) =>
-        env.metrics.websocketGap.series().observe(milliseconds / 1_000),
-    },
+    owner: new Owner(own, gates),
   });
   own.run(session, () => plane.websocketOpened(own));
   const { error } = await session.done;
@@ -82,22 +76,78 @@ export async function serveWebSocket(
   if (error !== undefined) transaction.fail(error);
 }
 
+/** What a session's machine asks of its surroundings; an object and no closures, as idle sessions are many. */
+class Owner implements SessionOwner {
+  readonly transmit: Gate | undefined;
+  readonly receive: Gate | undefined;
+  readonly #session: WebSocketSession;
+
+  constructor(session: WebSocketSession, { transmit, receive }: Gates) {
+    this.#session = session;
+    this.transmit = transmit;
+    this.receive = receive;
+  }
+
+  dial(request: DialRequest): Promise<SessionBackend> {
+    const { transaction, backend } = this.#session;
+    return dialAgain(transaction, request, backend);
+  }
+
+  moved(_from: BackendSide, to: BackendSide, reason: MoveReason): void {
+    // `dial` has brought it.
+    this.#session.moved(to.dialled as SessionBackend, reason);
+  }
+
+  sizes(backendId: string): MessageSizes {
+    return this.#session.messageSizes(backendId);
+  }
+
+  settled(): void {
+    this.#connection.plane.websocketSettled(this.#session);
+  }
+
+  replayed(count: number): void {
+    this.#connection.env.metrics.websocketReplayed.series().add(count);
+  }
+
+  gap(milliseconds: number): void {
+    const { websocketGap } = this.#connection.env.metrics;
+    websocketGap.series().observe(milliseconds / 1_000);
+  }
+
+  get #connection(): Session {
+    return this.#session.transaction.session;
+  }
+}
+
+/** What sessions of one cluster and listener go by, made once. */
+const SETTINGS = {
+  own: new WeakMap<WebSocketConfig, SessionSettings>(),
+  foreign: new WeakMap<WebSocketConfig, SessionSettings>(),
+};
+
 /** What the session goes by, as its snapshot says. */
 function settingsOf(
   { snapshot, cluster, listener }: Transaction,
   { dialer }: SessionBackend,
 ): SessionSettings {
   const { websocket } = snapshot.cluster(cluster!)!.config;
+  const idle = listener.timeouts.tunnel;
+  const known = SETTINGS[dialer === undefined ? "own" : "foreign"];
+  let settings = known.get(websocket);
+  if (settings?.idle === idle) return settings;
   // Nobody can tell what a dialer's backend has read.
   const replays = dialer === undefined && websocket.replay !== "none";
-  return {
+  settings = {
     hold: websocket.hold,
     replay: replays ? websocket.replay : undefined,
     drain: websocket.drain,
     pongTimeout: websocket.pongTimeout,
     abnormalCodes: new Set(websocket.abnormalCodes),
-    idle: listener.timeouts.tunnel,
+    idle,
   };
+  known.set(websocket, settings);
+  return settings;
 }
 
 /** Another backend for a session that lives, as the current config has them. Rejects with a {@linkcode DialRefusal}. */

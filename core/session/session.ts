@@ -114,7 +114,12 @@ export class Session implements HandlerOwner {
       const goesOn = verdict === undefined && !this.#closed &&
         (this.#securedAlready || await this.#handshake());
       if (!goesOn) this.#close();
-      else if (!this.#closed) await this.#serve();
+      else if (!this.#closed) {
+        // No function of its own: each silent connection would hold its frame.
+        const socket = this.#socket = this.#makeSocket();
+        await this.#serve(socket).done;
+        socket.close();
+      }
     } catch (thrown) {
       this.error ??= asProxyError(thrown);
       this.#close();
@@ -195,21 +200,22 @@ export class Session implements HandlerOwner {
   }
 
   /** Only now, past every refusal on layer 4, come buffers and deadlines. */
-  async #serve(): Promise<void> {
-    const socket = new Socket(this.initiator.conn, {
+  #makeSocket(): Socket {
+    return new Socket(this.initiator.conn, {
       buffers: this.env.buffers,
       deadlines: this.env.deadlines,
       closedCode: "client_closed",
       total: this.env.clientBytes,
       buffer: "small",
     });
-    this.#socket = socket;
-    this.#served = this.protocol === "http"
+  }
+
+  #serve(socket: Socket): Served {
+    const served = this.#served = this.protocol === "http"
       ? serveHttp1(this, socket)
       : serveTcp(this, socket);
-    if (this.plane.draining || this.closing) this.#served.drain();
-    await this.#served.done;
-    socket.close();
+    if (this.plane.draining || this.closing) served.drain();
+    return served;
   }
 
   /** Ends it as soon as no transaction is at work. */
@@ -247,6 +253,12 @@ export class Session implements HandlerOwner {
       this.initiator,
       this.env.instance,
     );
+  }
+
+  /** No further request is to come: what was made for many of them is let go. */
+  settle(): void {
+    this.#forwarding = undefined;
+    this.#preface = undefined;
   }
 
   /**

@@ -38,8 +38,8 @@ const DECAY = 0.9;
 
 /** One backend of a session. */
 export class BackendSide {
-  readonly link: Link;
-  readonly backendId: string;
+  /** What the dial brought. */
+  readonly dialled: Dialled;
   /** Counts its messages. */
   readonly sizes: MessageSizes;
   /** Messages that it was sent. */
@@ -63,10 +63,17 @@ export class BackendSide {
   /** Nothing comes from it any more. */
   over = false;
 
-  constructor({ link, backendId }: Dialled, sizes: MessageSizes) {
-    this.link = link;
-    this.backendId = backendId;
+  constructor(dialled: Dialled, sizes: MessageSizes) {
+    this.dialled = dialled;
     this.sizes = sizes;
+  }
+
+  get link(): Link {
+    return this.dialled.link;
+  }
+
+  get backendId(): string {
+    return this.dialled.backendId;
   }
 
   /** Sends the message of this number. */

@@ -14,6 +14,7 @@
  * @module
  */
 import { ProxyError } from "../errors.ts";
+import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import type { WsMessage } from "../plugin.ts";
@@ -70,25 +71,21 @@ export type Gate = (kind: MessageKind, bytes: Uint8Array) => WsMessage | null;
 /** What a session needs of its surroundings and tells them. */
 export interface SessionOwner {
   /** Rejects with a {@linkcode DialRefusal} of `redial.ts`. */
-  readonly dial: (request: DialRequest) => Promise<Dialled>;
+  dial(request: DialRequest): Promise<Dialled>;
   /** From the client to the backend; undefined where no valve is. */
   readonly transmit: Gate | undefined;
   /** From the backend to the client. */
   readonly receive: Gate | undefined;
   /** It has left a backend and is on another one. */
-  readonly moved: (
-    from: BackendSide,
-    to: BackendSide,
-    reason: MoveReason,
-  ) => void;
+  moved(from: BackendSide, to: BackendSide, reason: MoveReason): void;
   /** Who counts the messages of the backend of this id, each once. */
-  readonly sizes: (backendId: string) => MessageSizes;
+  sizes(backendId: string): MessageSizes;
   /** It has one backend and may be moved again. */
-  readonly settled: () => void;
+  settled(): void;
   /** So many messages were sent a second time. */
-  readonly replayed: (count: number) => void;
+  replayed(count: number): void;
   /** The client was without a backend for so many milliseconds. */
-  readonly gap: (milliseconds: number) => void;
+  gap(milliseconds: number): void;
 }
 
 /** What a session is made of. */
@@ -97,6 +94,7 @@ export interface SessionParts {
   readonly backend: Dialled;
   readonly settings: SessionSettings;
   readonly owner: SessionOwner;
+  readonly buffers: Buffers;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
 }
@@ -132,7 +130,7 @@ export class ProxySession implements Expiring {
   readonly #owner: SessionOwner;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
-  readonly #log = new ReplayLog();
+  readonly #log: ReplayLog;
   readonly #bound: number;
   readonly #done = Promise.withResolvers<SessionEnd>();
   #state: SessionState = "open";
@@ -156,6 +154,7 @@ export class ProxySession implements Expiring {
 
   constructor(parts: SessionParts) {
     this.#client = parts.client;
+    this.#log = new ReplayLog(parts.buffers);
     this.#settings = parts.settings;
     this.#owner = parts.owner;
     this.#backend = this.#sideOf(parts.backend);
@@ -168,13 +167,7 @@ export class ProxySession implements Expiring {
   /** Begins to read on both sides. */
   start(): void {
     this.#deadlines.add(this);
-    this.#client.start({
-      message: (kind, bytes, start, end) =>
-        this.#fromClient(kind, bytes, start, end),
-      pong: () => {},
-      batchEnd: () => this.#clientBatchEnd(),
-      ended: (end) => this.#clientEnded(end),
-    });
+    this.#client.start(new ProxySession.#ClientEvents(this));
     this.#listen(this.#backend!);
   }
 
@@ -312,7 +305,7 @@ export class ProxySession implements Expiring {
       const now = this.#clock.now();
       side.asked(now);
       if (
-        this.#settings.replay !== undefined &&
+        this.#settings.replay !== undefined && this.#log.count > 0 &&
         (full || side.unfenced >= FENCE_AFTER ||
           now - side.lastFenceAt >= FENCE_INTERVAL)
       ) this.#fence(side, now);
@@ -357,14 +350,7 @@ export class ProxySession implements Expiring {
   }
 
   #listen(side: BackendSide): void {
-    const events: LinkEvents = {
-      message: (kind, bytes, start, end) =>
-        this.#fromBackend(side, kind, bytes, start, end),
-      pong: (bytes, start, end) => this.#pong(side, bytes, start, end),
-      batchEnd: () => this.#backendBatchEnd(side),
-      ended: (end) => this.#backendEnded(side, end),
-    };
-    side.link.start(events);
+    side.link.start(new ProxySession.#BackendEvents(this, side));
   }
 
   #fromBackend(
@@ -562,6 +548,7 @@ export class ProxySession implements Expiring {
     this.#redial?.cancel();
     this.#redial = undefined;
     this.#deadlines.delete(this);
+    this.#log.clear();
     this.#makeRoom();
   }
 
@@ -580,4 +567,59 @@ export class ProxySession implements Expiring {
   #linkOver(): void {
     if (--this.#links === 0) this.#done.resolve(this.#end!);
   }
+
+  // -------------------------------------------------------------------- events
+  // Classes and no closures: each idle session would hold eight of these.
+
+  static readonly #ClientEvents = class implements LinkEvents {
+    readonly #session: ProxySession;
+
+    constructor(session: ProxySession) {
+      this.#session = session;
+    }
+
+    message(
+      kind: MessageKind,
+      bytes: Uint8Array,
+      start: number,
+      end: number,
+    ): void {
+      this.#session.#fromClient(kind, bytes, start, end);
+    }
+    pong(): void {}
+    batchEnd(): Promise<void> | undefined {
+      return this.#session.#clientBatchEnd();
+    }
+    ended(end: LinkEnd): void {
+      this.#session.#clientEnded(end);
+    }
+  };
+
+  static readonly #BackendEvents = class implements LinkEvents {
+    readonly #session: ProxySession;
+    readonly #side: BackendSide;
+
+    constructor(session: ProxySession, side: BackendSide) {
+      this.#session = session;
+      this.#side = side;
+    }
+
+    message(
+      kind: MessageKind,
+      bytes: Uint8Array,
+      start: number,
+      end: number,
+    ): void {
+      this.#session.#fromBackend(this.#side, kind, bytes, start, end);
+    }
+    pong(bytes: Uint8Array, start: number, end: number): void {
+      this.#session.#pong(this.#side, bytes, start, end);
+    }
+    batchEnd(): Promise<void> | undefined {
+      return this.#session.#backendBatchEnd(this.#side);
+    }
+    ended(end: LinkEnd): void {
+      this.#session.#backendEnded(this.#side, end);
+    }
+  };
 }

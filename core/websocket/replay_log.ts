@@ -4,13 +4,11 @@
  *
  * @module
  */
+import type { Buffers } from "../net/buffer_pool.ts";
 import type { MessageKind } from "./link.ts";
 
 /** Before each payload: its kind and, in four bytes, its length. */
 const ENTRY = 5;
-
-/** The first buffer, and what an idle session may keep, in bytes. */
-const SMALL = 1 << 10;
 
 const EMPTY = new Uint8Array(0);
 
@@ -23,16 +21,22 @@ export type EntryTaker = (
 ) => void;
 
 /**
- * Messages in their order, numbered from 1 on, in one buffer that grows and
- * shrinks: a `Uint8Array` per message would cost more than the message.
+ * Messages in their order, numbered from 1 on, in one buffer that grows: a
+ * `Uint8Array` per message would cost more than the message. It is a pooled one
+ * and goes back as soon as nothing is kept.
  */
 export class ReplayLog {
+  readonly #buffers: Buffers;
   #bytes: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
   /** The number of the last message that was dropped. */
   #dropped = 0;
   #last = 0;
+
+  constructor(buffers: Buffers) {
+    this.#buffers = buffers;
+  }
 
   /** Bytes that are kept, with a few for each message. */
   get size(): number {
@@ -91,9 +95,13 @@ export class ReplayLog {
       this.#start += ENTRY + this.#lengthAt(this.#start);
       this.#dropped++;
     }
-    if (this.#start < this.#end) return;
-    this.#start = this.#end = 0;
-    if (this.#bytes.length > SMALL) this.#bytes = EMPTY;
+    if (this.#start === this.#end) this.#giveBack();
+  }
+
+  /** Drops all: nobody is to get any of it. */
+  clear(): void {
+    this.#dropped = this.#last;
+    this.#giveBack();
   }
 
   /** Gives all messages after this number, or after what was dropped, in their order. */
@@ -123,11 +131,30 @@ export class ReplayLog {
     if (2 * needed <= length) {
       this.#bytes.copyWithin(0, this.#start, this.#end);
     } else {
-      const larger = new Uint8Array(Math.max(SMALL, 2 * length, needed));
+      const size = this.size;
+      const larger = this.#newBuffer(Math.max(2 * length, needed));
       larger.set(this.#bytes.subarray(this.#start, this.#end));
+      this.#giveBack();
       this.#bytes = larger;
+      this.#end = size;
+      return;
     }
     this.#end -= this.#start;
     this.#start = 0;
+  }
+
+  #newBuffer(size: number): Uint8Array {
+    const { small, medium, large } = this.#buffers;
+    for (const pool of [small, medium, large]) {
+      if (size <= pool.size && !pool.exhausted) return pool.take();
+    }
+    return new Uint8Array(size);
+  }
+
+  #giveBack(): void {
+    const bytes = this.#bytes;
+    this.#bytes = EMPTY;
+    this.#start = this.#end = 0;
+    if (bytes !== EMPTY) this.#buffers.give(bytes);
   }
 }

@@ -50,11 +50,19 @@ export class ProxyProcess implements AsyncDisposable {
   static async start(
     backends: readonly NamedBackend[],
     mode: WebSocketMode,
+    v8Flags: readonly string[] = [],
   ): Promise<ProxyProcess> {
     const folder = await Deno.makeTempDir({ prefix: "headrace-load-" });
     await Deno.writeTextFile(configPath(folder), configText(backends, mode));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN.href, "--config", configPath(folder)],
+      args: [
+        "run",
+        "-A",
+        ...v8Flags.map((flag) => `--v8-flags=${flag}`),
+        MAIN.href,
+        "--config",
+        configPath(folder),
+      ],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -27,6 +27,7 @@ export type Beside = (typeof BESIDE)[number];
 export async function startTargets(
   mode: WebSocketMode,
   beside: readonly Beside[],
+  v8Flags: readonly string[],
 ): Promise<AsyncDisposable & { readonly targets: readonly RelayTarget[] }> {
   const stack = new AsyncDisposableStack();
   try {
@@ -39,7 +40,9 @@ export async function startTargets(
     const processes = await Promise.all([farm.start(), farm.start()]);
     await Promise.all(processes.map((process) => process.listen()));
     const backends = processes.map(({ port }, i) => ({ id: `b${i}`, port }));
-    const proxy = stack.use(await ProxyProcess.start(backends, mode));
+    const proxy = stack.use(
+      await ProxyProcess.start(backends, mode, v8Flags),
+    );
     const targets: RelayTarget[] = [named("Headrace", proxy)];
     if (beside.includes("nginx")) {
       const ports = backends.map(({ port }) => port);

@@ -61,8 +61,8 @@ export async function startPlane(
     plane,
     port: Object.values(ports)[0]!,
     get buffered() {
-      const { small, medium, large } = plane.env.buffers;
-      return [small, medium, large].reduce(
+      const { tiny, small, medium, large } = plane.env.buffers;
+      return [tiny, small, medium, large].reduce(
         (sum, { size, inUse }) => sum + size * inUse,
         0,
       );

@@ -49,9 +49,10 @@ function setUp(
 function assertNothingLeft(
   { buffers, clock }: { buffers: Buffers; clock: FakeClock },
 ): void {
+  const { tiny, small, medium, large } = buffers;
   assertEquals(
-    [buffers.small.inUse, buffers.medium.inUse, buffers.large.inUse],
-    [0, 0, 0],
+    [tiny, small, medium, large].map(({ inUse }) => inUse),
+    [0, 0, 0, 0],
   );
   assertEquals(clock.pending, 0);
 }
@@ -576,4 +577,32 @@ Deno.test("Socket.abort: pending and later reads and writes reject with the reas
   assert(await reading === reason);
   assert(await assertRejects(() => socket.write(bytesOf("x"))) === reason);
   assert(socket.failure === reason);
+});
+
+Deno.test("Socket.settle: waits with the tiniest buffer while little comes, with a small one while it talks", async () => {
+  const fixture = setUp();
+  const { socket, peer, buffers, clock } = fixture;
+  const { tiny, small } = buffers;
+  socket.settle();
+  const say = async (bytes: number) => {
+    await peer.write(new Uint8Array(bytes));
+    let left = bytes;
+    while (left > 0) {
+      await socket.fill();
+      left -= socket.held;
+      socket.start = socket.end;
+    }
+    socket.fill().catch(() => {});
+    return socket.bytes.length;
+  };
+  assertEquals(await say(100), tiny.size);
+  assertEquals(await say(20_000), tiny.size, "all in one sweep");
+  clock.advance(100);
+  assertEquals(await say(100), small.size, "again in the next one");
+  assertEquals(await say(10), small.size, "a Pong between is no silence");
+  for (let i = 0; i < 5; i++) clock.advance(100);
+  assertEquals(await say(10), tiny.size, "a Pong after a silence");
+  socket.close();
+  await settle();
+  assertNothingLeft(fixture);
 });

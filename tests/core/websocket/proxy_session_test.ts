@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { Buffers } from "../../../core/net/buffer_pool.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import {
   type DialRequest,
@@ -44,6 +45,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
     client,
     backend: { link: first, backendId: "b0" },
     settings: { ...SETTINGS, ...settings },
+    buffers: new Buffers(),
     clock,
     deadlines: new Deadlines(clock),
     owner: {
@@ -174,6 +176,20 @@ Deno.test("ProxySession: without replay a message is sent at most once, and what
   next.readSome();
   assertEquals(next.read, ["2", "3"]);
   await part(s, next);
+});
+
+Deno.test("ProxySession: half a message is no reason for a fence, the whole one is", async () => {
+  const s = stage();
+  s.client.say();
+  await s.settle();
+  assertEquals(s.first.inbox, []);
+  s.client.say("1");
+  await s.settle();
+  assertEquals(s.first.inbox.length, 2);
+  assertEquals(s.first.inbox[0], "1");
+  s.first.readSome();
+  await s.settle();
+  await part(s, s.first);
 });
 
 Deno.test("ProxySession: a full log holds the client back until a fence is answered", async () => {
