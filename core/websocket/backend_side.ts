@@ -42,10 +42,12 @@ export class BackendSide {
   readonly dialled: Dialled;
   /** Counts its messages. */
   readonly sizes: MessageSizes;
-  /** Messages that it was sent. */
-  sent = 0;
+  /** Messages that it was sent and seems not to have answered, each message of its own taken for an answer. */
+  owed = 0;
   /** Messages that it sent. */
   received = 0;
+  /** When a message came last that nobody had asked for, as far as can be told. */
+  unaskedAt = -Infinity;
   /** The number of the last message that went to it. */
   lastSent = 0;
   /** The message that the fence under way stands behind; undefined where none is under way. */
@@ -60,6 +62,8 @@ export class BackendSide {
   answerTime = 0;
   /** When the first message went to it that nothing came back after yet. */
   #askedAt: number | undefined;
+  /** A message that nobody had asked for came in this batch. */
+  #unasked = false;
   /** Nothing comes from it any more. */
   over = false;
 
@@ -85,9 +89,21 @@ export class BackendSide {
     end: number,
   ): void {
     this.link.send(kind, bytes, start, end);
-    this.sent++;
+    this.owed++;
     this.lastSent = number;
     this.unfenced += end - start;
+  }
+
+  /** It sent a message. */
+  heard(): void {
+    this.received++;
+    if (this.owed > 0) this.owed--;
+    else this.#unasked = true;
+  }
+
+  /** For how long it has let nothing be heard, not even a Pong, since it was asked for something. */
+  silence(now: number): number {
+    return this.#askedAt === undefined ? 0 : now - this.#askedAt;
   }
 
   /** A batch of messages went to it. */
@@ -97,6 +113,10 @@ export class BackendSide {
 
   /** Messages came back. */
   answered(now: number): void {
+    if (this.#unasked) {
+      this.#unasked = false;
+      this.unaskedAt = now;
+    }
     if (this.#askedAt === undefined) return;
     this.answerTime = Math.max(now - this.#askedAt, this.answerTime * DECAY);
     this.#askedAt = undefined;

@@ -3,9 +3,15 @@
  * and what it owes is waited for before it is closed.
  *
  * Nobody can know what a backend still has to say. It is taken to be done when
- * it has read everything (its fence was answered) and as many messages came
- * back as went to it, or when it has been quiet for much longer than its answers
- * take.
+ * it has read everything (its fence was answered) and then
+ *
+ * - has answered each message with one, and never says a thing unasked;
+ * - or has been quiet for much longer than its answers take;
+ * - or, where it does talk unasked, so that its messages tell nothing of what it
+ *   owes, has had that much longer time since it was last asked.
+ *
+ * In all but the first case a second fence follows: whoever was stopped in that
+ * time has had none of it.
  *
  * @module
  */
@@ -25,11 +31,17 @@ export interface LeavingOptions {
 /** One whose fence is not answered and that says nothing for so long is stalled, in milliseconds. */
 const STALLED = 1_000;
 
-/** An answer is waited for at least so long, in milliseconds. */
+/** An answer is waited for at least so long, in milliseconds: ten times what a backend thinks that thinks for 20 ms. */
 const QUIET = 200;
 
-/** Behind the last message that went to it, at least so long, in milliseconds: a second answer may follow the first. */
+/** Behind the last answer, in milliseconds: a second one may follow the first. */
 const SETTLE = 5;
+
+/** So many answers show that it answers each message with one. */
+const KNOWN_BY = 8;
+
+/** One that said something unasked within so many milliseconds may do so again. */
+const TALKS = 10_000;
 
 /** A backend that is being left. */
 export class Leaving {
@@ -38,6 +50,8 @@ export class Leaving {
   readonly #cancelDrain: () => void;
   #cancelCheck: (() => void) | undefined;
   #read = false;
+  /** The second fence is put. */
+  #fencedAgain = false;
   #closing = false;
   #lastHeard: number;
   readonly #since: number;
@@ -47,11 +61,13 @@ export class Leaving {
     this.side = side;
     this.#options = options;
     const { clock, drain } = options;
-    this.#since = this.#lastHeard = clock.now();
+    this.#since = clock.now();
+    // One that owes us a Pong has been silent already.
+    const silence = side.fence === undefined ? 0 : side.silence(this.#since);
+    this.#lastHeard = this.#since - silence;
     this.#cancelDrain = clock.after(drain, () => this.#giveUp("drain is over"));
-    side.putFence(this.#since);
-    side.link.flush();
-    this.#checkIn(STALLED);
+    this.#fence();
+    this.#checkIn(STALLED - silence);
   }
 
   /** Whether it has read all that it was sent. */
@@ -61,6 +77,12 @@ export class Leaving {
 
   /** Its fence was answered. */
   fenceAnswered(): void {
+    if (this.#fencedAgain) {
+      this.#fencedAgain = false;
+      // What came before the answer may have shown that more is to come.
+      if (this.#wait(this.#options.clock.now()) <= 0) this.#close();
+      return;
+    }
     this.#read = true;
     this.#options.onRead();
     this.heard();
@@ -94,18 +116,45 @@ export class Leaving {
       else this.#checkIn(STALLED - quiet);
       return;
     }
-    const { side } = this;
-    const patience = Math.max(QUIET, 3 * side.answerTime);
-    const wait = side.sent > side.received
+    const wait = this.#wait(now);
+    if (wait > 0) this.#checkIn(wait);
+    else if (this.#isExact(now)) this.#close();
+    else if (!this.#fencedAgain) {
+      this.#fencedAgain = true;
+      this.#fence();
+      this.#checkIn(STALLED);
+    } else if (quiet >= STALLED) this.#giveUp("it reads nothing");
+    else this.#checkIn(STALLED - quiet);
+  }
+
+  /** Whether each message that comes from it is an answer, and none is missing. */
+  #isExact(now: number): boolean {
+    const { owed, received, unaskedAt } = this.side;
+    return owed === 0 && received >= KNOWN_BY && now - unaskedAt >= TALKS;
+  }
+
+  /** Milliseconds in which it may still have something to say. */
+  #wait(now: number): number {
+    const { owed, answerTime, unaskedAt } = this.side;
+    const quiet = now - this.#lastHeard;
+    if (this.#isExact(now)) return SETTLE - quiet;
+    const patience = Math.max(QUIET, 3 * answerTime);
+    if (now - unaskedAt < TALKS) return patience - (now - this.#since);
+    return owed > 0
       ? patience - quiet
-      : SETTLE + 2 * side.answerTime - (now - this.#since);
-    if (wait > 0) {
-      this.#checkIn(wait);
-      return;
-    }
+      : SETTLE + 2 * answerTime - (now - this.#since);
+  }
+
+  #fence(): void {
+    this.side.putFence(this.#options.clock.now());
+    this.side.link.flush();
+  }
+
+  #close(): void {
+    if (this.#closing || this.side.over) return;
     this.#closing = true;
     this.#cancelCheck?.();
-    side.link.close(1000, "");
+    this.side.link.close(1000, "");
   }
 
   #checkIn(milliseconds: number): void {

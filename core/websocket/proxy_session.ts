@@ -360,7 +360,7 @@ export class ProxySession implements Expiring {
     start: number,
     end: number,
   ): void {
-    side.received++;
+    side.heard();
     side.sizes.fromBackend.observe(end - start);
     if (this.#state === "closed") return;
     const { receive } = this.#owner;

@@ -344,6 +344,8 @@ Deno.test("ProxySession: a planned move stands before the old backend is given u
   assertEquals(s.first.closed, undefined);
   s.first.say("A3");
   s.clock.advance(500);
+  assertEquals(s.first.closed, undefined, "it may have been stopped");
+  s.first.readSome();
   assertEquals(s.first.closed?.code, 1000);
   assertEquals(s.client.inbox, ["A1", "A2", "A3"]);
   s.first.answerClose();
@@ -368,6 +370,49 @@ Deno.test("ProxySession: a backend that answers at once is left within milliseco
   assertEquals(s.first.closed?.code, 1000);
   s.first.answerClose();
   await s.settle();
+  await part(s, next);
+});
+
+Deno.test("ProxySession: what a backend says unasked is taken for no answer when it is left", async () => {
+  const s = stage();
+  s.first.say("push");
+  for (let i = 0; i < 10; i++) {
+    s.client.say(`${i}`);
+    s.first.readSome();
+    s.clock.advance(20);
+    s.first.say(`A${i}`);
+  }
+  s.client.say("last");
+  s.session.move("admin", { must: false });
+  const next = await s.connects();
+  s.first.readSome();
+  // In number it owes nothing.
+  s.first.say("push");
+  s.clock.advance(150);
+  assertEquals(s.first.closed, undefined);
+  s.first.say("push");
+  s.clock.advance(60);
+  assertEquals(s.first.closed, undefined, "it may have been stopped");
+  s.first.say("the last answer");
+  s.first.readSome();
+  assertEquals(s.first.closed?.code, 1000);
+  assertEquals(s.client.inbox.at(-1), "the last answer");
+  s.first.answerClose();
+  await s.settle();
+  await part(s, next);
+});
+
+Deno.test("ProxySession: one that was stalled before it is left is not waited for", async () => {
+  const s = stage();
+  s.client.say("1");
+  s.clock.advance(1_500);
+  s.session.move("admin", { must: false });
+  const next = await s.connects();
+  s.clock.advance(1);
+  await s.settle();
+  assert(s.first.aborted !== undefined);
+  next.readSome();
+  assertEquals([next.read, s.replayed], [["1"], [1]]);
   await part(s, next);
 });
 
