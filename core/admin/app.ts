@@ -20,6 +20,7 @@ import type { AdminRoute } from "./route.ts";
 import { apiRoutes } from "./routes_api.ts";
 import { backendRoutes } from "./routes_backends.ts";
 import { clusterRoutes } from "./routes_clusters.ts";
+import { dialerRoutes } from "./routes_dialers.ts";
 import { controlRoutes } from "./routes_control.ts";
 import { explainRoutes } from "./routes_explain.ts";
 import { healthRoutes } from "./routes_health.ts";
@@ -47,6 +48,7 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...listenerRoutes(source),
     ...backendRoutes(source),
     ...clusterRoutes(source),
+    ...dialerRoutes(source),
     ...websocketRoutes(source),
     ...explainRoutes(source),
     ...controlRoutes(source, log),

@@ -5,6 +5,8 @@
  */
 import type { Context } from "hono";
 import { placedBackends } from "../supervisor/runtime_backends.ts";
+import type { AdminResult } from "../plugin.ts";
+import { DialerBackends } from "./dialer_backends.ts";
 import type { AdminRoute } from "./route.ts";
 import {
   answerOrRefusal,
@@ -30,13 +32,15 @@ import { parseAddition } from "./wsbalancer_add.ts";
 /** The routes of `/backend/…`. */
 export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
   const order = new ListOrder();
-  const refuse = () => refuseForeign(source);
+  const dialers = new DialerBackends(source);
+  const refuse = () => refuseForeign(dialers);
   return [
     listRoute("/backend/list", "backends of all clusters", async () => {
-      const refused = refuse();
+      const refused = await refuse();
       if (refused !== undefined) return refused;
       const { backends } = await source.report(0);
-      return order.sort(backends.map(listedBackend));
+      const own = order.sort(backends.map(listedBackend));
+      return [...own, ...await dialers.lists() ?? []];
     }),
     {
       method: "POST",
@@ -44,8 +48,9 @@ export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
       does:
         "adds a backend to admin.backendCluster until the next start, as wsbalancer does",
       anyMethod: true,
-      handle: (context) =>
-        refuse() ?? refuseMethod(context) ?? add(source, context, order),
+      handle: async (context) =>
+        await refuse() ?? refuseMethod(context) ??
+          await add(source, context, order),
     },
     {
       method: "GET",
@@ -53,33 +58,42 @@ export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
       does: "settings of a backend, as wsbalancer tells them",
       anyMethod: true,
       rest: true,
-      handle(context) {
+      async handle(context) {
         const id = context.req.param("id");
-        return refuse() ??
-          (id ? answerText(configOf(source, id)) : missingId());
+        const refused = await refuse();
+        if (refused !== undefined) return refused;
+        if (!id) return missingId();
+        const told = configOf(source, id) ?? await dialers.config(id);
+        return answerText(told ?? "{}");
       },
     },
     postRoute(
       "/backend/disable/:id",
       "keeps new sessions from a backend; live ones stay",
-      (id) => {
-        const disabled = source.backendState(id) === "ready" &&
+      async (id) => {
+        const state = source.backendState(id);
+        if (state === undefined) {
+          return textOf(await dialers.change("disable", id) ?? 3);
+        }
+        const disabled = state === "ready" &&
           source.changeBackend(id, { state: "disabled" });
         if (disabled) order.moved(id);
-        return Promise.resolve(disabled ? SUCCESS : NO_ACTION);
+        return disabled ? SUCCESS : NO_ACTION;
       },
       refuse,
     ),
     postRoute(
       "/backend/enable/:id",
       "lets new sessions come to a backend",
-      (id) => {
+      async (id) => {
         const state = source.backendState(id);
-        if (state === undefined) return Promise.resolve(FAILED);
-        if (state === "ready") return Promise.resolve(NO_ACTION);
+        if (state === undefined) {
+          return textOf(await dialers.change("enable", id) ?? 4);
+        }
+        if (state === "ready") return NO_ACTION;
         source.changeBackend(id, { state: "ready" });
         order.moved(id);
-        return Promise.resolve(SUCCESS);
+        return SUCCESS;
       },
       refuse,
     ),
@@ -94,11 +108,10 @@ export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
     postRoute(
       "/backend/reset/:id",
       "closes the circuit breaker of a backend",
-      (id) => {
+      async (id) => {
         const reset = source.resetBackend(id);
-        return Promise.resolve(
-          reset === undefined ? FAILED : reset ? SUCCESS : NO_ACTION,
-        );
+        if (reset !== undefined) return reset ? SUCCESS : NO_ACTION;
+        return textOf(await dialers.change("reset", id) ?? 4);
       },
       refuse,
     ),
@@ -106,22 +119,29 @@ export function wsbalancerBackendRoutes(source: AdminSource): AdminRoute[] {
       "/backend/delete/:id",
       "deletes a backend; its WebSocket sessions go to others",
       async (id) => {
-        const deleted = await source.deleteBackend({ id });
-        if (deleted) order.forget(id);
-        return deleted ? SUCCESS : NO_ACTION;
+        if (await source.deleteBackend({ id })) {
+          order.forget(id);
+          return SUCCESS;
+        }
+        return textOf(await dialers.change("delete", id) ?? 3);
       },
       refuse,
     ),
   ];
 }
 
-/** Backends that plugins' dialers choose are no backends of ours. */
-function refuseForeign({ config }: AdminSource): Response | undefined {
-  const { clusters } = config;
-  return clusters.length > 0 &&
-      clusters.every(({ dialer }) => dialer !== undefined)
+/** Whose backends are all plugins' affair, and none of these plugins lets them be administrated. */
+async function refuseForeign(
+  dialers: DialerBackends,
+): Promise<Response | undefined> {
+  return await dialers.allClosed()
     ? answerText(NOT_IMPLEMENTED, 501)
     : undefined;
+}
+
+/** An administrator's result in wsbalancer's words. */
+function textOf(result: AdminResult): string {
+  return result === 1 ? SUCCESS : result === 3 ? NO_ACTION : FAILED;
 }
 
 async function add(
@@ -136,7 +156,13 @@ async function add(
       409,
     );
   }
-  if (cluster.dialer !== undefined) return answerText(NOT_IMPLEMENTED, 501);
+  if (cluster.dialer !== undefined) {
+    const text = await context.req.text();
+    const added = await source.administer(cluster.name, "add", text);
+    return added === undefined
+      ? answerText(NOT_IMPLEMENTED, 501)
+      : answerText(textOf(added.result));
+  }
   let body: unknown;
   try {
     body = await context.req.json();
@@ -158,13 +184,12 @@ async function add(
   });
 }
 
-function configOf({ config }: AdminSource, id: string): string {
+/** A backend of our own; undefined for any other. */
+function configOf({ config }: AdminSource, id: string): string | undefined {
   const backend = placedBackends(config).find((one) => one.config.id === id);
   const cluster = config.clusters.find(({ name }) => name === backend?.cluster);
-  return JSON.stringify(
-    backend === undefined
-      ? {}
-      : backendSettings(cluster!, backend.subcluster, backend.config),
+  return backend && JSON.stringify(
+    backendSettings(cluster!, backend.subcluster, backend.config),
   );
 }
 

@@ -6,6 +6,8 @@
  */
 import type { BackendConfig, Config } from "../config/config.ts";
 import type {
+  AdministerAction,
+  Administered,
   ListenerReport,
   MovedSessions,
   Moves,
@@ -57,6 +59,12 @@ export interface AdminSource {
     which: (listener: ListenerReport) => boolean,
     paused: boolean,
   ): Promise<boolean | undefined>;
+  /** Asks the administrator of a cluster's dialer, in every worker: `argument` is a backend's id, for `add` JSON; undefined where there is none. */
+  administer(
+    cluster: string,
+    action: AdministerAction,
+    argument: string,
+  ): Promise<Administered | undefined>;
   /** Swaps the config anew. Rejects with a `RefusedError` and the old one stays. */
   reload(): Promise<void>;
   /** Stops accepting; resolves when the last session has ended. */

@@ -35,7 +35,8 @@ export function postRoute(
   path: string,
   does: string,
   run: (id: string) => Promise<string>,
-  refuse: () => Response | undefined = () => undefined,
+  refuse: () => Promise<Response | undefined> = () =>
+    Promise.resolve(undefined),
 ): AdminRoute {
   return {
     method: "POST",
@@ -44,7 +45,7 @@ export function postRoute(
     anyMethod: true,
     rest: true,
     async handle(context) {
-      const refused = refuse() ?? refuseMethod(context);
+      const refused = await refuse() ?? refuseMethod(context);
       if (refused !== undefined) return refused;
       const id = context.req.param("id");
       if (!id) return missingId();

@@ -11,6 +11,7 @@ import type { AdminSource } from "../../../core/admin/source.ts";
 import type { BackendConfig } from "../../../core/config/config.ts";
 import { loadConfig } from "../../../core/config/load.ts";
 import type {
+  Administered,
   ListenerReport,
   MovedSessions,
   Moves,
@@ -130,6 +131,10 @@ export class FakeSource implements AdminSource {
     }
     const sessions = ["w1", "w2"].includes(which.id) ? 1 : 0;
     return Promise.resolve({ sessions, moving: which.id === "w1" ? 1 : 0 });
+  }
+
+  administer(): Promise<Administered | undefined> {
+    return Promise.resolve({ result: 1, json: "[]" });
   }
 
   pause(

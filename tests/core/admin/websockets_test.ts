@@ -238,8 +238,9 @@ Deno.test("wsbalancer's routes want the token and the Host like all others", asy
   await crossed.body?.cancel();
 });
 
-Deno.test("wsbalancer's backend routes are 501 only where all backends are plugins'", async () => {
+Deno.test("wsbalancer's backend routes are 501 only where all backends are plugins' without an administrator", async () => {
   const source = new FakeSource();
+  source.administer = () => Promise.resolve(undefined);
   const [cluster] = source.config.clusters;
   const foreign = { ...cluster!, dialer: "mine" };
   const body = '{"result":"failed", "reason":"NotImplemented"}';
@@ -271,4 +272,8 @@ Deno.test("wsbalancer's backend routes are 501 only where all backends are plugi
     const answer = await app.request(path);
     assertEquals([answer.status, await answer.text()], [501, body]);
   }
+  source.administer = () => Promise.resolve({ result: 1, json: "[]" });
+  const answer = await app.request("/backend/list");
+  assertEquals(answer.status, 200);
+  await answer.body?.cancel();
 });
