@@ -41,3 +41,13 @@ Deno.test("a condition on responses is refused where there is none yet", () => {
     "no response yet",
   );
 });
+
+Deno.test("a plugin's condition can't ask for a body", () => {
+  for (const compile of [requestCondition, responseCondition]) {
+    assertThrows(
+      () => compile('!req_body_json_in("a", "b", false)', primitives),
+      SyntaxError,
+      "a body is read for the rules",
+    );
+  }
+});
