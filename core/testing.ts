@@ -47,6 +47,7 @@ export {
   type TestMessage,
 } from "./testing/valves.ts";
 export {
+  answerOf,
   checkOptions,
   fakeAttempt,
   FakeFields,

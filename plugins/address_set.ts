@@ -56,6 +56,13 @@ export function parseAddressLines(text: string): string[] {
   return found;
 }
 
+/** An IPv4 address as it is, of an IPv6 address its first 64 bits: whoever has one of these has them all. */
+export function networkOf(address: string): string {
+  const parsed = parseAddress(address);
+  if (typeof parsed !== "bigint") return address;
+  return `${(parsed >> 64n).toString(16)}::/64`;
+}
+
 interface Ranges<T extends Address> {
   readonly starts: readonly T[];
   readonly ends: readonly T[];

@@ -32,7 +32,7 @@
  * or a query parameter, and goes no further unless `pass` is true.
  * `claimHeaders` tells claims to the backend: texts, numbers and booleans as
  * they are, lists joined by a comma, the rest as JSON; a client's own fields of
- * these names are dropped. Claims are also tags `jwt:NAME` with `claimTags`, for
+ * these names are dropped. Claims are also tags `jwt.NAME` with `claimTags`, for
  * conditions.
  *
  * Without a valid token the answer is 401 with a challenge by RFC 6750; 503
@@ -134,7 +134,7 @@ const Options = z.strictObject({
     "Fields that tell the backend claims, by the claim's name",
   ),
   claimTags: z.array(z.string()).default([]).describe(
-    "Claims that become tags jwt:NAME",
+    "Claims that become tags jwt.NAME",
   ),
 }).superRefine(({ keys, algorithms }, context) => {
   const hmac = algorithms.filter((each) => each.startsWith("HS"));
@@ -203,7 +203,7 @@ export default {
         const value = payload[claim];
         if (value === undefined || value === null) continue;
         request.tags.set(
-          `jwt:${claim}`,
+          `jwt.${claim}`,
           [value].flat().map((each) => claimText(each) ?? ""),
         );
       }

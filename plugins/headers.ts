@@ -36,8 +36,8 @@
  * carry the fields too; a rule is not for those whose request never parsed.
  *
  * Values may hold variables, `%%` is a percent sign. Of the client:
- * `%{client_address}`, `%{client_port}`, `%{peer_address}`, `%{local_address}`,
- * `%{local_port}`, `%{listener}`, `%{session_id}`. Of its TLS: `%{tls_sni}`,
+ * `%{client_address}`, `%{client_network}` (of IPv6 the first 64 bits),
+ * `%{client_port}`, `%{peer_address}`, `%{local_address}`, `%{local_port}`, `%{listener}`, `%{session_id}`. Of its TLS: `%{tls_sni}`,
  * `%{tls_version}`, `%{tls_cipher}`, `%{tls_alpn}`, `%{tls_client_subject}`,
  * `%{tls_client_issuer}`, `%{tls_client_serial}`, `%{tls_client_fingerprint}`.
  * Of the request: `%{method}`, `%{scheme}`, `%{host}`, `%{port}`, `%{path}`,

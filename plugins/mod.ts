@@ -16,6 +16,7 @@ import errors from "./errors.ts";
 import headers from "./headers.ts";
 import httpCode from "./http_code.ts";
 import mirror from "./mirror.ts";
+import rateLimit from "./rate_limit.ts";
 import redirect from "./redirect.ts";
 import requestId from "./request_id.ts";
 import rewrite from "./rewrite.ts";
@@ -47,6 +48,7 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["headers", headers],
   ["http-code", httpCode],
   ["mirror", mirror],
+  ["rate-limit", rateLimit],
   ["redirect", redirect],
   ["request-id", requestId],
   ["rewrite", rewrite],

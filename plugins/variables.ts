@@ -12,6 +12,7 @@ import type {
   Session,
   Transaction,
 } from "../core/plugin.ts";
+import { networkOf } from "./address_set.ts";
 
 /** What variables can be read from at one moment; `log` is when all is final. */
 export type Scope = "request" | "response" | "log";
@@ -95,6 +96,13 @@ export const VARIABLES: ReadonlyMap<string, VariableSpec> = new Map<
     make(({ request, session }) =>
       request?.clientAddress ?? session?.remote.address
     ),
+  ],
+  [
+    "client_network",
+    make(({ request, session }) => {
+      const address = request?.clientAddress ?? session?.remote.address;
+      return address === undefined ? undefined : networkOf(address);
+    }),
   ],
   ["client_port", make(({ session }) => text(session?.remote.port))],
   ["peer_address", make(({ session }) => session?.remote.address)],

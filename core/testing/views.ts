@@ -331,7 +331,7 @@ export interface RunningPlugin {
 export async function startPlugin<Options>(
   plugin: Plugin<Options>,
   options?: unknown,
-  tools: Partial<Pick<PluginContext<Options>, "request">> = {},
+  tools: Partial<Pick<PluginContext<Options>, "request" | "shared">> = {},
 ): Promise<RunningPlugin> {
   const clock = new FakeClock();
   const primitives = builtinPrimitives(clock);
