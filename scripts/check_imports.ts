@@ -137,6 +137,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   testing: [
     "conditions",
     "balance",
+    "conditions",
     "data_plane",
     "http1",
     "message",
