@@ -182,7 +182,7 @@ export interface PluginParts {
   /** Hears of every change of a backend's state, in every worker; may be async, nothing waits for it. */
   readonly backendChanged?: (event: BackendEvent) => void | Promise<void>;
   /** Balancing policies that clusters may name in `balance`; each subcluster gets its own. */
-  readonly policies?: Readonly<Record<string, () => BalancePolicy>>;
+  readonly balancers?: Readonly<Record<string, () => BalancePolicy>>;
   /** Changes or drops single messages of WebSocket sessions. */
   readonly valves?: ValveProvider;
   /** Hears of WebSocket sessions. */

@@ -33,7 +33,7 @@ const CONDITION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const PARTS = [
   "handlers",
   "conditions",
-  "policies",
+  "balancers",
   "valves",
   "sessionListener",
   "dialers",
@@ -42,7 +42,7 @@ const PARTS = [
 ];
 
 /** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
-const PARTS_TO_COME = ["balancers", "admin"];
+const PARTS_TO_COME = ["admin"];
 
 /** The plugin that a module exports. Throws a {@linkcode PluginLoadError}. */
 export function guardPlugin(module: unknown, use: string): Plugin {
@@ -109,7 +109,7 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       );
     }
   }
-  const { handlers, conditions, policies } = value;
+  const { handlers, conditions, balancers } = value;
   const { valves, sessionListener, dialers } = value;
   const refuse = (reason: string) => refuseParts(place, reason);
   const backendChanged = guardFunction(value, "backendChanged", place);
@@ -119,8 +119,8 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       { handlers: guardHandlers(handlers, place) }),
     ...(conditions !== undefined &&
       { conditions: guardConditions(conditions, place) }),
-    ...(policies !== undefined &&
-      { policies: guardPolicies(policies, place) }),
+    ...(balancers !== undefined &&
+      { balancers: guardBalancers(balancers, place) }),
     ...(valves !== undefined && { valves: guardValves(valves, refuse) }),
     ...(sessionListener !== undefined &&
       { sessionListener: guardSessionListener(sessionListener, refuse) }),
@@ -227,11 +227,13 @@ function guardConditions(value: unknown, place: PluginPlace): object {
   return Object.freeze({ ...value });
 }
 
-function guardPolicies(value: unknown, place: PluginPlace): object {
+function guardBalancers(value: unknown, place: PluginPlace): object {
   if (!isObject(value)) {
     refuseParts(
       place,
-      `policies must be an object of functions by name: it is ${kindOf(value)}`,
+      `balancers must be an object of functions by name: it is ${
+        kindOf(value)
+      }`,
     );
   }
   for (const [name, make] of Object.entries(value)) {

@@ -165,7 +165,7 @@ function pluginPolicies(
   const custom = new Map<string, () => BalancePolicy>();
   const owners = new Map<string, string>();
   for (const { instance } of plugins) {
-    const own = Object.entries(instance.parts.policies ?? {});
+    const own = Object.entries(instance.parts.balancers ?? {});
     for (const [name, make] of own) {
       if (BUILTIN_POLICIES.some((builtin) => builtin === name)) {
         problems.push(

@@ -94,7 +94,7 @@ Deno.test("balance: a plugin's policy; where it fails, round robin steps in", as
   const plugin = inlinePlugin({
     name: "picky",
     setup: () => ({
-      policies: {
+      balancers: {
         last: () => {
           let members: readonly BalanceMember[] = [];
           return {

@@ -68,7 +68,7 @@ const PLUGINS = [
           return request.headers.get("x-user") === user;
         },
       },
-      policies: {
+      balancers: {
         own: () => {
           let last: BalanceMember | undefined;
           const answer: BalancePolicy["pick"] = (_context, usable) =>
