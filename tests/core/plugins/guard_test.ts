@@ -115,11 +115,8 @@ Deno.test("guardParts refuses unknown parts and says which was meant", () => {
 });
 
 Deno.test("guardParts refuses parts that are still to come", () => {
-  const parts = ["balancers", "admin"];
-  for (const part of parts) {
-    const message = refusesParts({ [part]: {} });
-    assertStringIncludes(message, `"${part}" is not supported yet`);
-  }
+  const message = refusesParts({ admin: {} });
+  assertStringIncludes(message, `"admin" is not supported yet`);
 });
 
 Deno.test("guardParts refuses unknown points and says which was meant", () => {
