@@ -148,7 +148,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "snapshot",
     "supervisor",
   ],
-  compile: ["config", "plugins", "supervisor"],
+  compile: ["plugins", "supervisor"],
   cli: [
     "admin",
     "compile",

@@ -38,7 +38,7 @@ export interface CommandOptions {
   readonly output?: string;
   /** What an executable is for, as Deno's compiler names it. */
   readonly target?: string;
-  /** Permissions of an executable beyond those that its config needs. */
+  /** Permissions of an executable beyond those that Headrace needs. */
   readonly allow?: readonly string[];
   /** A plugin's options, in JSON. */
   readonly options?: string;

@@ -4,7 +4,6 @@
  * @module
  */
 import { dirname, resolve } from "node:path";
-import type { Config } from "../config/config.ts";
 import type { EmbeddedPlugin } from "../plugins/embedded.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 import {
@@ -23,7 +22,7 @@ export interface CompileOptions {
   readonly output: string;
   /** A target of Deno's compiler; undefined for this machine's. */
   readonly target: string | undefined;
-  /** Permissions beyond those that the config needs, as `permissionFlags` takes them. */
+  /** Permissions beyond those that Headrace needs, as `permissionFlags` takes them. */
   readonly allow: readonly string[];
 }
 
@@ -51,21 +50,18 @@ export async function compileExecutable(
       "Compiling takes Deno and Headrace's sources: deno run -A main.ts compile …",
     );
   }
-  // Asked-for permissions are judged before anything is fetched.
-  permissionFlags(undefined, allow);
+  const permissions = permissionFlags(allow);
   const output = withSuffix(resolve(path), target ?? Deno.build.target);
   await using folder = await BuildFolder.create();
-  let config: Config | undefined;
   let artifacts: readonly PluginArtifact[] = [];
   let baseDir = "";
   if (load !== undefined) {
-    ({ config, artifacts } = await loadCandidate({
+    ({ artifacts } = await loadCandidate({
       ...load,
       cacheDir: folder.plugins,
     }));
     ({ baseDir } = load.source);
   }
-  const permissions = permissionFlags(config, allow);
   const included = await folder.copySources(root);
   const plugins = await folder.writeEntry(artifacts, baseDir);
   await Deno.mkdir(dirname(output), { recursive: true });

@@ -200,12 +200,9 @@ function executableOf(kind: "embedding" | "plain"): Promise<string> {
     );
     await modules.shutdown();
     assertEquals([code, stderr], [0, ""], stdout);
-    const permissions = "--allow-env --allow-net --allow-read";
     assertStringIncludes(
       stdout,
-      `permissions: ${permissions}${
-        kind === "plain" ? " --allow-write" : ""
-      }\n`,
+      "permissions: --allow-env --allow-net --allow-read --allow-sys=uid --allow-write\n",
     );
     return path;
   })();
