@@ -4,8 +4,8 @@ import { makeAuthority } from "./support/certificates.ts";
 import { readPair, writePairs } from "./support/certificate_files.ts";
 import { COMPILER, whyNoCompiler } from "./support/executables.ts";
 import { textOf } from "./support/byte_streams.ts";
-import { eventually } from "./support/eventually.ts";
 import { freePorts } from "./support/free_ports.ts";
+import { startHeadrace } from "./support/headrace_process.ts";
 import { startProxy } from "./support/proxy.ts";
 
 const README = await Deno.readTextFile(
@@ -123,25 +123,19 @@ function road(): string[] {
   return lines;
 }
 
-/** Starts lines of shell in a folder, `headrace` and `deno` as the reader has them. */
-function shell(folder: string, lines: readonly string[]): Deno.ChildProcess {
+/** Runs lines of shell in a folder, `headrace` and `deno` as the reader has them. */
+async function runShell(folder: string, lines: readonly string[]) {
   const main = new URL("../main.ts", import.meta.url).pathname;
   const script = `set -e
     headrace() { "$HEADRACE_DENO" run -A "${main}" "$@"; }
     deno() { "${Deno.execPath()}" "$@"; }
     ${lines.join("\n")}`;
-  return new Deno.Command("sh", {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", script],
     cwd: folder,
     env: { NO_COLOR: "1", HEADRACE_DENO: COMPILER },
     stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function runShell(folder: string, lines: readonly string[]) {
-  const { code, stdout, stderr } = await shell(folder, lines).output();
+  }).output();
   assertEquals(code, 0, textOf(stdout) + textOf(stderr));
 }
 
@@ -178,19 +172,19 @@ Deno.test("README: the way from an empty file to an executable works as shown", 
       async fn() {
         const start = others.pop()!;
         await runShell(folder, others.slice(from));
-        const process = shell(folder, [`exec ${start}`]);
-        const output = process.output();
-        const answer = await eventually(
-          "an answer of the executable",
-          () => fetch(`http://127.0.0.1:${port}/`).catch(() => undefined),
-        );
+        const [program, ...args] = start.replace(/\s+#.*/, "").split(" ");
+        await using process = startHeadrace(args, {
+          cwd: folder,
+          executable: `${folder}/${program}`,
+        });
+        await process.wrote("Headrace serves");
+        const answer = await fetch(`http://127.0.0.1:${port}/`);
         assertEquals(
           [await answer.text(), answer.headers.get("x-greeting")],
           ["it works\n", "hello from hello"],
         );
         process.kill("SIGTERM");
-        const { code, stderr } = await output;
-        assertEquals(code, 0, textOf(stderr));
+        assertEquals(await process.code, 0, process.stderr);
       },
     });
   } finally {
