@@ -113,7 +113,9 @@ export class BuildFolder implements AsyncDisposable {
     );
     kept.imports = Object.fromEntries(
       Object.entries(config.imports).filter(([name]) =>
-        texts.some((text) => text.includes(`"${name}"`))
+        texts.some((text) =>
+          text.includes(`"${name}"`) || text.includes(`"${name}/`)
+        )
       ),
     );
     await Deno.writeTextFile(this.config, JSON.stringify(kept, null, 2));
