@@ -11,14 +11,16 @@ import type { Http1RequestHead } from "../http1/request_head.ts";
 import { BufferedBody, checkBuffered } from "../message/buffered_body.ts";
 import type { Clock } from "../net/clock.ts";
 import { formatAddress } from "../net/address.ts";
+import { canonicalHost } from "../net/host_name.ts";
 import type { SocketAddress } from "../plugin.ts";
 import type { Product, RuleTrace } from "../route/product.ts";
 import { redirectUrl, RULE_BODY } from "../session/locate.ts";
 import { hopsLeft } from "../session/max_forwards.ts";
 import { checkLoop } from "../session/outgoing_request.ts";
+import { findCluster, unknownName } from "../session/sni.ts";
 import type { TransactionState } from "../session/states.ts";
 import { handshakeOf } from "../session/websocket_handshake.ts";
-import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { covers } from "../tls/certificate_set.ts";
 import {
   type DescribedRequest,
@@ -72,7 +74,7 @@ export function explain(
     options.addressesOf,
   );
   return url.scheme === "tcp"
-    ? explainTcp(found, remote, options)
+    ? explainTcp(found, remote, url, options)
     : new Way(described, url, remote, found, options).explain();
 }
 
@@ -296,31 +298,56 @@ class Way {
 function explainTcp(
   found: FoundListener,
   remote: string,
+  { hostname }: DescribedUrl,
   { snapshot, clock }: ExplainOptions,
 ): Explanation {
   const { listener } = found;
-  const context = { clientAddress: remote, request: undefined };
-  const cluster = snapshot.cluster(listener.cluster!)!;
-  const { facts, outcome } = explainCluster(
-    cluster,
-    context,
+  // Addresses are not asked for by SNI (RFC 6066 §3).
+  const serverName = listener.sni !== undefined && isIP(hostname) === 0
+    ? canonicalHost(hostname)
+    : undefined;
+  const name = findCluster(serverName, listener);
+  const explained = name === undefined ? undefined : explainCluster(
+    snapshot.cluster(name)!,
+    { clientAddress: remote, request: undefined },
     undefined,
     clock.wall(),
   );
+  const outcome = explained?.outcome ?? refusal(unknownName(serverName));
   const points = explainTcpPoints(listener);
   return {
     request: undefined,
     listener: listenerChoice(found),
     product: undefined,
     rules: [],
-    cluster: facts,
+    cluster: explained?.facts,
     // There is nobody to tell a status.
     outcome: outcome.kind === "refuse" ? { ...outcome, status: 0 } : outcome,
     points,
-    notes: points.some(({ handlers }) => handlers.length > 0)
-      ? [NO_HANDLER_RUNS]
-      : [],
+    notes: [
+      ...sniNotes(listener, serverName),
+      ...points.some(({ handlers }) => handlers.length > 0)
+        ? [NO_HANDLER_RUNS]
+        : [],
+    ],
   };
+}
+
+/** What `sni` of a listener has to do with it; nothing where it has none. */
+function sniNotes(
+  { sni }: ListenerRuntime,
+  serverName: string | undefined,
+): string[] {
+  if (sni === undefined) return [];
+  if (serverName === undefined) {
+    return ["TLS asks for no name at an address: sni does not count."];
+  }
+  const cluster = sni.find(serverName);
+  return [
+    cluster === undefined
+      ? `sni has nothing for the name ${serverName}.`
+      : `sni leads TLS for the name ${serverName} to the cluster ${cluster}.`,
+  ];
 }
 
 function refusal({ status, code, message }: ProxyError): ExplainedOutcome {

@@ -64,14 +64,27 @@ export function factsOf({ serverName }: ClientHello): TlsFacts {
  */
 export async function clusterOf(
   { serverName }: ClientHello,
-  { sni, cluster }: ListenerRuntime,
+  listener: ListenerRuntime,
   client: Socket,
 ): Promise<string> {
-  const named = serverName === undefined ? undefined : sni!.find(serverName);
-  const found = named ?? cluster;
+  const found = findCluster(serverName, listener);
   if (found !== undefined) return found;
   await tell(client, fatalAlert("unrecognized_name"));
-  throw new ProxyError(
+  throw unknownName(serverName);
+}
+
+/** As {@linkcode clusterOf}, undefined where there is neither. */
+export function findCluster(
+  serverName: string | undefined,
+  { sni, cluster }: ListenerRuntime,
+): string | undefined {
+  const named = serverName === undefined ? undefined : sni?.find(serverName);
+  return named ?? cluster;
+}
+
+/** What a client is refused with that asks for a name without a cluster. */
+export function unknownName(serverName: string | undefined): ProxyError {
+  return new ProxyError(
     "tls_name_unknown",
     serverName === undefined
       ? "The client asks for no server name"

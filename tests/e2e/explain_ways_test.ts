@@ -9,12 +9,15 @@ import type { DescribedRequest } from "../../core/explain/described_request.ts";
 import type { Explanation } from "../../core/explain/explanation.ts";
 import { handshake, startDialing } from "../support/dialer_proxy.ts";
 import { FakeDialer } from "../support/fake_dialer.ts";
+import { bytesOf, readAll, textOf, writeAll } from "../support/byte_streams.ts";
+import { makeAuthority } from "../support/certificates.ts";
 import { serveEach } from "../support/scripted_backend.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { handlersPlugin } from "../support/inline_plugin.ts";
 import { serveNamed } from "../support/named_backend.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
+import { serveTcpBackend } from "../support/tcp_backend.ts";
 import { connectTls } from "../support/tls_client.ts";
 import { HELLO, tlsSite } from "../support/tls_site.ts";
 
@@ -230,4 +233,75 @@ Deno.test("explain: a WebSocket session of a dialer's, and a plain request there
     [101, { kind: "forward", backend: undefined, dialer: "fake" }],
     [503, 503],
   ]);
+});
+
+Deno.test("explain: TLS by name on layer 4", async () => {
+  const sni = { "a.test": "a", "*.b.test": "b" };
+  const authority = await makeAuthority();
+  const identity = await authority.issue({ names: ["a.test", "*.b.test"] });
+  const serve = (name: string) =>
+    serveTcpBackend(async (conn) => {
+      await writeAll(conn, bytesOf(name));
+      await conn.closeWrite();
+    }, { identity });
+  await using one = await serve("a");
+  await using two = await serve("b");
+  for (const own of [undefined, "b"]) {
+    await using proxy = await startProxyWith({
+      listener: { protocol: "tcp", sni, ...own && { cluster: own } },
+      cluster: {
+        name: "a",
+        backends: [{ id: "a", url: `tcp://127.0.0.1:${one.port}` }],
+      },
+      clusters: [{
+        name: "b",
+        backends: [{ id: "b", url: `tcp://127.0.0.1:${two.port}` }],
+      }],
+    });
+    const explain = (host: string) =>
+      proxy.supervisor.explain({ url: `tcp://${host}:${proxy.port()}` });
+    const served = async (host: string) => {
+      const conn = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: proxy.port(),
+      });
+      try {
+        using tls = await Deno.startTls(conn, {
+          hostname: host,
+          caCerts: [authority.cert],
+        });
+        return textOf(await readAll(tls));
+      } catch {
+        // No handshake came about.
+        return "none";
+      }
+    };
+    for (const host of ["a.test", "x.b.test", "A.test", "b.test"]) {
+      const { outcome, notes } = await explain(host);
+      const told = outcome.kind === "forward" ? outcome.backend : outcome;
+      const name = host.toLowerCase();
+      if (name === "b.test") {
+        assertEquals(notes, ["sni has nothing for the name b.test."]);
+        assertEquals(
+          told,
+          own ?? {
+            kind: "refuse",
+            status: 0,
+            code: "tls_name_unknown",
+            why: "No cluster for the server name b.test",
+          },
+        );
+        // The certificate has no such name, whoever shows it.
+        assertEquals(await served(host), "none");
+        continue;
+      }
+      assertEquals([host, told], [host, await served(host)]);
+      assertEquals(notes, [
+        `sni leads TLS for the name ${name} to the cluster ${told}.`,
+      ]);
+    }
+    assertEquals((await explain("127.0.0.1")).notes, [
+      "TLS asks for no name at an address: sni does not count.",
+    ]);
+  }
 });
