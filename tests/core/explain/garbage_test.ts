@@ -18,6 +18,7 @@ const text = fc.oneof(
 
 const url = fc.oneof(
   text,
+  fc.constantFrom("http://a.test/", "https://b.test/x?y", "tcp://a.test:1"),
   fc.tuple(
     fc.constantFrom("http", "https", "tcp", "HTTP", "ws"),
     fc.oneof(text, fc.webAuthority(), fc.constantFrom("a.test:80", "b.test")),
