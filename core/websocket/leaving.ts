@@ -67,7 +67,7 @@ export class Leaving {
     this.#lastHeard = this.#since - silence;
     this.#cancelDrain = clock.after(drain, () => this.#giveUp("drain is over"));
     this.#fence();
-    this.#checkIn(STALLED - silence);
+    this.#checkIn(Math.max(0, STALLED - silence));
   }
 
   /** Whether it has read all that it was sent. */
