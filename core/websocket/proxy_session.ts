@@ -115,6 +115,9 @@ const FENCE_AFTER = 32 << 10;
 /** A fence follows the one before by so much, in milliseconds: what a crash may have sent twice is no older. */
 const FENCE_INTERVAL = 20;
 
+/** A backend that is lost within so many milliseconds never really was there. */
+const STEADY = 1_000;
+
 /** A session. */
 export class ProxySession implements Expiring {
   /** Each sweep looks after fences and silence. */
@@ -143,6 +146,12 @@ export class ProxySession implements Expiring {
   /** The backend that was lost, until another one takes its place. */
   #lost: BackendSide | undefined;
   #lostAt = 0;
+  /** When the backend took the place of a lost one. */
+  #arrivedAt = -Infinity;
+  /** Backends in a row that were lost as soon as they were there. */
+  #flaps = 0;
+  /** When the first of these was. */
+  #flapsSince = 0;
   /** The last message that was counted by its size. */
   #counted = 0;
   /** Links that are not over. */
@@ -412,6 +421,8 @@ export class ProxySession implements Expiring {
 
   #lose(side: BackendSide, end: LinkEnd): void {
     this.#lostAt = this.#clock.now();
+    if (this.#lostAt - this.#arrivedAt >= STEADY) this.#flaps = 0;
+    else if (this.#flaps++ === 0) this.#flapsSince = this.#lostAt;
     this.#backend = undefined;
     // A move that was under way promised its backend that nothing is replayed.
     this.#redial?.cancel();
@@ -433,9 +444,12 @@ export class ProxySession implements Expiring {
       ? 0
       : Math.max(0, lost.lastSent - this.#log.dropped);
     if (!planned) this.#state = "dialling";
+    const flaps = planned ? 0 : this.#flaps;
+    const since = flaps > 0 ? this.#flapsSince : this.#clock.now();
     const redial = new Redial({
       clock: this.#clock,
-      hold: this.#settings.hold,
+      until: since + this.#settings.hold,
+      flaps,
       leaving,
       once: !must,
       dial: (request) => this.#owner.dial({ ...request, replayed }),
@@ -462,6 +476,7 @@ export class ProxySession implements Expiring {
     const from = this.#lost!;
     const side = this.#sideOf(dialled);
     this.#lost = undefined;
+    this.#arrivedAt = this.#clock.now();
     this.#backend = side;
     this.#state = "open";
     this.reconnects++;

@@ -27,8 +27,10 @@ export class DialRefusal extends Error {
 /** What a search goes by. */
 export interface RedialOptions {
   readonly clock: Clock;
-  /** Milliseconds that it may take. */
-  readonly hold: number;
+  /** When it must have come to its end, by the clock's monotonic time. */
+  readonly until: number;
+  /** How often in a row a backend was lost as soon as it was there: from the second time on the first dial waits, too. */
+  readonly flaps: number;
   /** The backend that is left: asked only where no other one could be had. */
   readonly leaving: string;
   /** One try, with nobody but others. */
@@ -51,14 +53,12 @@ export class Redial {
   readonly leaving: string;
   readonly #options: RedialOptions;
   readonly #controller = new AbortController();
-  readonly #until: number;
   #pause = FIRST_PAUSE;
   #wake: (() => void) | undefined;
 
   constructor(options: RedialOptions) {
     this.leaving = options.leaving;
     this.#options = options;
-    this.#until = options.clock.now() + options.hold;
   }
 
   /** Begins. */
@@ -79,8 +79,18 @@ export class Redial {
 
   async #search(): Promise<void> {
     const { signal } = this.#controller;
-    const { dial, once, onHold, onDialled, onFailed } = this.#options;
+    const { dial, once, flaps, until, clock, onDialled, onFailed } =
+      this.#options;
     let leaving: string | undefined = this.leaving;
+    if (flaps > 1) {
+      for (let i = 2; i < flaps; i++) this.#lengthen();
+      const left = until - clock.now();
+      if (left <= 0) {
+        onFailed(FLAPPING);
+        return;
+      }
+      if (!await this.#hold(left)) return;
+    }
     for (;;) {
       let refusal: DialRefusal;
       try {
@@ -92,18 +102,29 @@ export class Redial {
         refusal = asRefusal(thrown);
       }
       if (signal.aborted) return;
-      const left = this.#until - this.#options.clock.now();
+      const left = until - clock.now();
       if (once || refusal.declined || left <= 0) {
         onFailed(refusal);
         return;
       }
-      onHold(true);
-      await this.#wait(Math.min(this.#pause, left));
-      if (signal.aborted) return;
-      onHold(false);
-      this.#pause = Math.min(this.#pause * 1.5, LONGEST_PAUSE);
+      if (!await this.#hold(left)) return;
+      this.#lengthen();
       leaving = undefined;
     }
+  }
+
+  /** Pauses for at most so many milliseconds; false where nobody wants a backend any more. */
+  async #hold(left: number): Promise<boolean> {
+    const { onHold } = this.#options;
+    onHold(true);
+    await this.#wait(Math.min(this.#pause, left));
+    if (this.#controller.signal.aborted) return false;
+    onHold(false);
+    return true;
+  }
+
+  #lengthen(): void {
+    this.#pause = Math.min(this.#pause * 1.5, LONGEST_PAUSE);
   }
 
   async #wait(milliseconds: number): Promise<void> {
@@ -121,6 +142,11 @@ function asRefusal(thrown: unknown): DialRefusal {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new DialRefusal(message, { declined: false, cause: thrown });
 }
+
+const FLAPPING = new DialRefusal(
+  "Backends drop the session as soon as they take it",
+  { declined: false },
+);
 
 const CANCELLED = new ProxyError(
   "client_closed",

@@ -259,6 +259,39 @@ Deno.test("ProxySession: a hold ends at once when a backend is back", async () =
   await part(s, await s.connects("b0"));
 });
 
+Deno.test("ProxySession: backends that take the session and drop it are asked with pauses, up to the hold", async () => {
+  const s = stage({ hold: 5_000 });
+  let link = s.first;
+  for (let i = 0; i < 1_000 && s.client.closed === undefined; i++) {
+    const before = s.dials.length;
+    await s.ends(link, 1011);
+    for (let waited = 0; waited < 3_000; waited += 10) {
+      if (s.dials.length > before || s.client.closed !== undefined) break;
+      s.clock.advance(10);
+      await s.settle();
+    }
+    if (s.dials.length > before) link = await s.connects(`b${i % 2}`);
+  }
+  assertEquals(s.client.closed?.code, 1013);
+  assert(s.dials.length > 3 && s.dials.length < 20, `${s.dials.length} dials`);
+  s.client.answerClose();
+  await s.settle();
+  assert(s.isOver());
+  assertEquals(s.clock.pending, 0);
+});
+
+Deno.test("ProxySession: one that was there for a while and is lost is replaced at once, again and again", async () => {
+  const s = stage();
+  let link = s.first;
+  for (let i = 0; i < 20; i++) {
+    await s.ends(link, 1011);
+    assertEquals(s.dials.length, i + 1);
+    link = await s.connects(`b${i % 2}`);
+    s.clock.advance(1_000);
+  }
+  await part(s, link);
+});
+
 Deno.test("ProxySession: a backend that declines ends the session with 1008", async () => {
   const s = stage();
   await s.ends(s.first);
