@@ -114,6 +114,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "data_plane",
     "explain",
     "health",
+    "message",
     "net",
     "observe",
     "plugins",

@@ -6,6 +6,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import { HEADROOM, type RequestBody } from "./body.ts";
+import { type BodyFile, type BodyFiles, TemporaryFiles } from "./body_files.ts";
 import { KeptPieces } from "./kept_pieces.ts";
 
 /** How much may be kept where. */
@@ -24,6 +25,8 @@ export const MAX_JSON = 1 << 20;
 
 const EMPTY = new Uint8Array(HEADROOM);
 
+const TEMPORARY = new TemporaryFiles();
+
 /**
  * Reads a body whole. Rejects with a ProxyError: the body's own, `body_too_large`
  * for one that exceeds both bounds, `buffer_failed` where the disk does not take it.
@@ -31,8 +34,9 @@ const EMPTY = new Uint8Array(HEADROOM);
 export async function bufferBody(
   source: RequestBody,
   limits: BufferLimits,
+  files: BodyFiles = TEMPORARY,
 ): Promise<BufferedBody> {
-  const buffered = new BufferedBody(limits);
+  const buffered = new BufferedBody(limits, files);
   try {
     while (!source.last) {
       if (!source.advance() && !await source.next()) continue;
@@ -69,10 +73,13 @@ export class BufferedBody implements RequestBody {
   readonly tailroom = 0;
   readonly replayable = true;
   readonly #limits: BufferLimits;
+  readonly #files: BodyFiles;
   /** Pieces in memory, each behind its headroom. */
   readonly #kept = new KeptPieces();
   #inMemory = 0;
-  #file: Deno.FsFile | undefined;
+  #file: BodyFile | undefined;
+  /** The last use of the file: it has one place where it is read. */
+  #used: Promise<unknown> = Promise.resolve();
   #onDisk = 0;
   /** Parsed once. */
   #json: { readonly value: unknown } | undefined;
@@ -80,8 +87,9 @@ export class BufferedBody implements RequestBody {
   #given = 0;
   #position = 0;
 
-  constructor(limits: BufferLimits) {
+  constructor(limits: BufferLimits, files: BodyFiles = TEMPORARY) {
     this.#limits = limits;
+    this.#files = files;
   }
 
   /** Of bytes that are at hand. */
@@ -112,7 +120,7 @@ export class BufferedBody implements RequestBody {
 
   /** What it says as JSON; undefined where it is none, has more than {@linkcode MAX_JSON} bytes, or lies on disk. */
   json(): unknown {
-    if (this.length > MAX_JSON || this.#file !== undefined) return undefined;
+    if (this.length > MAX_JSON || this.#onDisk > 0) return undefined;
     this.#json ??= { value: this.#parse() };
     return this.#json.value;
   }
@@ -133,7 +141,7 @@ export class BufferedBody implements RequestBody {
     }
   }
 
-  /** The whole, for who wants to look into it. */
+  /** The whole, for who wants to look into it. Rejects with a ProxyError. */
   async read(): Promise<Uint8Array<ArrayBuffer>> {
     const whole = new Uint8Array(this.length);
     let at = 0;
@@ -141,11 +149,7 @@ export class BufferedBody implements RequestBody {
       whole.set(piece.subarray(HEADROOM), at);
       at += piece.length - HEADROOM;
     }
-    if (this.#file !== undefined) {
-      await readFully(this.#file, 0, whole.subarray(at));
-      // Who sends it goes on where it was.
-      await this.#file.seek(this.#position, Deno.SeekMode.Start);
-    }
+    if (this.#onDisk > 0) await this.#read(0, whole.subarray(at));
     return whole;
   }
 
@@ -171,7 +175,7 @@ export class BufferedBody implements RequestBody {
     if (this.advance()) return true;
     const size = Math.min(PIECE, this.#onDisk - this.#position);
     const piece = new Uint8Array(HEADROOM + size);
-    await readFully(this.#file!, this.#position, piece.subarray(HEADROOM));
+    await this.#read(this.#position, piece.subarray(HEADROOM));
     this.#position += size;
     this.#show(piece);
     return true;
@@ -205,45 +209,42 @@ export class BufferedBody implements RequestBody {
 
   async #write(piece: Uint8Array): Promise<void> {
     try {
-      this.#file ??= await openNameless();
+      this.#file ??= await this.#files.open();
       let written = 0;
       while (written < piece.length) {
         written += await this.#file.write(piece.subarray(written));
       }
     } catch (thrown) {
-      throw new ProxyError(
-        "buffer_failed",
-        `Cannot buffer the body on disk: ${
-          thrown instanceof Error ? thrown.message : thrown
-        }`,
-        { cause: thrown },
-      );
+      throw failed("buffer the body on disk", thrown);
+    }
+  }
+
+  /** Fills `into` from a place of the file; a handler may look into it while it is sent. */
+  #read(position: number, into: Uint8Array): Promise<void> {
+    const read = this.#used.then(() => this.#readNow(position, into));
+    this.#used = read.catch(() => {});
+    return read;
+  }
+
+  async #readNow(position: number, into: Uint8Array): Promise<void> {
+    try {
+      if (this.#file === undefined) throw new Error("its transaction is over");
+      await this.#file.seek(position, Deno.SeekMode.Start);
+      let at = 0;
+      while (at < into.length) {
+        const count = await this.#file.read(into.subarray(at));
+        if (count === null) throw new Error("it is cut short");
+        at += count;
+      }
+    } catch (thrown) {
+      throw failed("read the buffered body", thrown);
     }
   }
 }
 
-/** A file without a name: it is gone with the process, whatever ends that. */
-async function openNameless(): Promise<Deno.FsFile> {
-  const path = await Deno.makeTempFile({ prefix: "headrace-body-" });
-  try {
-    return await Deno.open(path, { read: true, write: true });
-  } finally {
-    await Deno.remove(path);
-  }
-}
-
-async function readFully(
-  file: Deno.FsFile,
-  position: number,
-  into: Uint8Array,
-): Promise<void> {
-  await file.seek(position, Deno.SeekMode.Start);
-  let at = 0;
-  while (at < into.length) {
-    const count = await file.read(into.subarray(at));
-    if (count === null) {
-      throw new ProxyError("buffer_failed", "The buffered body is cut short");
-    }
-    at += count;
-  }
+function failed(what: string, thrown: unknown): ProxyError {
+  const reason = thrown instanceof Error ? thrown.message : thrown;
+  return new ProxyError("buffer_failed", `Cannot ${what}: ${reason}`, {
+    cause: thrown,
+  });
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { resolvePath } from "../config/load.ts";
-import type { BackendConfig } from "../config/config.ts";
+import type { BackendConfig, Config } from "../config/config.ts";
 import type {
   AdministerAction,
   Administered,
@@ -20,6 +20,7 @@ import { RefusedError } from "../data_plane/control.ts";
 import type { AdminState } from "../health/backend_row.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
+import { TemporaryFiles } from "../message/body_files.ts";
 import type { Clock } from "../net/clock.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import { LineFiles } from "../observe/line_files.ts";
@@ -176,6 +177,7 @@ export class Supervisor {
     });
     this.#started = loaded.config;
     try {
+      await this.#removeStaleBodies(loaded.config);
       await this.#planes.change(() => Promise.resolve(loaded));
     } catch (thrown) {
       await this.stop();
@@ -183,6 +185,21 @@ export class Supervisor {
     }
     this.state = "ready";
     this.#watch = this.#watchCertificates(this.#planes);
+  }
+
+  /** Files that a process left behind which was killed in just that moment. */
+  async #removeStaleBodies({ clusters }: Config): Promise<void> {
+    const onDisk = clusters.some(({ requestBuffer }) =>
+      requestBuffer?.disk !== undefined
+    );
+    if (!onDisk) return;
+    try {
+      await new TemporaryFiles().removeStale();
+    } catch (thrown) {
+      this.#options.log.warn("Stale files of bodies can't be removed", {
+        error: thrown,
+      });
+    }
   }
 
   /** The addresses of those who hand over are ours from here on: they may be told to drain. */
