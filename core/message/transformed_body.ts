@@ -31,6 +31,14 @@ export interface TransformedBodyOptions {
 
 const EMPTY = new Uint8Array(0);
 
+/** So many empty pieces in a row are taken without a pause. */
+const MANY = 64;
+
+/** Lets everybody else work. */
+function aside(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
 /** What comes out of the last transform. */
 export class TransformedBody implements BodyReader, Expiring {
   bytes: Uint8Array = EMPTY;
@@ -47,6 +55,7 @@ export class TransformedBody implements BodyReader, Expiring {
   /** Failures by stage. */
   readonly #failures: unknown[] = [];
   #total = 0;
+  #cancelled = false;
   /** The first piece was read ahead. */
   #primed = false;
   #stalled: ((error: ProxyError) => void) | undefined;
@@ -86,31 +95,57 @@ export class TransformedBody implements BodyReader, Expiring {
 
   async next(): Promise<boolean> {
     if (this.last) return false;
-    for (;;) {
-      const chunk = await this.#read();
+    const { deadlines } = this.#options;
+    const stalled = new Promise<never>((_, reject) => this.#stalled = reject);
+    // It may come while nobody waits.
+    stalled.catch(() => {});
+    this.deadline = deadlines.after(this.#timeout);
+    deadlines.add(this);
+    try {
+      return await this.#readPiece(stalled);
+    } finally {
+      this.#stalled = undefined;
+      deadlines.delete(this);
+    }
+  }
+
+  async #readPiece(stalled: Promise<never>): Promise<boolean> {
+    for (let empty = 1;; empty++) {
+      const chunk = await this.#read(stalled);
+      if (this.#cancelled) return false;
       if (chunk === undefined) {
         this.last = true;
         this.start = this.end = 0;
+        this.#source.finish();
         this.#checkLength(true);
         return false;
       }
-      if (chunk.length === 0) continue;
-      this.#total += chunk.length;
-      this.#checkLength(false);
-      this.bytes = new Uint8Array(HEADROOM + chunk.length);
-      this.bytes.set(chunk, HEADROOM);
-      this.start = HEADROOM;
-      this.end = this.bytes.length;
-      return true;
+      if (chunk.length > 0) {
+        this.#total += chunk.length;
+        this.#checkLength(false);
+        this.bytes = new Uint8Array(HEADROOM + chunk.length);
+        this.bytes.set(chunk, HEADROOM);
+        this.start = HEADROOM;
+        this.end = this.bytes.length;
+        return true;
+      }
+      // One that gives nothing without end would let nobody else work.
+      if (empty % MANY === 0) await aside();
     }
   }
 
   cancel(): void {
     if (this.last) return;
-    this.last = true;
+    this.last = this.#cancelled = true;
     // A transform that fails while it is given up has told nobody anything new.
     this.#reader.cancel().catch(() => {});
     this.#source.finish();
+  }
+
+  /** Resolves once the source is given up, so that others may read it. */
+  released(): Promise<void> {
+    this.cancel();
+    return this.#source.settled();
   }
 
   /** The chain stands still; the source's own time limits see to the source. */
@@ -128,13 +163,9 @@ export class TransformedBody implements BodyReader, Expiring {
     );
   }
 
-  async #read(): Promise<Uint8Array | undefined> {
-    const { deadlines } = this.#options;
-    const stalled = new Promise<never>((_, reject) => this.#stalled = reject);
-    this.deadline = deadlines.after(this.#timeout);
-    deadlines.add(this);
+  async #read(stalled: Promise<never>): Promise<Uint8Array | undefined> {
     try {
-      const { value } = await Promise.race([this.#reader.read(), stalled]);
+      const { value } = await Promise.race([stalled, this.#reader.read()]);
       if (value !== undefined && !(value instanceof Uint8Array)) {
         throw new TypeError(
           `A transform must give bytes: it gave ${typeof value}`,
@@ -142,10 +173,9 @@ export class TransformedBody implements BodyReader, Expiring {
       }
       return value;
     } catch (thrown) {
+      // Until every stage before it has told of its own failure.
+      await aside();
       throw this.#failed(thrown);
-    } finally {
-      this.#stalled = undefined;
-      deadlines.delete(this);
     }
   }
 
@@ -184,10 +214,13 @@ function asStageError(thrown: unknown, code: FailureCode): ProxyError {
   });
 }
 
-/** A source that tells whether it is waited for, and is given up once. */
+/**
+ * A source that tells whether it is waited for, and is given up once: whatever a
+ * transform still does then, the source is not touched any more.
+ */
 class WatchedBody implements BodyReader {
-  waiting = false;
   readonly #body: BodyReader;
+  #reading: Promise<boolean> | undefined;
   #over = false;
 
   constructor(body: BodyReader) {
@@ -198,10 +231,10 @@ class WatchedBody implements BodyReader {
     return this.#body.bytes;
   }
   get start(): number {
-    return this.#body.start;
+    return this.#over ? 0 : this.#body.start;
   }
   get end(): number {
-    return this.#body.end;
+    return this.#over ? 0 : this.#body.end;
   }
   get headroom(): number {
     return this.#body.headroom;
@@ -210,24 +243,28 @@ class WatchedBody implements BodyReader {
     return this.#body.tailroom;
   }
   get last(): boolean {
-    return this.#body.last;
+    return this.#over || this.#body.last;
+  }
+  get waiting(): boolean {
+    return this.#reading !== undefined;
   }
 
   advance(): boolean {
-    return this.#body.advance();
+    return this.#over || this.#body.advance();
   }
 
   async next(): Promise<boolean> {
-    this.waiting = true;
+    if (this.#over) return false;
+    this.#reading = this.#body.next();
     try {
-      return await this.#body.next();
+      return await this.#reading;
     } finally {
-      this.waiting = false;
+      this.#reading = undefined;
     }
   }
 
   cancel(): void {
-    this.#body.cancel();
+    this.finish();
   }
 
   /** It was read whole, or nobody wants the rest. */
@@ -235,5 +272,14 @@ class WatchedBody implements BodyReader {
     if (this.#over) return;
     this.#over = true;
     if (!this.#body.last) this.#body.cancel();
+  }
+
+  /** Resolves once no read is under way. */
+  async settled(): Promise<void> {
+    try {
+      await this.#reading;
+    } catch {
+      // Whoever waited for it is told.
+    }
   }
 }

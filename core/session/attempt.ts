@@ -8,6 +8,7 @@ import type { Waiting } from "../balance/slot_queue.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
 import { ProxyError } from "../errors.ts";
+import type { TransformedBody } from "../message/transformed_body.ts";
 import type { Permit } from "../health/backend_health.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
 import type { Request } from "./request.ts";
@@ -30,6 +31,8 @@ export class Attempt {
   websocketKey = "";
   status = 0;
   error: ProxyError | undefined;
+  /** The request's body behind its transforms, where it has any. */
+  transformed: TransformedBody | undefined;
   /** It wants this backend and no other: a cookie or a handler says so. */
   pinned = false;
   #view: AttemptView | undefined;

@@ -87,6 +87,7 @@ export async function ask(
       await connection.send(outgoing, tries.body);
     } else {
       const { body, length } = transformBody(transaction, tries.body, chain);
+      attempt.transformed = body;
       await connection.send({ ...outgoing, bodyLength: length }, body);
     }
     if (tries.again === undefined) transaction.exchange.watch();
@@ -229,8 +230,11 @@ export async function stopUpload(
 ): Promise<void> {
   const upload = attempt.connection?.upload;
   if (upload === undefined || upload === null) return;
+  // A transform that stands still would hold it up.
+  attempt.transformed?.cancel();
   transaction.exchange.body?.cancel();
   await upload;
+  await attempt.transformed?.released();
 }
 
 function failAttempt(

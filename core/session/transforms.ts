@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { ProxyError } from "../errors.ts";
+import { asProxyError, type ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import { BytesBody } from "../message/made_bodies.ts";
 import {
@@ -135,18 +135,36 @@ function stageOf(
   transaction: Transaction,
   { transform, owner }: Registered,
 ): TransformStage {
-  return {
-    stream: typeof transform === "function" ? transform() : transform,
-    timeout: owner?.timeout ?? DEFAULT_TIMEOUT,
-    failed: (error: ProxyError) => {
-      if (owner === undefined) return;
-      owner.errors.add();
-      transaction.handlerFailed(owner, error);
-    },
+  const failed = (error: ProxyError) => {
+    if (owner === undefined) return;
+    owner.errors.add();
+    transaction.handlerFailed(owner, error);
   };
+  try {
+    const stream = typeof transform === "function" ? transform() : transform;
+    checkUsable(stream);
+    return { stream, timeout: owner?.timeout ?? DEFAULT_TIMEOUT, failed };
+  } catch (thrown) {
+    const error = asProxyError(thrown, "handler_error");
+    failed(error);
+    throw error;
+  }
+}
+
+/** Throws a `TypeError` where nothing can be put through it. */
+function checkUsable(stream: TransformStream<Uint8Array, Uint8Array>): void {
+  if (!isTransform(stream)) {
+    throw new TypeError("What made a transform gave none");
+  }
+  if (stream.readable.locked || stream.writable.locked) {
+    throw new TypeError(
+      "A transform is in use already: register what makes one",
+    );
+  }
 }
 
 function isTransform(value: unknown): boolean {
   return typeof value === "object" && value !== null && "readable" in value &&
-    "writable" in value;
+    value.readable instanceof ReadableStream && "writable" in value &&
+    value.writable instanceof WritableStream;
 }

@@ -8,6 +8,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { assert, assertEquals } from "../support/assert.ts";
 import { patternBytes, readAll } from "../support/byte_streams.ts";
+import { dataPlugin } from "../support/data_plugin.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { startHeadrace } from "../support/headrace_process.ts";
@@ -61,7 +62,11 @@ async function hashOf(body: AsyncIterable<Uint8Array> | null): Promise<string> {
 }
 
 /** A proxy in a process of its own before one backend. */
-async function startBefore(url: string, protocol: "http" | "tcp") {
+async function startBefore(
+  url: string,
+  protocol: "http" | "tcp",
+  plugins: readonly object[] = [],
+) {
   const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
   const [port = 0, admin = 0] = freePorts(2);
   const path = `${folder}/proxy.yaml`;
@@ -75,6 +80,7 @@ async function startBefore(url: string, protocol: "http" | "tcp") {
         ...(protocol === "tcp" && { cluster: "main" }),
       }],
       clusters: [{ name: "main", backends: [{ url }] }],
+      plugins,
       admin: { address: `127.0.0.1:${admin}` },
       workers: 1,
     }),
@@ -209,6 +215,74 @@ for (const framing of ["chunked", "content-length"] as const) {
     });
     check(`HTTP download, ${framing}`, growth, started);
   });
+}
+
+/** Three transforms of each body, which together change nothing. */
+const THREE = dataPlugin(`
+const xor = (key) => () => new TransformStream({
+  transform(chunk, controller) {
+    const changed = new Uint8Array(chunk.length);
+    for (let i = 0; i < chunk.length; i++) changed[i] = chunk[i] ^ key;
+    controller.enqueue(changed);
+  },
+});
+export default {
+  name: "three",
+  setup: () => ({
+    handlers: {
+      afterLocation: ({ transaction }) => {
+        for (const key of [0x5a, 0x33, 0x5a ^ 0x33]) {
+          transaction.transformRequest(xor(key));
+          transaction.transformResponse(xor(key));
+        }
+      },
+    },
+  }),
+};`);
+
+Deno.test("1 GiB through three transforms to the backend, which stops now and then", async () => {
+  await using backend = serveHttpBackend(async (request) =>
+    new Response(await hashOf(withPauses(request.body!)))
+  );
+  await using proxy = await startBefore(backend.url, "http", [{ use: THREE }]);
+  const expected = expectedHash();
+  const started = performance.now();
+  const growth = await growthDuring(proxy.pid, async () => {
+    using client = await HttpClient.connect(proxy.port);
+    await client.send(
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`,
+    );
+    for (const piece of gib()) await client.send(piece);
+    assertEquals((await client.response()).text, expected);
+  });
+  check("HTTP upload, three transforms", growth, started);
+});
+
+Deno.test("1 GiB through three transforms to the client, which stops now and then", async () => {
+  await using backend = serveHttpBackend(() => new Response(gibStream()));
+  await using proxy = await startBefore(backend.url, "http", [{ use: THREE }]);
+  const expected = expectedHash();
+  const started = performance.now();
+  const growth = await growthDuring(proxy.pid, async () => {
+    const response = await fetch(proxy.url);
+    assertEquals(await hashOf(withPauses(response.body!)), expected);
+  });
+  check("HTTP download, three transforms", growth, started);
+});
+
+/** What reads it stands still for a second each quarter: whoever sends must wait, not gather. */
+async function* withPauses(
+  body: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  let count = 0;
+  for await (const piece of body) {
+    const quarter = Math.floor(count / (GIB / 4));
+    count += piece.length;
+    if (Math.floor(count / (GIB / 4)) > quarter) {
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+    yield piece;
+  }
 }
 
 Deno.test("1,000 connections through HTTP leave no descriptor", async () => {
