@@ -52,8 +52,8 @@ export class TransformedBody implements BodyReader, Expiring {
   readonly #source: WatchedBody;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #timeout: number;
-  /** Failures by stage. */
-  readonly #failures: unknown[] = [];
+  /** The stage that was the first to fail. */
+  #blamed: TransformStage | undefined;
   #total = 0;
   #cancelled = false;
   /** The first piece was read ahead. */
@@ -68,11 +68,13 @@ export class TransformedBody implements BodyReader, Expiring {
       this.#source,
       () => this.#source.finish(),
     );
-    options.stages.forEach(({ stream }, i) => {
-      readable.pipeTo(stream.writable).catch((thrown) => {
-        this.#failures[i] = thrown;
-      });
-      readable = stream.readable;
+    options.stages.forEach((stage, i) => {
+      const blame = () => void (this.#blamed ??= stage);
+      readable.pipeTo(stage.stream.writable).catch(blame);
+      const isLast = i === options.stages.length - 1;
+      readable = isLast
+        ? stage.stream.readable
+        : watched(stage.stream.readable, blame);
     });
     this.#reader = readable.getReader();
   }
@@ -173,7 +175,7 @@ export class TransformedBody implements BodyReader, Expiring {
       }
       return value;
     } catch (thrown) {
-      // Until every stage before it has told of its own failure.
+      // Until a stage before it has told of its own failure.
       await aside();
       throw this.#failed(thrown);
     }
@@ -191,20 +193,44 @@ export class TransformedBody implements BodyReader, Expiring {
     );
   }
 
-  /** Blames the stage that failed first; the source's failures are its own. */
+  /** Blames the stage that failed first, else the last; the source's failures are its own. */
   #failed(thrown: unknown): ProxyError {
     const error = thrown instanceof ProxyError
       ? thrown
       : asStageError(thrown, "handler_error");
     if (error.side === "plugin") {
-      const { stages } = this.#options;
-      const first = this.#failures.findIndex((each) => each !== undefined);
-      const blamed = stages[first < 0 ? stages.length - 1 : first]!;
-      blamed.failed(error);
+      (this.#blamed ?? this.#options.stages.at(-1)!).failed(error);
     }
     this.cancel();
     return error;
   }
+}
+
+/** The stream as it is; a failure is told before anybody behind it has it. */
+function watched(
+  stream: ReadableStream<Uint8Array>,
+  failed: () => void,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  let over = false;
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { value, done } = await reader.read();
+        if (over) return;
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (thrown) {
+        // After its end it fails because others did.
+        if (!over) failed();
+        controller.error(thrown);
+      }
+    },
+    cancel(reason) {
+      over = true;
+      return reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
 }
 
 function asStageError(thrown: unknown, code: FailureCode): ProxyError {

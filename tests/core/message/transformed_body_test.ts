@@ -126,17 +126,50 @@ Deno.test("TransformedBody: whoever gives nothing without end stands still, and 
   assertEquals([blamed.length, clock.pending], [1, 0]);
 });
 
-Deno.test("TransformedBody: the stage that failed is blamed, not those behind it", async () => {
+function fail(): never {
+  throw new Error("no");
+}
+
+/** Stages that fail, each in its own way. */
+const FAILING: Record<string, () => TransformStream<Uint8Array, Uint8Array>> = {
+  "throws": () => new TransformStream({ transform: fail }),
+  "throws at its end": () => new TransformStream({ flush: fail }),
+  "fails in start": () =>
+    new TransformStream({ start: (to) => to.error(new Error("no")) }),
+  "fails when it is read": () => ({
+    writable: new WritableStream(),
+    readable: new ReadableStream({ pull: fail }, { highWaterMark: 0 }),
+  }),
+  "fails when it is written to": () => ({
+    writable: new WritableStream({ write: fail }),
+    readable: new ReadableStream({
+      pull: () => Promise.reject(new Error("no")),
+    }, { highWaterMark: 0 }),
+  }),
+};
+
+for (const [what, make] of Object.entries(FAILING)) {
+  for (const at of [0, 1, 2]) {
+    Deno.test(`TransformedBody: stage ${at} of 3 ${what}: it is blamed, nobody else`, async () => {
+      const source = new CountingBody(PIECES, true);
+      const streams = [0, 1, 2].map((i) =>
+        i === at ? make() : new TransformStream<Uint8Array, Uint8Array>()
+      );
+      const { body, blamed } = behind(source, streams);
+      await assertRejects(() => readAll(body), ProxyError, "no");
+      assertEquals(blamed, [`${at} A transform failed: no`]);
+    });
+  }
+}
+
+Deno.test("TransformedBody: a failure of the source is nobody's of the chain", async () => {
   const source = new CountingBody(PIECES, true);
+  source.gate = Promise.reject(new ProxyError("response_truncated", "early"));
+  source.gate.catch(() => {});
   const { body, blamed } = behind(source, [
     new TransformStream(),
-    new TransformStream({
-      transform: () => {
-        throw new Error("no");
-      },
-    }),
     new TransformStream(),
   ]);
-  await assertRejects(() => readAll(body), ProxyError, "no");
-  assertEquals(blamed, ["1 A transform failed: no"]);
+  const error = await assertRejects(() => readAll(body), ProxyError, "early");
+  assertEquals([error.code, blamed], ["response_truncated", []]);
 });
