@@ -240,14 +240,29 @@ export default {
   }),
 };`);
 
+/**
+ * Runs it twice: pieces that transforms made are garbage, which V8 lets grow up
+ * to a bound. From there on memory must stay where it is.
+ */
+async function checkFlat(
+  what: string,
+  pid: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  const first = await growthDuring(pid, work);
+  const started = performance.now();
+  const second = await growthDuring(pid, work);
+  console.log(`the first run: ${(first / (1 << 20)).toFixed(1)} MiB`);
+  check(`${what}, the second run`, second, started);
+}
+
 Deno.test("1 GiB through three transforms to the backend, which stops now and then", async () => {
   await using backend = serveHttpBackend(async (request) =>
     new Response(await hashOf(withPauses(request.body!)))
   );
   await using proxy = await startBefore(backend.url, "http", [{ use: THREE }]);
   const expected = expectedHash();
-  const started = performance.now();
-  const growth = await growthDuring(proxy.pid, async () => {
+  await checkFlat("HTTP upload, three transforms", proxy.pid, async () => {
     using client = await HttpClient.connect(proxy.port);
     await client.send(
       `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`,
@@ -255,19 +270,16 @@ Deno.test("1 GiB through three transforms to the backend, which stops now and th
     for (const piece of gib()) await client.send(piece);
     assertEquals((await client.response()).text, expected);
   });
-  check("HTTP upload, three transforms", growth, started);
 });
 
 Deno.test("1 GiB through three transforms to the client, which stops now and then", async () => {
   await using backend = serveHttpBackend(() => new Response(gibStream()));
   await using proxy = await startBefore(backend.url, "http", [{ use: THREE }]);
   const expected = expectedHash();
-  const started = performance.now();
-  const growth = await growthDuring(proxy.pid, async () => {
+  await checkFlat("HTTP download, three transforms", proxy.pid, async () => {
     const response = await fetch(proxy.url);
     assertEquals(await hashOf(withPauses(response.body!)), expected);
   });
-  check("HTTP download, three transforms", growth, started);
 });
 
 /** What reads it stands still for a second each quarter: whoever sends must wait, not gather. */
