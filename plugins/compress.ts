@@ -1,5 +1,6 @@
 /**
- * Compresses responses for clients that want it: zstd, br or gzip.
+ * Compresses responses for clients that want it: zstd (where the runtime has
+ * it), br or gzip.
  *
  * ```yaml
  * listeners:
@@ -28,7 +29,6 @@
  *
  * @module
  */
-import zlib from "node:zlib";
 import { z } from "zod";
 import type {
   HttpRequest,
@@ -37,10 +37,7 @@ import type {
   PluginContext,
 } from "../core/plugin.ts";
 import { preferredCoding } from "./accept_encoding.ts";
-
-const CODINGS = ["zstd", "br", "gzip"] as const;
-
-type Coding = (typeof CODINGS)[number];
+import { availableCodings, CODINGS, compression } from "./compression.ts";
 
 /** What mostly is text. */
 const TYPES = [
@@ -77,21 +74,17 @@ const options = z.strictObject({
 
 type Options = z.infer<typeof options>;
 
-/** A compressor of node:zlib with the calls that all of them have. */
-interface Compressor {
-  write(chunk: Uint8Array, done: (error?: Error | null) => void): unknown;
-  flush(done: () => void): void;
-  end(): unknown;
-  destroy(): unknown;
-  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
-  on(event: "error", listener: (error: Error) => void): unknown;
-}
-
 export default {
   name: "compress",
   options,
-  setup({ options, metrics }: PluginContext<Options>) {
+  setup({ options, metrics, log }: PluginContext<Options>) {
+    const codings = availableCodings(options.codings);
+    if (codings.length < options.codings.length) {
+      log.warn("This runtime can't make some codings", {
+        wanted: options.codings,
+        available: codings,
+      });
+    }
     const responses = metrics.counter(
       "compress_responses_total",
       "Responses that were compressed, by coding",
@@ -106,7 +99,7 @@ export default {
           addVary(response);
           const coding = preferredCoding(
             request.headers.get("accept-encoding"),
-            options.codings,
+            codings,
           );
           if (coding === undefined) return;
           if (
@@ -118,7 +111,7 @@ export default {
           response.headers.set("content-encoding", coding);
           const live = mediaType(response) === "text/event-stream";
           request.transaction.transformResponse(() =>
-            compression(compressorOf(coding, options), live)
+            compression(coding, options.level[coding], live)
           );
           responses.add(1, coding);
         },
@@ -177,54 +170,4 @@ function typeMatcher(
     const type = mediaType(response);
     return exact.has(type) || exact.has(`${type.split("/")[0]}/*`);
   };
-}
-
-function compressorOf(coding: Coding, { level }: Options): Compressor {
-  const { constants } = zlib;
-  switch (coding) {
-    case "gzip":
-      return zlib.createGzip({ level: level.gzip }) as unknown as Compressor;
-    case "br":
-      return zlib.createBrotliCompress({
-        params: { [constants.BROTLI_PARAM_QUALITY]: level.br },
-      }) as unknown as Compressor;
-    case "zstd":
-      return zlib.createZstdCompress({
-        params: { [constants.ZSTD_c_compressionLevel]: level.zstd },
-      }) as unknown as Compressor;
-  }
-}
-
-/** A compressor as a stream; `live`: what comes goes at once. */
-function compression(
-  compressor: Compressor,
-  live: boolean,
-): TransformStream<Uint8Array, Uint8Array> {
-  const ended = Promise.withResolvers<void>();
-  ended.promise.catch(() => {});
-  return new TransformStream<Uint8Array, Uint8Array>({
-    start(controller) {
-      compressor.on("data", (chunk) => controller.enqueue(chunk));
-      compressor.on("end", () => ended.resolve());
-      compressor.on("error", (error) => {
-        ended.reject(error);
-        controller.error(error);
-      });
-    },
-    transform: (chunk) =>
-      new Promise((resolve, reject) => {
-        compressor.write(chunk, (error) => {
-          if (error) reject(error);
-          else if (live) compressor.flush(() => resolve());
-          else resolve();
-        });
-      }),
-    flush() {
-      compressor.end();
-      return ended.promise;
-    },
-    cancel() {
-      compressor.destroy();
-    },
-  } as Transformer<Uint8Array, Uint8Array>);
 }
