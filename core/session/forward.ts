@@ -125,6 +125,9 @@ export async function ask(
     await stopUpload(transaction, attempt);
     if (!tries.afterFailure(attempt, error)) throw error;
   }
+  // A backend may have answered within the body.
+  await stopUpload(transaction, attempt);
+  tries.rewind();
   return await ask(transaction, tries);
 }
 

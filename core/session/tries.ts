@@ -150,7 +150,6 @@ export class Tries {
     ) {
       this.#fresh = true;
       this.#backend = attempt.backend;
-      this.#rewind();
       return true;
     }
     // Each backend may be asked for a WebSocket once: nobody has begun to work.
@@ -229,7 +228,6 @@ export class Tries {
     this.#backend = next;
     this.#sticky = false;
     this.#fresh = false;
-    this.#rewind();
     return true;
   }
 
@@ -293,7 +291,8 @@ export class Tries {
     return new ReplayableBody(body, retries.bufferBytes);
   }
 
-  #rewind(): void {
+  /** Has the body read from its start; the attempt before must not read it any more. */
+  rewind(): void {
     if (this.body !== null && isRewindable(this.body)) this.body.rewind();
   }
 
