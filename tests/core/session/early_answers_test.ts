@@ -91,7 +91,7 @@ for (
         await pause();
         await client.send("=".repeat(10));
         assertEquals(
-          (await client.response()).text,
+          (await inTime("an answer", client.response())).text,
           [
             letter.repeat(10),
             "-".repeat(10),
