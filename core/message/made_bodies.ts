@@ -39,8 +39,12 @@ export class BytesBody implements BodyReader {
   }
 }
 
-/** Bytes of a file that are read at once: fewer would cost more reads, more would not fit a socket's buffer (measured with `static`). */
-const FILE_PIECE = 64 << 10;
+/**
+ * Bytes of a file that are read at once. With 64 KiB a gigabyte takes 0.65 to
+ * 0.8 s of CPU, with 128 KiB 0.52 s, with 256 KiB 0.4 to 0.5 s, nginx without
+ * sendfile 0.31 to 0.35 s (measured with `static`); each transfer holds so much.
+ */
+const FILE_PIECE = 128 << 10;
 
 /** A body that lies in an open file, from where it stands; closes it at its end. */
 export class FileBody implements BodyReader {
