@@ -395,7 +395,9 @@ export class Session implements HandlerOwner {
       onError: owner?.onError ?? "refuse",
       errors: metrics.handlerErrors.series(plugin, point),
       duration: metrics.handlerDuration.series(plugin, point),
-      calls: 0,
+      // Most run once: from 0 each of them would be timed, and count for as
+      // many as a sample does.
+      calls: owner?.calls ?? 0,
     };
   }
 }

@@ -92,3 +92,31 @@ Deno.test("rate-limit gives slots back, also of clients that leave", async () =>
     async () => (await client.get()).status === 200,
   );
 });
+
+Deno.test("handlers that a plugin registers for one transaction are counted once", async () => {
+  await using proxy = await startProxy(
+    pluginConfig(1, {
+      plugins: [{
+        use: "builtin:rate-limit",
+        options: { rules: [{ name: "a", concurrent: 2 }], fields: false },
+      }],
+    }),
+  );
+  using client = await HttpClient.connect(proxy.port());
+  for (let i = 0; i < 64; i++) await client.get();
+  const { metrics } = await proxy.report();
+  const durations = metrics.metrics.find(({ name }) =>
+    name === "headrace_handler_duration_seconds"
+  );
+  assert(durations?.type === "histogram");
+  const counts = durations.series
+    .filter(({ labels }) => labels[0] === "rate-limit")
+    .map(({ labels, counts }) => [
+      labels[1],
+      counts.reduce((sum, count) => sum + count, 0),
+    ]);
+  assertEquals(Object.fromEntries(counts), {
+    foundProduct: 64,
+    transactionClose: 64,
+  });
+});
