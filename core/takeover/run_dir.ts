@@ -7,7 +7,8 @@
 import { isAbsolute, join } from "node:path";
 
 /**
- * The folder: `HEADRACE_RUN_DIR`, else `headrace` in `XDG_RUNTIME_DIR`, for root
+ * The folder: `HEADRACE_RUN_DIR`, else `run` in the folder that systemd made for
+ * a service (`RUNTIME_DIRECTORY`), `headrace` in `XDG_RUNTIME_DIR`, for root
  * `/run/headrace`, else `headrace-UID` where temporary files go.
  */
 export function defaultRunDir(
@@ -16,6 +17,8 @@ export function defaultRunDir(
 ): string {
   const chosen = env.get("HEADRACE_RUN_DIR");
   if (chosen) return chosen;
+  const [service] = env.get("RUNTIME_DIRECTORY")?.split(":") ?? [];
+  if (service) return join(service, "run");
   const runtime = env.get("XDG_RUNTIME_DIR");
   if (runtime && isAbsolute(runtime)) return join(runtime, "headrace");
   if (uid === 0) return "/run/headrace";

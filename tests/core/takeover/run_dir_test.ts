@@ -8,6 +8,10 @@ function folderOf(env: Readonly<Record<string, string>>, uid: number | null) {
 Deno.test("defaultRunDir – what is said, else what the system has for it", () => {
   const env = { HEADRACE_RUN_DIR: "/a", XDG_RUNTIME_DIR: "/b" };
   assertEquals(folderOf(env, 1), "/a");
+  assertEquals(
+    folderOf({ RUNTIME_DIRECTORY: "/run/x:/run/y", XDG_RUNTIME_DIR: "/b" }, 1),
+    "/run/x/run",
+  );
   assertEquals(folderOf({ XDG_RUNTIME_DIR: "/b" }, 1), "/b/headrace");
   assertEquals(
     folderOf({ XDG_RUNTIME_DIR: "b", TMPDIR: "/t" }, 7),
