@@ -17,8 +17,6 @@ const LARGE = 64 << 10;
 
 /** The stream. Closing the connection is its owner's: the stream never does. */
 export class Ciphertext extends Duplex {
-  /** The first bytes that came, before anything is made of them. False keeps them from the stream. */
-  onFirst: ((bytes: Uint8Array) => boolean) | undefined;
   readonly #conn: ByteConn;
   #open = true;
   #wanted = false;
@@ -93,9 +91,6 @@ export class Ciphertext extends Duplex {
       return;
     }
     this.#size = count === buffer.length ? LARGE : SMALL;
-    const first = this.onFirst;
-    this.onFirst = undefined;
-    if (first !== undefined && !first(buffer.subarray(0, count))) return;
     this.push(Buffer.from(buffer.buffer, 0, count));
   }
 }
