@@ -9,6 +9,7 @@ import { relative } from "node:path";
 /** What each folder may import from besides itself, `core/*.ts` and packages. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   text: [],
+  cache: ["message", "net"],
   net: ["message", "text"],
   message: ["net"],
   conditions: ["net", "text"],

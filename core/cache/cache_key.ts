@@ -1,0 +1,105 @@
+/**
+ * Keys: which requests may share a response at all.
+ *
+ * @module
+ */
+import type { HttpRequest } from "../plugin.ts";
+import { formatHost } from "../net/address.ts";
+
+/** What of a request a key is made of. */
+export type KeyedRequest = Pick<
+  HttpRequest,
+  "scheme" | "host" | "port" | "target" | "headers" | "cookie"
+>;
+
+/** Makes a request's key. Begins with a URL, so that purges find it; what else counts follows behind a tab. */
+export type KeyMaker = (request: KeyedRequest) => string;
+
+/** The whole URL, its host in the router's one spelling, without a scheme's own port. */
+export const urlKey: KeyMaker = (request) => originOf(request) + request.target;
+
+function originOf({ scheme, host, port }: KeyedRequest): string {
+  const own = scheme === "https" ? 443 : 80;
+  const shown = host.includes(":") ? formatHost(host) : host;
+  return port === undefined || port === own
+    ? `${scheme}://${shown}`
+    : `${scheme}://${shown}:${port}`;
+}
+
+/**
+ * A maker by a rule's `key`, parts with spaces between them: `path` (always
+ * counts, with scheme and host), `query` for all of the query, `query:NAME`,
+ * `header:NAME`, `cookie:NAME`. Throws a `TypeError` for what is none.
+ */
+export function keyMaker(text: string): KeyMaker {
+  const parts = text.split(/\s+/).filter((part) => part !== "");
+  let whole = false;
+  const parameters: string[] = [];
+  const others: ((request: KeyedRequest) => string)[] = [];
+  for (const part of parts) {
+    const [, kind, name] = /^([a-z]+)(?::(.+))?$/.exec(part) ?? [];
+    if (part === "path") continue;
+    if (part === "query") whole = true;
+    else if (kind === "query" && name !== undefined) parameters.push(name);
+    else if (kind === "header" && name !== undefined) {
+      const lowerName = name.toLowerCase();
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw unknown(part);
+      others.push(({ headers }) =>
+        `${lowerName}=${escape(headers.get(lowerName))}`
+      );
+    } else if (kind === "cookie" && name !== undefined) {
+      others.push((request) =>
+        `cookie.${name}=${escape(request.cookie(name) ?? null)}`
+      );
+    } else throw unknown(part);
+  }
+  return (request) => {
+    const { target } = request;
+    const mark = target.indexOf("?");
+    let key = originOf(request);
+    if (whole || mark < 0) key += target;
+    else {
+      key += target.slice(0, mark) +
+        chosenQuery(target.slice(mark + 1), parameters);
+    }
+    for (const other of others) key += `\t${other(request)}`;
+    return key;
+  };
+}
+
+/** Only these parameters, in the rule's order, as they stand. */
+function chosenQuery(query: string, names: readonly string[]): string {
+  if (names.length === 0) return "";
+  const pairs = query.split("&");
+  const chosen = names.flatMap((name) =>
+    pairs.filter((pair) => pair === name || pair.startsWith(`${name}=`))
+  );
+  return chosen.length === 0 ? "" : `?${chosen.join("&")}`;
+}
+
+/** Absent and empty differ; a tab would look like the next part. */
+function escape(value: string | null): string {
+  return value === null ? "-" : `"${value.replaceAll("\t", " ")}"`;
+}
+
+function unknown(part: string): TypeError {
+  return new TypeError(
+    `must be made of path, query, query:NAME, header:NAME and cookie:NAME: ${
+      JSON.stringify(part)
+    } is none of them`,
+  );
+}
+
+/**
+ * The key of a URL that a response names, by which it is invalidated:
+ * undefined where it is of another origin (RFC 9111 §4.4).
+ */
+export function sameOriginKey(
+  request: KeyedRequest,
+  reference: string,
+): string | undefined {
+  const own = originOf(request);
+  const url = URL.parse(reference, own + request.target);
+  if (url === null || URL.parse(own)?.origin !== url.origin) return undefined;
+  return own + url.pathname + url.search;
+}
