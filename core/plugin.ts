@@ -692,7 +692,7 @@ export interface HttpResponse {
   /** The field lines, as they came and handlers changed them. */
   readonly headers: HeaderFields;
   /** Who made it. */
-  readonly from: "backend" | "handler" | "proxy";
+  readonly from: "backend" | "cache" | "handler" | "proxy";
   /** The declared length of the body, undefined where it is not known. */
   readonly length: number | undefined;
 }
@@ -731,8 +731,14 @@ export interface Alternate {
 
 /** What the cache found. */
 export interface Lookup {
-  /** `miss` can't be set to a hit. */
+  /**
+   * A hit can be set to a miss, stale ones to fresh and the other way; at
+   * readCacheHeader a word here stands against what the response's age says.
+   * Anything else throws a `RangeError`.
+   */
   result: "miss" | "hit-stale" | "hit-fresh" | "skipped";
+  /** The stored response; undefined where none was found. */
+  readonly alternate: Alternate | undefined;
 }
 
 /** One try to get a response from a backend. */

@@ -29,10 +29,10 @@ class Item implements Queued {
   queue: Queue<this> | undefined;
   before: this | undefined;
   behind: this | undefined;
-  readonly identity: string;
+  readonly identity: number;
   size: number;
 
-  constructor(identity: string, size: number) {
+  constructor(identity: number, size: number) {
     this.identity = identity;
     this.size = size;
   }
@@ -63,14 +63,14 @@ export function compare(trace: Trace): HitRatios {
       fifoHits++;
       fifo.use(item);
     } else {
-      const fresh = new Item(String(id), size);
+      const fresh = new Item(id, size);
       fifoItems.set(id, fresh);
       fifo.add(fresh);
       for (
         let old = fifo.evict(0);
         old !== undefined;
         old = fifo.evict(0)
-      ) fifoItems.delete(Number(old.identity));
+      ) fifoItems.delete(old.identity);
     }
 
     if (lru.delete(id)) lruHits++;

@@ -44,6 +44,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   tls: ["config", "net"],
   snapshot: [
     "balance",
+    "cache",
     "conditions",
     "config",
     "connect",
@@ -59,6 +60,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   session: [
     "balance",
+    "cache",
     "config",
     "connect",
     "health",
@@ -91,6 +93,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   "data_plane": [
     "balance",
+    "cache",
     "conditions",
     "config",
     "connect",
@@ -110,6 +113,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   takeover: ["config", "data_plane", "listener", "net"],
   supervisor: [
+    "cache",
     "conditions",
     "config",
     "data_plane",
@@ -125,6 +129,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "tls",
   ],
   admin: [
+    "cache",
     "config",
     "data_plane",
     "explain",

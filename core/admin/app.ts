@@ -19,6 +19,7 @@ import { RequestError } from "./query.ts";
 import type { AdminRoute } from "./route.ts";
 import { apiRoutes } from "./routes_api.ts";
 import { backendRoutes } from "./routes_backends.ts";
+import { cacheRoutes } from "./routes_cache.ts";
 import { clusterRoutes } from "./routes_clusters.ts";
 import { dialerRoutes } from "./routes_dialers.ts";
 import { controlRoutes } from "./routes_control.ts";
@@ -51,6 +52,7 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...dialerRoutes(source),
     ...websocketRoutes(source),
     ...explainRoutes(source),
+    ...cacheRoutes(source),
     ...controlRoutes(source, log),
     ...wsbalancerRoutes(source),
   ];

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import type { BackendConfig, Config } from "../config/config.ts";
 import type {
   AdministerAction,
@@ -54,6 +55,8 @@ export interface AdminSource {
   abortWebSocket(id: string): Promise<boolean>;
   /** Moves WebSocket sessions to other backends. */
   moveWebSockets(which: MovedSessions): Promise<Moves>;
+  /** Forgets stored responses; how many there were, undefined where there is no cache. */
+  purgeCache(purge: Purge): Promise<number | undefined>;
   /** Answers 503 to new requests on http listeners' addresses, or takes them again; false where there was nothing to do, undefined where none is meant. Rejects with a `RefusedError`. */
   pause(
     which: (listener: ListenerReport) => boolean,

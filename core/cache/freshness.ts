@@ -69,11 +69,18 @@ export function judge(
   return over < allowed ? "refresh" : "stale";
 }
 
-/** Whether a stored response may take the place of a backend's failure (RFC 5861 §4). */
+/** How long a response that says nothing of it may stand in for a backend that can't be reached: a day. */
+const DISCONNECTED = 86_400_000;
+
+/**
+ * Whether a stored response may take the place of a backend's failure (RFC 5861
+ * §4); `disconnected` where no answer came at all (RFC 9111 §4.2.4).
+ */
 export function mayStandIn(
   head: StoredHead,
   request: Directives,
   now: number,
+  disconnected: boolean,
 ): boolean {
   const { directives } = factsOf(head);
   if (directives.noCache || request.noCache) return false;
@@ -81,7 +88,8 @@ export function mayStandIn(
   if (over < 0) return true;
   if (!mayBeStale(directives)) return false;
   const window = request.staleIfError ?? directives.staleIfError;
-  const allowed = window === undefined ? head.stale ?? 0 : window * 1000;
+  const silent = head.stale ?? (disconnected ? DISCONNECTED : 0);
+  const allowed = window === undefined ? silent : window * 1000;
   return over < allowed;
 }
 

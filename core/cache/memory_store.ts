@@ -6,6 +6,7 @@
 import type { BodyReader } from "../message/body.ts";
 import { ChunkList } from "./chunk_list.ts";
 import { type Queue, type Queued, S3Fifo } from "./s3_fifo.ts";
+import { textKey } from "./text_key.ts";
 import {
   type CacheStore,
   isPurged,
@@ -55,8 +56,8 @@ class MemoryEntry implements StoredEntry, Queued {
     this.size = weigh(key, head, chunks.length);
   }
 
-  get identity(): string {
-    return this.key + identityOf(this.head);
+  get identity(): number {
+    return textKey(this.key + identityOf(this.head));
   }
 
   open(start: number, end: number): BodyReader {

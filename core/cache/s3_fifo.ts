@@ -15,7 +15,7 @@ export interface Queued {
   /** Bytes that it takes; changed only by `resize`. */
   size: number;
   /** By which it is known after it was forgotten. */
-  readonly identity: string;
+  readonly identity: number;
   /** Uses since it last passed an end, at most 3. */
   uses: number;
   queue: Queue<this> | undefined;
@@ -61,7 +61,7 @@ export class S3Fifo<T extends Queued> {
   readonly #small = new Queue<T>();
   readonly #main = new Queue<T>();
   /** What left the small queue lately, oldest first, with its bytes. */
-  readonly #ghosts = new Map<string, number>();
+  readonly #ghosts = new Map<number, number>();
   #ghostBytes = 0;
 
   /** Keeps so many bytes. */
@@ -143,7 +143,7 @@ export class S3Fifo<T extends Queued> {
     }
   }
 
-  #forgetGhost(identity: string, size: number): void {
+  #forgetGhost(identity: number, size: number): void {
     this.#ghosts.delete(identity);
     this.#ghostBytes -= size;
   }

@@ -38,7 +38,7 @@ export interface Config {
   readonly clusters: readonly ClusterConfig[];
   /** In the order of the file. */
   readonly plugins: readonly PluginConfig[];
-  /** Not supported yet. */
+  /** Undefined = there is none. */
   readonly cache: CacheConfig | undefined;
   readonly admin: AdminConfig;
   /** A number from 1, or one per core. Default `auto`. */

@@ -81,21 +81,29 @@ export interface WebSocketConfig {
 export interface CacheConfig {
   /** Default true. */
   readonly enabled: boolean;
-  /** Bytes. Default 256 MiB. */
+  /** Bytes in memory, over all workers. Default 256 MiB. */
   readonly memory: number;
+  /** Not supported yet. */
   readonly disk: { readonly path: string; readonly size: number } | undefined;
-  /** Networks that may purge. */
+  /** Networks whose clients may purge with PURGE. */
   readonly purgeFrom: readonly string[];
   readonly rules: readonly CacheRuleConfig[];
 }
 
 /** What one rule of the cache sets; durations in milliseconds. */
 export interface CacheRuleConfig {
+  /** Undefined = every request. */
   readonly when: string | undefined;
+  /** Lifetime of responses that say none. */
   readonly ttl: number | undefined;
+  /** The same for errors. */
   readonly negative: number | undefined;
+  /** How long beyond its lifetime a response may be served that says nothing of it. */
   readonly stale: number | undefined;
+  /** Requests before a response is stored. Default 1. */
   readonly minUses: number | undefined;
+  /** Parts of the key beside scheme, host and path; undefined = the query. */
   readonly key: string | undefined;
+  /** Whether the cache is left aside. Default false. */
   readonly bypass: boolean | undefined;
 }

@@ -65,6 +65,10 @@ const plugin: z.ZodType<PluginConfig> = mapping("A plugin instance.", {
   options: anything("The plugin's own options; its schema checks them."),
 });
 
+/** As `keyMaker` of the cache reads it. */
+const KEY_PATTERN =
+  "^(path|query(:[^\\s]+)?|header:[\\w!#$%&'*+.^`|~-]+|cookie:[^\\s]+)( (path|query(:[^\\s]+)?|header:[\\w!#$%&'*+.^`|~-]+|cookie:[^\\s]+))*$";
+
 const cache: z.ZodType<CacheConfig> = mapping("The cache.", {
   enabled: withDefault(true, boolean("Whether there is one.")),
   memory: withDefault("256MiB", size("Bytes in memory.")),
@@ -81,11 +85,28 @@ const cache: z.ZodType<CacheConfig> = mapping("The cache.", {
     "The first match wins.",
     mapping("What is cached, and for how long.", {
       when: optional(condition("The condition, in single quotes.")),
-      ttl: optional(duration("How long a response is fresh.")),
-      negative: optional(duration("How long an error is fresh.")),
-      stale: optional(duration("How long it may be served stale.")),
+      ttl: optional(
+        duration("How long a response is fresh that says nothing of it."),
+      ),
+      negative: optional(
+        duration(
+          "The same for errors: 403, 404, 405, 410, 414, 451, 500 to 504.",
+        ),
+      ),
+      stale: optional(
+        duration(
+          "How long beyond that it may be served, while it is fetched anew or its backend fails, where it says nothing of that.",
+        ),
+      ),
       minUses: optional(integer("Requests before it is stored.", { min: 1 })),
-      key: optional(text("What makes the key.")),
+      key: optional(text(
+        "What tells stored responses apart beside scheme, host and path, with spaces between: query (all of it), query:NAME, header:NAME, cookie:NAME. Left out = query; path alone = nothing more.",
+        {
+          pattern: KEY_PATTERN,
+          expected:
+            "parts such as query, query:NAME, header:NAME or cookie:NAME with spaces between, or path",
+        },
+      )),
       bypass: optional(boolean("Whether the cache is left aside.")),
     }),
   )),

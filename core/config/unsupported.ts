@@ -16,7 +16,7 @@ interface UnsupportedKey {
 
 /** The table. */
 export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
-  { path: "cache" },
+  { path: "cache.disk" },
 ];
 
 /** The keys of the table that the tree uses. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { ListenerFiles } from "../config/check_listener_tls.ts";
+import type { Purge } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import type { BackendStates, LastError } from "../health/backend_health.ts";
 import type { SharedRows } from "../health/shared_health.ts";
@@ -183,6 +184,26 @@ export interface Moves {
   readonly moving: number;
 }
 
+/** What a cache holds, as the admin interface tells. */
+export interface CacheReport {
+  /** Responses that are stored. */
+  readonly entries: number;
+  /** Bytes that they take, bookkeeping counted. */
+  readonly bytes: number;
+  /** Bytes that they may take. */
+  readonly capacity: number;
+  /** Responses forgotten for want of room, since the start. */
+  readonly evicted: number;
+  /** Requests to backends whose answer may be stored, on their way. */
+  readonly fetches: number;
+  /** Requests that wait for one of them. */
+  readonly waiting: number;
+  /** Bodies on their way in. */
+  readonly fills: number;
+  /** Responses that are fetched anew behind clients' backs. */
+  readonly refreshes: number;
+}
+
 /** What a data plane tells of itself. */
 export interface PlaneReport {
   readonly revision: number;
@@ -193,6 +214,8 @@ export interface PlaneReport {
   /** At most so many as asked for; `sessionsOpen` counts all. */
   readonly sessions: readonly SessionReport[];
   readonly sessionsOpen: number;
+  /** Left out where no config wanted a cache. */
+  readonly cache?: CacheReport | undefined;
 }
 
 /** What an operator may want of a dialer's backends. */
@@ -232,6 +255,8 @@ export interface PlaneControl {
   abortWebSocket(id: string): Promise<boolean>;
   /** Moves one WebSocket session, or all of a backend, to other backends in order. */
   moveWebSockets(which: MovedSessions): Promise<Moves>;
+  /** Forgets stored responses; how many there were. */
+  purgeCache(purge: Purge): Promise<number>;
   /** Takes new requests on all addresses but these, as listings show them. */
   pause(addresses: readonly string[]): Promise<void>;
   /**

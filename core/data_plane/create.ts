@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import { DateLine } from "../http1/http_date.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
@@ -31,6 +32,8 @@ export interface CreateOptions {
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
   /** Opens files that plugins append lines to; left out = the plane by itself. */
   readonly lineFiles?: LineFileSource | undefined;
+  /** Tells the supervisor of what all planes' caches are to forget; left out = there are no others. */
+  readonly onPurge?: ((purge: Purge) => void) | undefined;
   /** Looks up backends' names; the system. */
   readonly lookUp?: LookUp | undefined;
   /** Connects to backends instead of a dial; see {@linkcode PlaneEnv.connect}. */
@@ -39,12 +42,14 @@ export interface CreateOptions {
 
 /** A data plane without a config yet. */
 export function createDataPlane(options: CreateOptions): DataPlane {
-  const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
+  const { settings, clock, log, builtins, onBackendEvent, onPurge, lookUp } =
+    options;
   const { lineFiles = new LineFiles(log).open } = options;
   const registry = new MetricRegistry();
   const memory = new SharedMemory(settings.workers);
   return new DataPlane({
     onBackendEvent,
+    onPurge,
     settings,
     registry,
     log,

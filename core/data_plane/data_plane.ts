@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import { bindAddresses, bindKey } from "../listener/bind.ts";
 import type { ListenerConfig } from "../config/config.ts";
 import type { Initiator } from "../listener/initiator.ts";
@@ -53,6 +54,8 @@ import {
   type WebSocketListing,
   type WebSocketQuery,
 } from "./control.ts";
+import { refreshCached } from "./cache_refresh.ts";
+import { PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { Refusals } from "./refusals.ts";
 import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
@@ -82,6 +85,8 @@ export interface DataPlaneParts {
   readonly lineFiles: LineFileSource;
   /** Is told of each change of a backend's state that this plane made; undefined = only its own plugins are. */
   readonly onBackendEvent: ((event: BackendEvent) => void) | undefined;
+  /** Is told of what this plane's cache forgets for all; undefined = there are no others. */
+  readonly onPurge: ((purge: Purge) => void) | undefined;
 }
 
 /** A candidate on its way to be the current config. */
@@ -100,6 +105,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly env: PlaneEnv;
   readonly backends: BackendRegistry;
   readonly plugins: PlanePlugins;
+  readonly caches: PlaneCache;
   readonly sessions = new Set<Session>();
   readonly websockets = new Map<string, WebSocketSession>();
   readonly listeners: BoundListeners;
@@ -136,6 +142,11 @@ export class DataPlane implements PlaneControl, SessionHost {
       notify: parts.onBackendEvent ?? ((event) => this.backendChanged(event)),
     });
     this.traces = new Traces(parts.settings.token, parts.env.log);
+    this.caches = new PlaneCache(
+      parts.env.metrics,
+      workers,
+      parts.onPurge,
+    );
     this.listeners = new BoundListeners({
       worker,
       clock: parts.env.clock,
@@ -315,6 +326,10 @@ export class DataPlane implements PlaneControl, SessionHost {
     return Promise.resolve(moveWebSockets(this, which));
   }
 
+  purgeCache(purge: Purge): Promise<number> {
+    return this.caches.purge(purge);
+  }
+
   pause(addresses: readonly string[]): Promise<void> {
     this.listeners.pause(new Set(addresses));
     return Promise.resolve();
@@ -410,6 +425,21 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#counts.count(transaction);
   }
 
+  refresh(transaction: Transaction, ended: () => void): void {
+    if (this.draining) return ended();
+    const entry = {
+      env: this.env,
+      enter: (initiator: Initiator, listener: string | undefined) =>
+        this.#enter(initiator, listener),
+    };
+    const refreshed = refreshCached(entry, transaction).catch((error) => {
+      this.env.log.debug("A stored response could not be fetched anew", {
+        error,
+      });
+    });
+    this.outlives(refreshed.finally(ended));
+  }
+
   refuseRetry(backend: Backend): void {
     backend.attempts.retryRefused.add();
     this.env.log.debug("A handler's retry could not be followed", {
@@ -436,6 +466,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       secret: this.#secret,
       clock: this.env.clock,
       metrics: this.env.metrics,
+      cache: (config) => this.caches.open(config),
       onUnused: () => this.plugins.release(uses),
     });
   }

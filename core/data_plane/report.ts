@@ -37,7 +37,11 @@ export function reportPlane(
     metrics.poolConnections.series(cluster, id, "active").set(active);
     metrics.poolConnections.series(cluster, id, "idle").set(idle);
   }
+  const cache = plane.current.cache === undefined
+    ? undefined
+    : plane.caches.report();
   return {
+    ...cache !== undefined && { cache },
     revision: plane.current.revision,
     metrics: options.registry.snapshot(),
     listeners: [...plane.current.listeners].flatMap((

@@ -14,6 +14,8 @@ export interface Initiator {
   readonly local: SocketAddress;
   /** Made by a plugin's request, not by a client. */
   readonly internal: boolean;
+  /** Made by the cache to fetch anew what it served stale; left out = false. */
+  readonly refresh?: boolean;
   /** What its PROXY header told, once that is read: remote and local are then the header's. */
   readonly proxy: ProxyFacts | undefined;
   /** Facts of the TLS handshake, once it is done. */

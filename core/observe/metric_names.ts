@@ -214,6 +214,33 @@ export const PROXY_METRICS = {
     labels: ["direction", "frontend", "backend"],
     buckets: MESSAGE_BYTES,
   },
+  cacheLookups: {
+    type: "counter",
+    name: "headrace_cache_lookups_total",
+    help:
+      "Requests that met the cache, by what it had: hit-fresh, hit-stale, miss, or skipped",
+    labels: ["result"],
+  },
+  cacheEntries: {
+    type: "gauge",
+    name: "headrace_cache_entries",
+    help: "Responses that are stored",
+    labels: [],
+    merge: "sum",
+  },
+  cacheBytes: {
+    type: "gauge",
+    name: "headrace_cache_bytes",
+    help: "Bytes that stored responses take",
+    labels: [],
+    merge: "sum",
+  },
+  cacheEvictions: {
+    type: "counter",
+    name: "headrace_cache_evictions_total",
+    help: "Stored responses that were forgotten for want of room",
+    labels: [],
+  },
   handlerErrors: {
     type: "counter",
     name: "headrace_handler_errors_total",

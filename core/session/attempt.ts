@@ -44,6 +44,8 @@ export class Attempt {
   /** Undefined while it waits for a slot of the backend. */
   #permit: Permit | undefined;
   #waiting: Waiting<Backend, Permit> | undefined;
+  /** Somebody else ends the connection's use. */
+  #handedOver = false;
   /** What the backend's health is still to be told. */
   #untold: "result" | "end" | "nothing" = "result";
 
@@ -160,8 +162,21 @@ export class Attempt {
     if (this.#permit !== undefined) this.backend.leave(this.#permit);
   }
 
+  /**
+   * Hands the connection over with the rest of the response's body, which may
+   * outlive the transaction: `release` and `close` are from here on whose it is.
+   */
+  handOver(): { readonly release: () => void; readonly close: () => void } {
+    this.#handedOver = true;
+    return { release: () => this.#release(), close: () => this.#close() };
+  }
+
   /** Ends the use of the connection: kept for others where both messages are complete. */
   release(): void {
+    if (!this.#handedOver) this.#release();
+  }
+
+  #release(): void {
     this.#leave();
     if (!this.#using) return;
     this.#using = false;
@@ -170,6 +185,10 @@ export class Attempt {
 
   /** Ends the connection. */
   close(): void {
+    if (!this.#handedOver) this.#close();
+  }
+
+  #close(): void {
     this.#leave();
     if (!this.#using) return;
     this.keepViews();

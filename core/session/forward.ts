@@ -10,6 +10,7 @@ import type { ResponseHead } from "../message/head.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import { forwardToDialer } from "./forward_to_dialer.ts";
+import { fetchThrough } from "./cached_fetch.ts";
 import { outgoingRequest } from "./outgoing_request.ts";
 import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
@@ -25,6 +26,13 @@ import {
 
 /** Asks backends until one answers. Throws or rejects with a ProxyError. */
 export function forward(transaction: Transaction): Promise<Outcome> {
+  const { caching } = transaction;
+  if (caching !== undefined) {
+    return fetchThrough(
+      caching,
+      () => ask(transaction, new Tries(transaction)),
+    );
+  }
   openHandshake(transaction);
   const { snapshot, cluster, websocket } = transaction;
   const dialer = websocket && snapshot.dialer(cluster!);

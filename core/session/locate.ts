@@ -16,6 +16,7 @@ import type { OutgoingResponse } from "../message/head.ts";
 import { ListFields } from "../message/list_fields.ts";
 import type { HttpRequest, Lookup } from "../plugin.ts";
 import type { RedirectConfig } from "../config/config.ts";
+import { lookUpInCache } from "./caching.ts";
 import {
   ALLOWED_METHODS,
   fromParts,
@@ -50,8 +51,10 @@ const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
   },
   bufferRequest,
   (transaction) => {
-    transaction.move(STATES.lookup);
-    return ask(transaction, "cacheLookupComplete", SKIPPED);
+    const { cache } = transaction.snapshot;
+    return cache === undefined
+      ? skipLookup(transaction)
+      : lookUpInCache(transaction, cache, () => skipLookup(transaction));
   },
   endHere,
 ];
@@ -71,8 +74,16 @@ export function locate(transaction: Transaction, step = 0): StepResult {
   return undefined;
 }
 
+function skipLookup(transaction: Transaction): StepResult {
+  transaction.move(STATES.lookup);
+  return ask(transaction, "cacheLookupComplete", SKIPPED);
+}
+
 /** There is no cache to look into. */
-const SKIPPED: Lookup = Object.freeze({ result: "skipped" });
+const SKIPPED: Lookup = Object.freeze({
+  result: "skipped",
+  alternate: undefined,
+});
 
 /** Runs a point of the request; an outcome, now or later, only where a handler wants one. */
 function ask(

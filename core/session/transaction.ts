@@ -20,6 +20,7 @@ import type { Verdict } from "../verdict.ts";
 import type { Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Identified, identify, type Origin } from "./client_address.ts";
+import type { Caching } from "./caching.ts";
 import { deliver } from "./deliver.ts";
 import type { ClientExchange } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -65,6 +66,8 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
   responseTransforms: Registered[] | undefined;
   /** The opening handshake where it is to become a WebSocket session. */
   websocket: Handshake | undefined;
+  /** Where what a backend answers matters to the cache. */
+  caching: Caching | undefined;
   error: ProxyError | undefined;
   status = 0;
   bytesIn = 0;
@@ -202,6 +205,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     if (verdict?.kind === "finish") this.session.closeAfter();
     this.exchange.onGone = undefined;
     this.buffered?.dispose();
+    this.caching?.over();
     this.move(STATES.closed);
     const { error } = this;
     this.session.error = this.brokenOff || error?.side === "client"
@@ -308,6 +312,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
     if (this.#isOver) return;
     this.fail(reason);
     this.attempts.at(-1)?.close();
+    this.caching?.clientGone(reason);
   }
 
   /** Milliseconds since its start. */

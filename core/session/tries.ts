@@ -299,7 +299,7 @@ export class Tries {
   /** Each attempt has its own copy, where handlers could change it. */
   #requestOfAttempt(): Request {
     const transaction = this.#transaction;
-    const request = transaction.request!;
+    const request = transaction.caching?.request ?? transaction.request!;
     return transaction.fires("forward") || transaction.fires("resolve") ||
         transaction.fires("sendRequestHeader") ||
         transaction.fires("readResponseHeader")

@@ -10,6 +10,9 @@ import {
   type ClusterMember,
   type ClusterSurroundings,
 } from "../balance/cluster.ts";
+import type { Cache } from "../cache/cache.ts";
+import { keyMaker, urlKey } from "../cache/cache_key.ts";
+import type { CacheRule } from "../cache/rules.ts";
 import { compileCondition } from "../conditions/compile.ts";
 import { primitivesUsed } from "../conditions/names.ts";
 import type { PrimitiveTable } from "../conditions/primitive.ts";
@@ -25,6 +28,7 @@ import type {
   ListenerConfig,
   ProductConfig,
 } from "../config/config.ts";
+import type { CacheConfig } from "../config/config_later.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { SharedRows } from "../health/shared_health.ts";
@@ -41,6 +45,7 @@ import type {
   WebSocketParts,
 } from "../session/websocket_parts.ts";
 import { didYouMean } from "../text/suggest.ts";
+import type { CacheRuntime } from "../session/caching.ts";
 import { terminationOf } from "../tls/listener_tls.ts";
 import type { Termination } from "../tls/termination.ts";
 import type { TlsReaders } from "../tls/tls_runtime.ts";
@@ -63,6 +68,8 @@ export interface BuildInput {
   /** What sticky cookies are signed with; the same in all workers. */
   readonly secret: Uint8Array;
   readonly metrics: ProxyMetrics;
+  /** The cache for a config that wants one. */
+  readonly cache: (config: CacheConfig) => Cache;
   readonly onUnused: () => void;
 }
 
@@ -110,12 +117,14 @@ export function buildSnapshot(input: BuildInput): Snapshot {
       ),
     ]),
   );
+  const rules = cacheRules(input, primitives, problems);
   if (problems.length > 0) throw new SnapshotError(problems);
 
   const snapshot = new Snapshot({
     revision: input.revision,
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
     dialers,
+    cache: buildCache(input, rules),
     onUnused: input.onUnused,
   });
   const tables = new HandlerTables(plugins, input.metrics);
@@ -243,6 +252,49 @@ function buildProduct(
     return { config: rule, when: condition ?? null };
   });
   return new Product(config.name, rules);
+}
+
+/** The cache's rules, where it is on. */
+function cacheRules(
+  { config: { cache } }: BuildInput,
+  primitives: PrimitiveTable,
+  problems: string[],
+): CacheRule[] {
+  if (cache?.enabled !== true) return [];
+  return cache.rules.flatMap(({ when, key, ...rest }, i) => {
+    const place = `cache rules[${i}]`;
+    const condition = when === undefined ? undefined : collect(
+      problems,
+      () => compileCondition(when, primitives),
+      `${place}.when`,
+    );
+    const maker = key === undefined
+      ? urlKey
+      : collect(problems, () => keyMaker(key), `${place}.key`);
+    return {
+      when: condition?.test ?? null,
+      key: maker ?? urlKey,
+      ttl: rest.ttl,
+      negative: rest.negative,
+      stale: rest.stale,
+      minUses: rest.minUses ?? 1,
+      bypass: rest.bypass ?? false,
+    };
+  });
+}
+
+function buildCache(
+  { config: { cache }, cache: open }: BuildInput,
+  rules: readonly CacheRule[],
+): CacheRuntime | undefined {
+  if (cache?.enabled !== true) return undefined;
+  return {
+    cache: open(cache),
+    rules,
+    purgeFrom: cache.purgeFrom.length === 0
+      ? undefined
+      : new CidrSet(cache.purgeFrom),
+  };
 }
 
 function buildCluster(

@@ -12,6 +12,7 @@ import type {
 } from "../http1/client_connection.ts";
 import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
+import type { CacheRuntime } from "../session/caching.ts";
 import type { TrustPolicy } from "../session/client_address.ts";
 import type { HandlerTable } from "../session/handlers.ts";
 import type {
@@ -54,6 +55,8 @@ export interface SnapshotParts {
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Dialers by the names of the clusters that have one. */
   readonly dialers: ReadonlyMap<string, BoundDialer>;
+  /** Left out = there is none. */
+  readonly cache?: CacheRuntime | undefined;
   /** Called once when nobody holds the snapshot any more. */
   readonly onUnused: () => void;
 }
@@ -64,6 +67,8 @@ export class Snapshot {
   readonly revision: number;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly #dialers: ReadonlyMap<string, BoundDialer>;
+  /** Undefined where there is none. */
+  readonly cache: CacheRuntime | undefined;
   readonly #listeners = new Map<string, ListenerRuntime>();
   readonly #onUnused: () => void;
   #holders = 1;
@@ -72,6 +77,7 @@ export class Snapshot {
     this.revision = parts.revision;
     this.clusters = parts.clusters;
     this.#dialers = parts.dialers;
+    this.cache = parts.cache;
     this.#onUnused = parts.onUnused;
   }
 

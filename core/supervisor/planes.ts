@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import {
   type AdministerAction,
@@ -248,6 +249,12 @@ export class Planes {
     };
   }
 
+  /** Forgets stored responses in all planes; how many there were. */
+  async purgeCache(purge: Purge): Promise<number> {
+    const all = await this.#each((control) => control.purgeCache(purge));
+    return all.reduce<number>((sum, purged) => sum + (purged ?? 0), 0);
+  }
+
   /** What each of them tells; those that are being restarted tell nothing. */
   async report(sessions: number): Promise<PlaneReport[]> {
     const reports = await Promise.all(this.#slots.map(async (slot) => {
@@ -440,9 +447,22 @@ export class Planes {
       lineFiles: this.#options.lineFiles,
       onBackendEvent,
       shared: (request) => this.#shared.get(request),
+      onPurge: (purge) => this.#purgeOthers(slot, purge),
       onLost: (reason) => this.#restartLater(slot, reason),
     });
     return slot.plane.control;
+  }
+
+  /** What one worker's cache forgot, the others' forget. */
+  #purgeOthers(slot: Slot, purge: Purge): void {
+    for (const { control, worker } of this.#slots) {
+      if (worker === slot.worker || control === undefined) continue;
+      control.purgeCache(purge).catch((error) => {
+        // Who is lost has lost what it stored, too.
+        if (error instanceof WorkerLostError) return;
+        this.#options.log.error("A worker could not purge", { worker, error });
+      });
+    }
   }
 
   /** A worker is lost with its sessions; another one is to take its place. */

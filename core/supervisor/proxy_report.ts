@@ -5,6 +5,7 @@
  */
 import type {
   BackendReport,
+  CacheReport,
   ListenerReport,
   PlaneReport,
   PluginReport,
@@ -42,6 +43,8 @@ export interface ProxyReport {
   readonly backends: readonly ProxyBackendReport[];
   readonly sessions: readonly SessionReport[];
   readonly sessionsOpen: number;
+  /** Left out where the config has no cache. */
+  readonly cache?: CacheReport;
 }
 
 /** Adds up the planes' reports and the supervisor's own metrics. */
@@ -80,7 +83,25 @@ export function mergeReports(
     ).map((backend) => ({ ...backend, lastCheck: lastCheck(backend.id) })),
     sessions: reports.flatMap(({ sessions }) => sessions).slice(0, sessions),
     sessionsOpen: reports.reduce((sum, r) => sum + r.sessionsOpen, 0),
+    ...addCaches(reports.flatMap(({ cache }) => cache ?? [])),
   };
+}
+
+function addCaches(
+  caches: readonly CacheReport[],
+): { readonly cache?: CacheReport } {
+  if (caches.length === 0) return {};
+  const cache = caches.reduce((a, b) => ({
+    entries: a.entries + b.entries,
+    bytes: a.bytes + b.bytes,
+    capacity: a.capacity + b.capacity,
+    evicted: a.evicted + b.evicted,
+    fetches: a.fetches + b.fetches,
+    waiting: a.waiting + b.waiting,
+    fills: a.fills + b.fills,
+    refreshes: a.refreshes + b.refreshes,
+  }));
+  return { cache };
 }
 
 function later(

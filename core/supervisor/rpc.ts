@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import { type PlaneControl, RefusedError } from "../data_plane/control.ts";
 import type { BackendEvent } from "../plugin.ts";
 
@@ -20,6 +21,11 @@ export interface BackendNotice {
   readonly backendEvent: BackendEvent;
 }
 
+/** What a plane says unasked: the other planes' caches are to forget this, too. */
+export interface PurgeNotice {
+  readonly purge: Purge;
+}
+
 type Method = keyof PlaneControl;
 
 const METHODS: readonly Method[] = [
@@ -33,6 +39,7 @@ const METHODS: readonly Method[] = [
   "listWebSockets",
   "abortWebSocket",
   "moveWebSockets",
+  "purgeCache",
   "pause",
   "administer",
   "drain",
@@ -158,6 +165,9 @@ export class RemoteControl implements PlaneControl {
   }
   moveWebSockets(...args: Parameters<PlaneControl["moveWebSockets"]>) {
     return this.#call("moveWebSockets", ...args);
+  }
+  purgeCache(...args: Parameters<PlaneControl["purgeCache"]>) {
+    return this.#call("purgeCache", ...args);
   }
   pause(...args: Parameters<PlaneControl["pause"]>) {
     return this.#call("pause", ...args);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Purge } from "../cache/store.ts";
 import { resolvePath } from "../config/load.ts";
 import type { BackendConfig, Config } from "../config/config.ts";
 import type {
@@ -342,6 +343,12 @@ export class Supervisor {
     });
     if (deleted) this.#options.log.info("A backend was deleted", { ...name });
     return deleted;
+  }
+
+  /** Forgets stored responses in all workers; how many there were, undefined where the config has no cache. */
+  async purgeCache(purge: Purge): Promise<number | undefined> {
+    if (this.config.cache?.enabled !== true) return undefined;
+    return await this.#planes?.purgeCache(purge);
   }
 
   /** WebSocket sessions that are open, of all workers. */

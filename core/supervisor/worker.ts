@@ -10,8 +10,13 @@ import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
 import type { Beat } from "./heartbeat.ts";
 import { askLineFiles } from "./line_file_channel.ts";
-import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
 import { askShared } from "./shared_channel.ts";
+import {
+  type BackendNotice,
+  type Port,
+  type PurgeNotice,
+  serveControl,
+} from "./rpc.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** The first message. */
@@ -33,6 +38,7 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
     lineFiles: askLineFiles(port),
     onBackendEvent: (backendEvent) =>
       port.postMessage({ backendEvent } satisfies BackendNotice),
+    onPurge: (purge) => port.postMessage({ purge } satisfies PurgeNotice),
   });
   serveControl(port, plane);
   const beat = () => port.postMessage({ beat: true } satisfies Beat);

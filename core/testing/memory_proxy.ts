@@ -129,6 +129,7 @@ async function serve(
       secret: new Uint8Array(32),
       clock,
       metrics: plane.env.metrics,
+      cache: (config) => plane.caches.open(config),
       onUnused: () => plane.plugins.release(plugins),
     });
   } catch (thrown) {

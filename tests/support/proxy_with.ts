@@ -17,6 +17,10 @@ export interface ProxyWith {
   readonly cluster?: object;
   /** `products`; by default all hosts go to the cluster. */
   readonly products?: readonly object[];
+  /** `cache`; by default there is none. */
+  readonly cache?: object;
+  /** Default 1. */
+  readonly workers?: number;
   /** Listeners and clusters besides. */
   readonly listeners?: readonly object[];
   readonly clusters?: readonly object[];
@@ -39,7 +43,8 @@ export function configWith(parts: ProxyWith): string {
       ...parts.clusters ?? [],
     ],
     plugins: parts.plugins ?? [],
-    workers: 1,
+    ...(parts.cache !== undefined && { cache: parts.cache }),
+    workers: parts.workers ?? 1,
   });
 }
 

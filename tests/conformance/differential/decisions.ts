@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Transaction } from "../../../core/plugin.ts";
+import type { HttpResponse, Transaction } from "../../../core/plugin.ts";
 import { handlersPlugin } from "../../support/inline_plugin.ts";
 
 /** A request that is sent to a backend. The backend finds its number in x-transaction. */
@@ -31,7 +31,7 @@ export interface Closed {
   /** What nginx calls the request, where it has answered. */
   readonly nginxId: string | undefined;
   /** Whose response it was. */
-  readonly from: "backend" | "handler" | "proxy" | undefined;
+  readonly from: HttpResponse["from"] | undefined;
   /** Bytes of head and body. */
   readonly bytesIn: number;
 }

@@ -183,6 +183,7 @@ const BODIES: Readonly<Record<string, string>> = {
   "PATCH /api/backends/:id": '{"weight":1}',
   "POST /api/clusters/:name/backends": '{"url":"http://10.0.0.2:1"}',
   "POST /api/explain": '{"url":"http://a/"}',
+  "POST /api/cache/purge": '{"all":true}',
   "POST /backend/add": '{"url":"ws://10.0.0.2:1"}',
 };
 

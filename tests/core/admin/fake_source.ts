@@ -10,8 +10,10 @@ import {
 import type { AdminSource } from "../../../core/admin/source.ts";
 import type { BackendConfig } from "../../../core/config/config.ts";
 import { loadConfig } from "../../../core/config/load.ts";
+import type { Purge } from "../../../core/cache/store.ts";
 import type {
   Administered,
+  CacheReport,
   ListenerReport,
   MovedSessions,
   Moves,
@@ -68,6 +70,10 @@ export class FakeSource implements AdminSource {
   /** What `changeBackend` was asked for. */
   readonly changes: [id: string, change: BackendChange][] = [];
   config = CONFIG;
+  /** What `report` tells of the cache. */
+  cache: CacheReport | undefined = CACHE;
+  /** What `purgeCache` was asked for. */
+  readonly purges: Purge[] = [];
   /** What `listWebSockets` was asked for. */
   readonly queries: WebSocketQuery[] = [];
   /** What `addBackend` was asked for. */
@@ -91,6 +97,7 @@ export class FakeSource implements AdminSource {
       revision: this.#revision,
       sessions: listed,
       sessionsOpen: this.sessions,
+      ...this.cache !== undefined && { cache: this.cache },
     });
   }
 
@@ -114,6 +121,11 @@ export class FakeSource implements AdminSource {
   listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
     this.queries.push(query);
     return Promise.resolve({ open: 7, sessions: [WEBSOCKET] });
+  }
+
+  purgeCache(purge: Purge): Promise<number | undefined> {
+    this.purges.push(purge);
+    return Promise.resolve(this.cache === undefined ? undefined : 3);
   }
 
   abortWebSocket(id: string): Promise<boolean> {
@@ -289,6 +301,18 @@ export const REPORT: ProxyReport = {
   }],
   sessions: [],
   sessionsOpen: 0,
+};
+
+/** What `FakeSource` tells of the cache. */
+export const CACHE: CacheReport = {
+  entries: 1,
+  bytes: 2,
+  capacity: 3,
+  evicted: 4,
+  fetches: 5,
+  waiting: 6,
+  fills: 7,
+  refreshes: 8,
 };
 
 /** What `FakeSource` lists of WebSocket sessions. */

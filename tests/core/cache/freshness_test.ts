@@ -146,7 +146,7 @@ Deno.test("a rule's stale window holds where the response says nothing", () => {
   const later = NOW + 12_000;
   const plain = headOf([["cache-control", "max-age=10"]], { stale: 5000 });
   assertEquals(judge(plain, none, later), "refresh");
-  assertEquals(mayStandIn(plain, none, later), true);
+  assertEquals(mayStandIn(plain, none, later, false), true);
   const own = headOf(
     [["cache-control", "max-age=10, stale-while-revalidate=1"]],
     { stale: 5000 },
@@ -157,12 +157,12 @@ Deno.test("a rule's stale window holds where the response says nothing", () => {
     { stale: 5000 },
   );
   assertEquals(judge(strict, none, later), "stale");
-  assertEquals(mayStandIn(strict, none, later), false);
+  assertEquals(mayStandIn(strict, none, later, true), false);
 });
 
 Deno.test("mayStandIn follows stale-if-error of either side", () => {
   for (
-    const [response, request, seconds, expected] of [
+    const [response, request, seconds, expected, disconnected = false] of [
       ["max-age=10", "", 5, true],
       ["max-age=10", "", 12, false],
       ["max-age=10, stale-if-error=5", "", 14, true],
@@ -171,12 +171,16 @@ Deno.test("mayStandIn follows stale-if-error of either side", () => {
       ["max-age=10, stale-if-error=5", "no-cache", 11, false],
       ["max-age=10, no-cache, stale-if-error=5", "", 1, false],
       ["s-maxage=10, stale-if-error=5", "", 12, false],
+      ["max-age=10", "", 86_409, true, true],
+      ["max-age=10", "", 86_410, false, true],
+      ["max-age=10, stale-if-error=5", "", 15, false, true],
+      ["max-age=10, proxy-revalidate", "", 11, false, true],
     ] as const
   ) {
     const head = headOf([["cache-control", response]]);
     const directives = parseCacheControl(request === "" ? [] : [request]);
     assertEquals(
-      mayStandIn(head, directives, NOW + seconds * 1000),
+      mayStandIn(head, directives, NOW + seconds * 1000, disconnected),
       expected,
       `${response} | ${request} | ${seconds}`,
     );

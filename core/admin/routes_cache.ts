@@ -1,0 +1,100 @@
+/**
+ * What is stored, and what is to be forgotten.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import type { Purge } from "../cache/store.ts";
+import { answerError, answerJson } from "./answer.ts";
+import { objectOf, RequestError } from "./query.ts";
+import type { AdminRoute } from "./route.ts";
+import type { AdminSource } from "./source.ts";
+
+/** The routes of the cache. */
+export function cacheRoutes(source: AdminSource): AdminRoute[] {
+  return [
+    {
+      method: "GET",
+      path: "/api/cache",
+      does: "what the cache holds, over all workers",
+      answers: { 404: "The config has no cache" },
+      handle: () => cache(source),
+    },
+    {
+      method: "POST",
+      path: "/api/cache/purge",
+      does:
+        "forgets what is stored of a URL, of URLs with a prefix, with a tag (Cache-Tag, Surrogate-Key), or everything",
+      body: {
+        type: "object",
+        properties: {
+          url: { type: "string" },
+          prefix: { type: "string" },
+          tag: { type: "string" },
+          all: { const: true },
+        },
+        minProperties: 1,
+        maxProperties: 1,
+        additionalProperties: false,
+      },
+      answers: {
+        400: "The body is wrong",
+        404: "The config has no cache",
+      },
+      handle: (context) => purge(source, context),
+    },
+  ];
+}
+
+async function cache(source: AdminSource): Promise<Response> {
+  const { cache } = await source.report(0);
+  return cache === undefined ? noCache() : answerJson(cache);
+}
+
+async function purge(source: AdminSource, context: Context): Promise<Response> {
+  const wanted = purgeOf(await objectOf(context));
+  const purged = await source.purgeCache(wanted);
+  return purged === undefined ? noCache() : answerJson({ purged });
+}
+
+function noCache(): Response {
+  return answerError(404, "The config has no cache");
+}
+
+function purgeOf(body: Readonly<Record<string, unknown>>): Purge {
+  const [entry, ...more] = Object.entries(body);
+  if (entry === undefined || more.length > 0) throw wrong();
+  const [kind, value] = entry;
+  if (kind === "all" && value === true) return { kind };
+  if (typeof value !== "string" || value === "") throw wrong();
+  switch (kind) {
+    case "url":
+      return { kind, url: normalised(value) };
+    case "prefix":
+      return { kind, prefix: normalised(value) };
+    case "tag":
+      return { kind, tag: value };
+    default:
+      throw wrong();
+  }
+}
+
+/** Scheme and host as keys have them; what follows stays as it is written. */
+function normalised(text: string): string {
+  const match = /^(https?:\/\/[^/?#]*)(.*)$/i.exec(text);
+  const url = match && URL.parse(match[1]!);
+  if (!match || !url) {
+    throw new RequestError(
+      `Cannot purge as a URL must begin with http:// or https:// and a host: current value is ${
+        JSON.stringify(text)
+      }`,
+    );
+  }
+  return url.origin + (match[2] || "/");
+}
+
+function wrong(): RequestError {
+  return new RequestError(
+    'Cannot purge as the body must be {"url": …}, {"prefix": …}, {"tag": …} or {"all": true}',
+  );
+}

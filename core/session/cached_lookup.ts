@@ -1,0 +1,361 @@
+/**
+ * Looking into the cache for a request: points 9 to 11, and waiting for what
+ * another one fetches already.
+ *
+ * @module
+ */
+import type { Fetch, FetchResult } from "../cache/cache.ts";
+import type { CacheStatus, ForwardReason } from "../cache/cache_status.ts";
+import { NO_DIRECTIVES } from "../cache/directives.ts";
+import type { Fill } from "../cache/fill.ts";
+import { judge, type Judgement } from "../cache/freshness.ts";
+import { parseRange, spanOf } from "../cache/ranges.ts";
+import type { StoredEntry, StoredHead } from "../cache/store.ts";
+import { factsOf } from "../cache/stored_response.ts";
+import { rangeStands } from "../cache/validators.ts";
+import { selectEntry, varyingValue, varyMatches } from "../cache/vary.ts";
+import type { Alternate, Lookup } from "../plugin.ts";
+import { alternateOf, qualityOf } from "./alternates.ts";
+import type { Caching } from "./caching.ts";
+import { replyFrom, sourceOf, sourceOfFill } from "./cached_reply.ts";
+import { fromParts, sendable } from "./made_responses.ts";
+import { type Outcome, replyOf, replyWith } from "./reply.ts";
+import { STATES } from "./states.ts";
+
+/** What the points see; a handler may set its result within bounds. */
+export class CacheLookup implements Lookup {
+  #result: Lookup["result"];
+  readonly #head: StoredHead | undefined;
+
+  constructor(result: Lookup["result"], head: StoredHead | undefined) {
+    this.#result = result;
+    this.#head = head;
+  }
+
+  get result(): Lookup["result"] {
+    return this.#result;
+  }
+
+  set result(result: Lookup["result"]) {
+    if (result === this.#result) return;
+    const hit = this.#result === "hit-fresh" || this.#result === "hit-stale";
+    const known = result === "hit-fresh" || result === "hit-stale" ||
+      result === "miss";
+    if (!hit || !known) {
+      throw new RangeError(
+        `Cannot set the lookup's result from ${this.#result} to ${
+          JSON.stringify(result)
+        }: a hit can become a miss, fresh or stale`,
+      );
+    }
+    this.#result = result;
+  }
+
+  get alternate(): Alternate | undefined {
+    return this.#head === undefined ? undefined : alternateOf(this.#head);
+  }
+}
+
+/** What was found for a request. */
+interface Found {
+  readonly entry: StoredEntry | undefined;
+  readonly fill: Fill | undefined;
+  readonly judgement: Judgement | undefined;
+  /** By what others find the fetch that brings it. */
+  readonly variant: string;
+  readonly reason: ForwardReason;
+  /** Stored beside what was found: parts, and what another fetch takes the place of. */
+  readonly entries: readonly StoredEntry[];
+}
+
+/** Looks; an outcome where it is answered from here, undefined where a backend is to be asked. */
+export function lookUp(
+  caching: Caching,
+): Outcome | undefined | Promise<Outcome | undefined> {
+  const { transaction, cache, key } = caching;
+  transaction.move(STATES.select);
+  const entries = cache.store.find(key);
+  if (
+    entries instanceof Promise || transaction.fires("selectAlternate") ||
+    transaction.fires("readCacheHeader") ||
+    transaction.fires("cacheLookupComplete")
+  ) return lookUpLater(caching, entries);
+  const found = find(caching, entries);
+  if (otherFetch(caching, found) !== undefined) {
+    return lookUpLater(caching, entries);
+  }
+  if (headOf(found) !== undefined) transaction.move(STATES.stored);
+  transaction.move(STATES.lookup);
+  return act(caching, found, resultOf(found));
+}
+
+/** The same with everything that takes its time. */
+async function lookUpLater(
+  caching: Caching,
+  first: readonly StoredEntry[] | Promise<readonly StoredEntry[]>,
+): Promise<Outcome | undefined> {
+  const { transaction, cache, key } = caching;
+  let entries = await first;
+  for (;;) {
+    const found = find(caching, entries);
+    const other = otherFetch(caching, found);
+    if (other === undefined) return await complete(caching, found);
+    const result = await waitFor(caching, other);
+    caching.collapsed = result.kind === "fill" || result.kind === "entry";
+    const known = after(caching, found, result);
+    // Deferred until now: handlers see only what came of it.
+    if (known !== undefined) return await complete(caching, known);
+    if (result.kind === "failed") {
+      const answer = await complete(caching, missed(found), result);
+      if (answer !== undefined) return answer;
+      throw result.error;
+    }
+    transaction.move(STATES.select);
+    entries = await cache.store.find(key);
+  }
+}
+
+/** What another's fetch came to means for this request; undefined where it has to look again. */
+function after(
+  caching: Caching,
+  found: Found,
+  result: FetchResult,
+): Found | undefined {
+  switch (result.kind) {
+    case "fill":
+      return suits(caching, result.fill)
+        ? { ...missed(found), fill: result.fill, judgement: "fresh" }
+        : undefined;
+    case "entry":
+      return mayAnswer(caching, result.entry.head)
+        ? { ...missed(found), entry: result.entry, judgement: "fresh" }
+        : undefined;
+    case "uncacheable":
+      caching.alone = true;
+      return missed(found);
+    default:
+      return undefined;
+  }
+}
+
+function missed(found: Found): Found {
+  return { ...found, fill: undefined, entry: undefined, judgement: undefined };
+}
+
+/** The stored response's head, or that of one on its way. */
+function headOf({ entry, fill }: Found): StoredHead | undefined {
+  return entry?.head ?? fill?.head;
+}
+
+/** As a handler wants it. */
+function withResult(found: Found, result: Lookup["result"]): Found {
+  if (result === resultOf(found)) return found;
+  switch (result) {
+    case "hit-fresh":
+      return { ...found, judgement: "fresh" };
+    case "hit-stale":
+      return { ...found, fill: undefined, judgement: "stale" };
+    default:
+      return missed(found);
+  }
+}
+
+/** Fires readCacheHeader on a hit. */
+async function askOnHit(caching: Caching, found: Found): Promise<Found> {
+  const { transaction } = caching;
+  const head = headOf(found);
+  if (head === undefined) return found;
+  transaction.move(STATES.stored);
+  if (!transaction.fires("readCacheHeader")) return found;
+  const lookup = new CacheLookup(resultOf(found), head);
+  await transaction.fire("readCacheHeader", transaction.request, lookup);
+  return withResult(found, lookup.result);
+}
+
+/** Fires the points of what was found and does what comes of them; with `failed` only that. */
+async function complete(
+  caching: Caching,
+  looked: Found,
+  failed?: FetchResult,
+): Promise<Outcome | undefined> {
+  const { transaction } = caching;
+  // Others wait from here on, also where handlers take their time.
+  if (resultOf(looked) !== "hit-fresh" && failed === undefined) {
+    begin(caching, looked);
+  }
+  const found = await askOnHit(caching, looked);
+  transaction.move(STATES.lookup);
+  const result = resultOf(found);
+  const lookup = new CacheLookup(result, headOf(found));
+  if (transaction.fires("cacheLookupComplete")) {
+    const verdict = await transaction.fire(
+      "cacheLookupComplete",
+      transaction.request,
+      lookup,
+    );
+    if (verdict !== undefined) {
+      caching.fetch?.giveUp("again");
+      return replyOf(transaction, verdict);
+    }
+  }
+  if (failed !== undefined) return undefined;
+  return act(caching, withResult(found, lookup.result), lookup.result);
+}
+
+function resultOf({ entry, fill, judgement }: Found): Lookup["result"] {
+  if (entry === undefined && fill === undefined) return "miss";
+  return judgement === "stale" ? "hit-stale" : "hit-fresh";
+}
+
+/** What is stored or on its way for the request. */
+function find(
+  caching: Caching,
+  entries: readonly StoredEntry[],
+): Found {
+  const { transaction, cache, key, scope, directives, now } = caching;
+  const { headers } = transaction.request!;
+  const variant = variantOf(caching, entries);
+  const quality = transaction.fires("selectAlternate")
+    ? (head: StoredHead) => qualityOf(transaction, transaction.request!, head)
+    : undefined;
+  const usable = entries.length === 0
+    ? entries
+    : entries.filter((entry) => mayServe(caching, entry));
+  const entry = selectEntry(usable, scope, headers, quality);
+  if (entry !== undefined) {
+    const judgement = caching.refreshes
+      ? "stale"
+      : judge(entry.head, directives, now);
+    const reason = judgement === "stale" &&
+        judge(entry.head, NO_DIRECTIVES, now) !== "stale"
+      ? "request"
+      : "stale";
+    return { entry, fill: undefined, judgement, variant, reason, entries };
+  }
+  const fill = cache.fillOf(key, (fill) => suits(caching, fill));
+  const reason = entries.length === 0
+    ? "uri-miss"
+    : entries.some(({ head }) =>
+        head.scope === scope && varyMatches(head, headers)
+      )
+    ? "partial"
+    : "vary-miss";
+  const judgement = fill === undefined ? undefined : "fresh";
+  return { entry: undefined, fill, judgement, variant, reason, entries };
+}
+
+/** Whether an entry has the bytes that the request wants. */
+function mayServe(
+  { transaction, now }: Caching,
+  { head, size }: StoredEntry,
+): boolean {
+  if (head.complete) return true;
+  const { headers } = transaction.request!;
+  const value = headers.get("range");
+  const range = value === null ? undefined : parseRange(value);
+  if (range === undefined || !rangeStands(head, headers, now)) return false;
+  // Without the whole length only bytes that are named are known to be there.
+  const { length } = head;
+  if (length === undefined && range.last === undefined) return false;
+  if (length === undefined && range.first === undefined) return false;
+  const span = spanOf(range, length ?? Number.MAX_SAFE_INTEGER);
+  return span !== undefined && span.start >= head.start &&
+    span.end <= head.start + size;
+}
+
+/** Whether a response on its way may answer the request. */
+function suits(caching: Caching, fill: Fill): boolean {
+  const { head } = fill;
+  return caching.joins && fill.open && head.complete &&
+    mayAnswer(caching, head) &&
+    judge(head, caching.directives, caching.now) === "fresh";
+}
+
+function mayAnswer({ scope, transaction }: Caching, head: StoredHead): boolean {
+  return head.scope === scope &&
+    varyMatches(head, transaction.request!.headers);
+}
+
+/** The fetch to wait for, where there is one. */
+function otherFetch(
+  caching: Caching,
+  { entry, fill, judgement, variant }: Found,
+): Fetch | undefined {
+  if (!caching.joins || fill !== undefined) return undefined;
+  if (entry !== undefined && judgement !== "stale") return undefined;
+  return caching.cache.fetchOf(variant);
+}
+
+async function waitFor(caching: Caching, fetch: Fetch): Promise<FetchResult> {
+  caching.transaction.exchange.watch();
+  return await caching.unlessGone(fetch.wait());
+}
+
+/** The key with what is known to tell its responses apart: only who may get the same waits for it. */
+function variantOf(
+  { key, scope, transaction }: Caching,
+  entries: readonly StoredEntry[],
+): string {
+  const { headers } = transaction.request!;
+  let variant = `${key}\n${scope}`;
+  const names = entries.find(({ head }) => head.scope === scope);
+  for (
+    const name of names === undefined ? [] : factsOf(names.head).vary ?? []
+  ) {
+    variant += `\n${varyingValue(headers, name) ?? "\0"}`;
+  }
+  return variant;
+}
+
+/** Answers from the cache, or prepares what a backend is asked. */
+function act(
+  caching: Caching,
+  found: Found,
+  result: Lookup["result"],
+): Outcome | undefined {
+  const { transaction, now, collapsed, cache, directives } = caching;
+  caching.count(result);
+  const { entry, fill, judgement, variant } = found;
+  const status: CacheStatus = collapsed
+    ? { forward: found.reason, collapsed }
+    : {};
+  if (result === "hit-fresh") {
+    // A handler called fresh what others wait for by now.
+    caching.fetch?.giveUp("again");
+    if (fill !== undefined) {
+      const source = sourceOfFill(
+        fill,
+        (reader) => caching.reader = reader,
+      );
+      return replyFrom(transaction, source, { now, status, fresh: false });
+    }
+    cache.store.used(entry!);
+    if (judgement === "refresh") caching.refresh(variant);
+    return replyFrom(transaction, sourceOf(entry!), {
+      now,
+      status,
+      fresh: false,
+    });
+  }
+  if (directives.onlyIfCached) {
+    caching.fetch?.giveUp("again");
+    // RFC 9111 §5.2.1.7.
+    const { method } = transaction.head!;
+    return replyWith(fromParts(sendable({ status: 504 }), method, "proxy"));
+  }
+  begin(caching, found);
+  caching.prepare(found);
+  return undefined;
+}
+
+/** Tells others that this request fetches it, where they may wait for that. */
+function begin(caching: Caching, { entry, variant }: Found): void {
+  if (caching.fetch !== undefined) return;
+  const { cache, key, rule, now } = caching;
+  caching.variant = variant;
+  const uses = rule.minUses > 1 ? cache.use(key) : Infinity;
+  caching.stores = uses >= rule.minUses;
+  const leads = caching.stores && !caching.alone &&
+    caching.leads(entry !== undefined) && !cache.passes(variant, now);
+  caching.fetch = cache.begin(key, leads ? variant : undefined);
+}

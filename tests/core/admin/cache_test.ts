@@ -1,0 +1,69 @@
+/**
+ * The routes of the cache.
+ *
+ * @module
+ */
+import { assertEquals } from "../../support/assert.ts";
+import { CACHE, fakeApp } from "./fake_source.ts";
+
+function post(body: unknown) {
+  return { method: "POST", body: JSON.stringify(body) };
+}
+
+Deno.test("/api/cache tells what there is", async () => {
+  const { app, source } = fakeApp();
+  const answer = await app.request("/api/cache");
+  assertEquals([answer.status, await answer.json()], [200, CACHE]);
+  source.cache = undefined;
+  const none = await app.request("/api/cache");
+  await none.body?.cancel();
+  assertEquals(none.status, 404);
+});
+
+Deno.test("/api/cache/purge passes on what is to be forgotten, as keys have it", async () => {
+  const { app, source } = fakeApp();
+  const rows: [body: unknown, purge: unknown][] = [
+    [{ url: "HTTP://Example.com:80/A?b" }, {
+      kind: "url",
+      url: "http://example.com/A?b",
+    }],
+    [{ url: "https://a.example" }, { kind: "url", url: "https://a.example/" }],
+    [{ prefix: "http://a.example:8080/x" }, {
+      kind: "prefix",
+      prefix: "http://a.example:8080/x",
+    }],
+    [{ tag: "one" }, { kind: "tag", tag: "one" }],
+    [{ all: true }, { kind: "all" }],
+  ];
+  for (const [body, purge] of rows) {
+    const answer = await app.request("/api/cache/purge", post(body));
+    assertEquals([answer.status, await answer.json()], [200, { purged: 3 }]);
+    assertEquals(source.purges.pop(), purge);
+  }
+});
+
+Deno.test("/api/cache/purge refuses what it can't follow", async () => {
+  const { app, source } = fakeApp();
+  source.cache = undefined;
+  const nothing = await app.request("/api/cache/purge", post({ all: true }));
+  await nothing.body?.cancel();
+  assertEquals(nothing.status, 404);
+  source.purges.length = 0;
+  source.cache = CACHE;
+  for (
+    const body of [
+      {},
+      { url: "/x" },
+      { url: "" },
+      { url: 1 },
+      { all: false },
+      { tag: "a", url: "http://a/" },
+      { what: "a" },
+    ]
+  ) {
+    const answer = await app.request("/api/cache/purge", post(body));
+    await answer.body?.cancel();
+    assertEquals(answer.status, 400, JSON.stringify(body));
+  }
+  assertEquals(source.purges, []);
+});
