@@ -15,7 +15,7 @@ import { outgoingRequest } from "./outgoing_request.ts";
 import { type Outcome, type Reply, replyOf } from "./reply.ts";
 import { hasBody, Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
-import { transformBody } from "./transforms.ts";
+import { transformBody, transformedRequest } from "./transforms.ts";
 import { Tries } from "./tries.ts";
 import { STATES } from "./states.ts";
 import {
@@ -96,7 +96,7 @@ export async function ask(
     } else {
       const { body, length } = transformBody(transaction, tries.body, chain);
       attempt.transformed = body;
-      await connection.send({ ...outgoing, bodyLength: length }, body);
+      await connection.send(transformedRequest(outgoing, length), body);
     }
     if (tries.again === undefined) transaction.exchange.watch();
     const timeout = responseTimeout(transaction, attempt.cluster);

@@ -7,6 +7,7 @@
  */
 import { asProxyError, type ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
+import type { OutgoingRequest } from "../message/head.ts";
 import { BytesBody } from "../message/made_bodies.ts";
 import {
   TransformedBody,
@@ -26,15 +27,11 @@ export interface Registered {
   readonly owner: BoundHandler | undefined;
 }
 
-/** Fields that tell of the very bytes of a body: another body makes them lies. */
-const OF_BYTES = [
-  "accept-ranges",
-  "content-md5",
-  "digest",
-  "content-digest",
-  "repr-digest",
-  "want-digest",
-];
+/** Fields that tell of the very bytes of a body: another body makes them lies (RFC 9530 §2 and §3). */
+const DIGESTS = ["content-md5", "digest", "content-digest", "repr-digest"];
+
+/** As {@linkcode DIGESTS}, and what belongs to a response's. */
+const OF_BYTES = [...DIGESTS, "accept-ranges", "want-digest"];
 
 const DEFAULT_TIMEOUT = 5_000;
 
@@ -79,6 +76,17 @@ export function transformBody(
       deadlines: transaction.session.env.deadlines,
     }),
   };
+}
+
+/** A request whose body was transformed: of its length, and without what told of other bytes. */
+export function transformedRequest(
+  request: OutgoingRequest,
+  bodyLength: number,
+): OutgoingRequest {
+  // The attempt's own fields stay as its handlers have made them.
+  const fields = request.fields.copy();
+  for (const name of DIGESTS) fields.remove(name);
+  return { ...request, fields, bodyLength };
 }
 
 /** The reply with its body behind the transforms of responses, where it is one that may be transformed. */

@@ -270,6 +270,38 @@ Deno.test("transformRequest: the backend gets what comes out, in chunks or of th
   }
 });
 
+Deno.test("transformRequest: what told of other bytes goes, for the backend only", async () => {
+  const digests = ["content-md5", "digest", "content-digest", "repr-digest"];
+  const names = [...digests, "x-other"];
+  await using backend = serveHttpBackend((request) =>
+    new Response(names.filter((name) => request.headers.has(name)).join())
+  );
+  let left: string[] = [];
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    plugins: [
+      handlersPlugin("up", {
+        afterLocation: (request) => {
+          if (request.path === "/") request.transaction.transformRequest(shout);
+        },
+        requestFinish: (request) => {
+          left = names.filter((name) => request!.headers.has(name));
+        },
+      }),
+    ],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  for (const [path, text] of [["/", "x-other"], ["/as-is", names.join()]]) {
+    await client.send(
+      `PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n${
+        names.map((name) => `${name}: sha-256=:eA==:\r\n`).join("")
+      }\r\nhello`,
+    );
+    assertEquals((await client.response()).text, text);
+    assertEquals(left, names);
+  }
+});
+
 Deno.test("transformRequest: made anew for each attempt; a stream can't be used twice", async () => {
   for (const [again, status] of [[true, 200], [false, 502]] as const) {
     await using dying = serveScript(async (connection) => {
