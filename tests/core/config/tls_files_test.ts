@@ -18,7 +18,9 @@ const FILES: Readonly<Record<string, string>> = {
   "/etc/headrace/tls/one.key": one.key,
   "/run/two.key": two.key,
   "/etc/headrace/empty.crt": "",
-  "/etc/headrace/broken.crt": authority.cert.replace(/\n.{9}/, "\n"),
+  // A SEQUENCE of three bytes that has two: random bytes would break elsewhere each time.
+  "/etc/headrace/broken.crt":
+    "-----BEGIN CERTIFICATE-----\nMAMCAQ==\n-----END CERTIFICATE-----\n",
 };
 
 /** Loads a config whose one cluster has this `tls`; and the files that were read. */
@@ -80,7 +82,7 @@ Deno.test("loadConfig refuses tls files that are of no use, with their places", 
     'tls.ca: expected a PEM file with -----BEGIN CERTIFICATE-----, is "empty.crt"',
   ]);
   assertEquals(await problemsOf({ ca: "broken.crt" }), [
-    `tls.ca: expected certificates, number 1 can't be read: Unexpected length, is "broken.crt"`,
+    `tls.ca: expected certificates, number 1 can't be read: Unexpected end, is "broken.crt"`,
   ]);
   assertEquals(await problemsOf({ ca: "nowhere.crt" }), [
     'tls.ca: cannot read the file (NotFound), is "nowhere.crt"',
