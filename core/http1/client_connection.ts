@@ -12,7 +12,7 @@ import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { type Analyser, HeldDirection } from "../net/held_direction.ts";
 import type { Socket } from "../net/socket.ts";
-import type { ClientExchange } from "../session/exchange.ts";
+import type { ClientExchange, ExchangeOwner } from "../session/exchange.ts";
 import {
   type BodyReadOptions,
   checkBodyLength,
@@ -80,7 +80,7 @@ const NO_ANALYSERS: readonly Analyser[] = [];
 
 /** One connection; it is the exchange of the request at hand too. */
 export class Http1ClientConnection implements ClientExchange {
-  onGone: ((reason: ProxyError) => void) | undefined;
+  owner: ExchangeOwner | undefined;
 
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
@@ -123,7 +123,7 @@ export class Http1ClientConnection implements ClientExchange {
     this.#inbound = new HeldDirection(socket, { interruptible: true });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = () =>
-      this.onGone?.(
+      this.owner?.clientGone(
         new ProxyError("client_closed", "The client reset the connection"),
       );
   }
@@ -325,7 +325,7 @@ export class Http1ClientConnection implements ClientExchange {
   }
 
   #end(): void {
-    this.onGone = undefined;
+    this.owner = undefined;
     this.#head?.fields.release();
     this.#socket.unpin();
     if (!this.#answered) this.#keepAlive = false;

