@@ -6,6 +6,7 @@
 import { ProxyError } from "../errors.ts";
 import type { SlotLine } from "../health/slot_line.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 
 /** What has a bounded number of slots. */
 export interface SlotHolder<P> {
@@ -56,6 +57,7 @@ export interface SlotQueueOptions<B> {
 
 /** The queue of one cluster. */
 export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
+  place = NOWHERE;
   /** Over as soon as somebody waits: each sweep looks for slots that other workers freed. */
   readonly deadline = 0;
   readonly #options: SlotQueueOptions<B>;

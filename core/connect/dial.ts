@@ -7,6 +7,7 @@ import { type FailureCode, ProxyError } from "../errors.ts";
 import { formatHost } from "../net/address.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { SocketAddress } from "../plugin.ts";
 import type {
   BackendTls,
@@ -244,6 +245,7 @@ async function open(
 
 /** The time limit of one step. */
 class ConnectDeadline implements Expiring {
+  place = NOWHERE;
   readonly deadline: number;
   passed = false;
   readonly #controller = new AbortController();

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { SocketAddress } from "../plugin.ts";
 
 /** A race's surroundings. */
@@ -55,6 +56,7 @@ export function race<T>(
 }
 
 class Race<T> implements Expiring {
+  place = NOWHERE;
   deadline = Infinity;
   readonly #addresses: readonly SocketAddress[];
   readonly #options: RaceOptions<T>;

@@ -16,6 +16,7 @@ import { ClusterLives } from "../balance/cluster_life.ts";
 import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
+import { Roster } from "../net/roster.ts";
 import type { LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
@@ -106,7 +107,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly backends: BackendRegistry;
   readonly plugins: PlanePlugins;
   readonly caches: PlaneCache;
-  readonly sessions = new Set<Session>();
+  readonly sessions = new Roster<Session>();
   readonly websockets = new Map<string, WebSocketSession>();
   readonly listeners: BoundListeners;
   readonly traces: Traces;

@@ -259,7 +259,7 @@ export class Http1BackendConnection implements BackendConnection {
     this.#retire();
     this.#socket.unpin();
     // It counts as active until the tunnel ends.
-    this.#socket.onClosed = () => this.#endUse();
+    this.#socket.onClosed = this.#endUse;
     return this.#socket;
   }
 
@@ -330,7 +330,7 @@ export class Http1BackendConnection implements BackendConnection {
     if (this.#pool !== undefined) this.#pool.active++;
   }
 
-  #endUse(): void {
+  readonly #endUse = (): void => {
     if (!this.#inUse) return;
     this.#inUse = false;
     if (this.#pool !== undefined) this.#pool.active--;
@@ -338,7 +338,7 @@ export class Http1BackendConnection implements BackendConnection {
     this.#head = undefined;
     this.#body = null;
     this.#socket.unpin();
-  }
+  };
 
   /** A body that flows takes the time that it takes. */
   readonly #onPiece = (): void => {

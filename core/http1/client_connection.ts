@@ -122,11 +122,14 @@ export class Http1ClientConnection implements ClientExchange {
     this.#index = new HeadIndex(options.limits.headers);
     this.#inbound = new HeldDirection(socket, { interruptible: true });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
-    socket.onLost = () =>
-      this.owner?.clientGone(
-        new ProxyError("client_closed", "The client reset the connection"),
-      );
+    socket.onLost = this.#lost;
   }
+
+  readonly #lost = (): void => {
+    this.owner?.clientGone(
+      new ProxyError("client_closed", "The client reset the connection"),
+    );
+  };
 
   /**
    * Runs exchanges until the connection ends, and tells of the end of each.

@@ -162,7 +162,7 @@ export class Listener {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, LEAVE_TIME);
     let last = performance.now();
-    this.#arrived = () => {
+    const arrived = () => {
       const now = performance.now();
       if (now - last < ALONE) {
         last = now;
@@ -171,6 +171,7 @@ export class Listener {
       resolve();
       return true;
     };
+    this.#arrived = arrived;
     await promise;
     clearTimeout(timer);
   }

@@ -7,6 +7,7 @@
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import { withPrefix } from "../net/prefixed_conn.ts";
 import type { ProxyHeader } from "../proxy_protocol/header.ts";
 import { headerKind, readHeader } from "../proxy_protocol/read.ts";
@@ -127,6 +128,7 @@ function introduced(
 
 /** The time that a header may take. */
 class HeaderDeadline implements Expiring {
+  place = NOWHERE;
   readonly deadline: number;
   passed = false;
   readonly #options: ProxyHeaderOptions;

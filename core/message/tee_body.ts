@@ -10,6 +10,7 @@
  */
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import { type BodyReader, HEADROOM } from "./body.ts";
 import type { ListFields } from "./list_fields.ts";
 
@@ -42,6 +43,7 @@ export function teeBody(source: BodyReader, options: TeeOptions): Tee {
 
 /** The source, and what each reader has not had yet. */
 class SharedBody implements Expiring {
+  place = NOWHERE;
   readonly client = new Branch(this);
   readonly store = new Branch(this);
   deadline = Infinity;

@@ -9,6 +9,7 @@
  */
 import { type FailureCode, ProxyError } from "../errors.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import { type BodyReader, HEADROOM } from "./body.ts";
 import { streamOf } from "./body_stream.ts";
 
@@ -41,6 +42,7 @@ function aside(): Promise<void> {
 
 /** What comes out of the last transform. */
 export class TransformedBody implements BodyReader, Expiring {
+  place = NOWHERE;
   bytes: Uint8Array = EMPTY;
   start = 0;
   end = 0;

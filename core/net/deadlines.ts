@@ -5,12 +5,13 @@
  * @module
  */
 import type { Clock } from "./clock.ts";
+import { type Placed, Roster } from "./roster.ts";
 
 /** Something that ends when its time is over. */
-export interface Expiring {
+export interface Expiring extends Placed {
   /** When, by {@linkcode Deadlines.now}; `Infinity` for never. */
   readonly deadline: number;
-  /** Called once per sweep while the deadline is over. */
+  /** Called by each sweep while the deadline is over. */
   expire(): void;
 }
 
@@ -31,7 +32,7 @@ export class Deadlines {
   readonly #clock: Clock;
   /** The clock's time at the last sweep. */
   #swept = 0;
-  readonly #entries = new Set<Expiring>();
+  readonly #entries = new Roster<Expiring>();
   #stop: (() => void) | undefined;
 
   constructor(clock: Clock) {

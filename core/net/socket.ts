@@ -9,6 +9,7 @@ import { HEADROOM } from "../message/body.ts";
 import type { BufferPool, Buffers } from "./buffer_pool.ts";
 import type { ByteConn } from "./byte_conn.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
+import { NOWHERE } from "./roster.ts";
 
 /** Bytes that go through one side of a proxy, for metrics. */
 export interface ByteCounter {
@@ -36,6 +37,7 @@ export interface SocketOptions {
  * is, until an analyser or a body lets them go.
  */
 export class Socket implements Expiring {
+  place = NOWHERE;
   /** The inbound buffer. */
   bytes: Uint8Array;
   /** The first byte that is not consumed. */

@@ -7,6 +7,7 @@
 import { POINT } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import { guardVerdict, type VerdictPoint } from "../plugins/guard_verdict.ts";
 import type { Verdict } from "../verdict.ts";
 import type { BoundHandler, HandlerOwner } from "./handlers.ts";
@@ -113,6 +114,7 @@ function failed(
 
 /** The time limit of one async handler. */
 class HandlerDeadline implements Expiring {
+  place = NOWHERE;
   readonly deadline: number;
   readonly passed: Promise<never>;
   readonly #owner: HandlerOwner;

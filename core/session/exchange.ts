@@ -28,11 +28,7 @@ export interface ClientExchange {
   readonly mustClose: boolean;
   /** Notices from here on when the client resets the connection, as far as that can be told. */
   watch(): void;
-  /**
-   * Is told of the client's end. An object and no function: a closure that lay
-   * here kept each transaction alive over minor collections, even after it was
-   * taken away (V8 15.0: 13 to 20 % of all bytes survived, 1 to 2 % since).
-   */
+  /** Is told of the client's end. */
   owner: ExchangeOwner | undefined;
   /** Whether the client takes interim responses (HTTP/1.0 has none). */
   readonly takesInterim: boolean;

@@ -6,6 +6,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import type { Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { BackendConnection, BackendDialContext } from "../plugin.ts";
 import { guardConnection } from "../plugins/guard_websocket.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -126,6 +127,7 @@ async function callDialer(
     reject(reason);
   };
   const deadline: Expiring = {
+    place: NOWHERE,
     deadline: deadlines.after(timeout),
     expire: () =>
       giveUp(

@@ -31,10 +31,11 @@ export class OwnBackend implements SessionBackend {
     else attempt.response = undefined;
     const socket = attempt.connection!.tunnel();
     const ended = socket.onClosed;
-    socket.onClosed = () => {
+    const closed = () => {
       ended?.();
       attempt.close();
     };
+    socket.onClosed = closed;
     socket.settle();
     this.link = makeLink(transaction, socket, "server");
   }

@@ -130,8 +130,9 @@ async function waitForSlot(
     (free) => cluster.mayServe(free, tried),
     queue,
   );
-  client.onLost = () =>
+  const leave = () =>
     waiting.leave(new ProxyError("client_closed", "The client has left"));
+  client.onLost = leave;
   client.post();
   try {
     return await waiting.granted;
@@ -158,10 +159,11 @@ async function connectTo(
     backend.attempts.ok.add(1);
     session.backend = backend.id;
     backend.pool.active++;
-    socket.onClosed = () => {
+    const closed = () => {
       backend.pool.active--;
       backend.leave(permit);
     };
+    socket.onClosed = closed;
     return socket;
   } catch (thrown) {
     const error = asProxyError(thrown);

@@ -12,6 +12,7 @@ import type { Admit } from "../listener/listener.ts";
 import { introduce } from "../listener/proxy_header.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
+import { NOWHERE, type Placed } from "../net/roster.ts";
 import { Socket } from "../net/socket.ts";
 import type { SentVersion } from "../proxy_protocol/write.ts";
 import type { TlsFacts } from "../plugin.ts";
@@ -36,7 +37,8 @@ import { serveTcp } from "./serve_tcp.ts";
 import { SessionView } from "./views.ts";
 
 /** One accepted connection. */
-export class Session implements HandlerOwner {
+export class Session implements HandlerOwner, Placed {
+  place = NOWHERE;
   readonly plane: SessionHost;
   readonly env: PlaneEnv;
   /** From accept on it is who the client is; before, whoever sends the PROXY header. From handshake on its connection carries what TLS carries. */

@@ -75,7 +75,8 @@ export class TransactionTrace {
       client: transaction.clientAddress,
       listener: transaction.listener.name,
     };
-    this.#elapsed = () => clock.now() - begunAt;
+    const elapsed = () => clock.now() - begunAt;
+    this.#elapsed = elapsed;
     this.moved(transaction.state);
   }
 

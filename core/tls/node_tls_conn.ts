@@ -7,6 +7,7 @@
 import type { TLSSocket } from "node:tls";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { Ciphertext } from "./ciphertext.ts";
 
 /** Bytes of one write: a deadline per write sees whether a slow peer takes them. */
@@ -131,6 +132,7 @@ export class NodeTlsConn implements ByteConn {
   async #close({ deadlines }: Closing): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const entry: Expiring = {
+      place: NOWHERE,
       deadline: deadlines.after(CLOSE_TIME),
       expire: resolve,
     };

@@ -7,6 +7,7 @@
 import { ProxyError } from "../errors.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { TlsFacts } from "../plugin.ts";
 import type { CertificateSet } from "./certificate_set.ts";
 import type { TlsRuntime } from "./tls_runtime.ts";
@@ -51,6 +52,7 @@ export async function withinHandshakeTime<T>(
 ): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const entry: Expiring = {
+    place: NOWHERE,
     deadline: deadlines.after(timeout),
     expire: () =>
       reject(

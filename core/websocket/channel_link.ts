@@ -10,6 +10,7 @@
  */
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type {
   BackendConnection,
   WsClosure,
@@ -43,6 +44,7 @@ interface Fence {
 
 /** One connection. */
 export class ChannelLink implements Link, Expiring {
+  place = NOWHERE;
   deadline = Infinity;
   readonly #connection: BackendConnection;
   readonly #channels: DialChannels;
@@ -67,8 +69,10 @@ export class ChannelLink implements Link, Expiring {
     this.#connection = connection;
     this.#channels = channels;
     this.#options = options;
-    channels.toBackend.onTaken = (item) => this.#taken(item);
-    channels.toFrontend.onWaiting = () => this.#wake();
+    const taken = (item: ToBackend) => this.#taken(item);
+    const wake = () => this.#wake();
+    channels.toBackend.onTaken = taken;
+    channels.toFrontend.onWaiting = wake;
   }
 
   start(events: LinkEvents): void {

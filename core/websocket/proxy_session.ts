@@ -17,6 +17,7 @@ import { ProxyError } from "../errors.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import type { WsMessage } from "../plugin.ts";
 import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
@@ -120,6 +121,7 @@ const STEADY = 1_000;
 
 /** A session. */
 export class ProxySession implements Expiring {
+  place = NOWHERE;
   /** Each sweep looks after fences and silence. */
   readonly deadline = 0;
   /** Messages from the client, before valves. */

@@ -7,6 +7,7 @@
 import { asProxyError, type FailureCode, ProxyError } from "../errors.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
+import { NOWHERE } from "../net/roster.ts";
 import { linger } from "../net/linger.ts";
 import type { Socket } from "../net/socket.ts";
 import { HEADROOM } from "../message/body.ts";
@@ -59,6 +60,7 @@ const NOTHING = new Uint8Array(0);
 
 /** One connection. */
 export class WebSocketLink implements Link, Expiring, FrameSink {
+  place = NOWHERE;
   /** When the peer is pinged, or given up. */
   deadline: number;
   readonly #socket: Socket;

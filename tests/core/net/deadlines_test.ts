@@ -1,8 +1,10 @@
 import { Deadlines, type Expiring } from "../../../core/net/deadlines.ts";
+import { NOWHERE } from "../../../core/net/roster.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 
 class Entry implements Expiring {
+  place = NOWHERE;
   expired = 0;
   deadline: number;
 
@@ -102,14 +104,16 @@ Deno.test("Deadlines: an entry may delete itself and others while it expires", (
   const deadlines = new Deadlines(clock);
   const other = new Entry(0);
   const first: Expiring = {
+    place: NOWHERE,
     deadline: 0,
     expire() {
       deadlines.delete(first);
       deadlines.delete(other);
     },
   };
-  deadlines.add(first);
+  // Those that came last expire first.
   deadlines.add(other);
+  deadlines.add(first);
   clock.advance(100);
   assertEquals(other.expired, 0);
   assertEquals(clock.pending, 0);
@@ -120,6 +124,7 @@ Deno.test("Deadlines: an entry added while another expires waits for the next sw
   const deadlines = new Deadlines(clock);
   const late = new Entry();
   const first: Expiring = {
+    place: NOWHERE,
     deadline: 0,
     expire() {
       deadlines.delete(first);
