@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ListenerConfig } from "../config/config.ts";
+import type { ListenerConfig, SocketConfig } from "../config/config.ts";
 import type { ListenerRuntime } from "../snapshot/snapshot.ts";
 import {
   bind,
@@ -17,12 +17,14 @@ import {
 import type { Frontend } from "../listener/frontend.ts";
 import { type Acceptor, Listener } from "../listener/listener.ts";
 import type { Clock } from "../net/clock.ts";
+import { inheritanceProblem } from "../net/inherited_options.ts";
 import type { Log } from "../plugin.ts";
 import {
   DenoTlsListener,
   MAX_WAITING_HANDSHAKES,
 } from "../tls/deno_listener.ts";
 import type { Termination } from "../tls/termination.ts";
+import { inheritedOf } from "../tls/tls_runtime.ts";
 import { RefusedError } from "./control.ts";
 
 /** What listeners need of their data plane. */
@@ -109,11 +111,11 @@ export class BoundListeners {
     const handOvers: HandOver[] = [];
     const problems: string[] = [];
     for (const wanted of wantedSockets(runtimes)) {
-      const { address, tls } = wanted;
+      const { address } = wanted;
       // A unix socket has one owner: the kernel spreads only ports.
       if (address.address.kind === "unix" && this.#options.worker > 0) continue;
       const key = bindKey(address);
-      const form = formOf(tls);
+      const form = formOf(wanted);
       const { acceptor, clock, log } = this.#options;
       let listener = this.#current.get(key);
       try {
@@ -182,23 +184,38 @@ export class BoundListeners {
     key: string,
     port: number | undefined,
   ): Promise<ListeningSocket> {
-    const { address, tls } = wanted;
+    const { address, tls, socket: config } = wanted;
     const ours = port !== undefined || this.#hasPortOf(address);
     const socketTls = tls?.runtime === "listenTls"
       ? {
         pair: tls.certificates.default,
         alpn: tls.alpn,
+        inherited: inheritedOf(config),
         onCrowded: (socket: DenoTlsListener) => {
           this.#relieve(wanted, key, socket);
         },
       }
       : undefined;
     const socket = await bind(address, { port, ours, tls: socketTls });
+    if (socketTls !== undefined) this.#tellOfOptions(wanted);
     for (const other of this.#sockets) {
       if (other.over) this.#sockets.delete(other);
     }
     if (socket instanceof DenoTlsListener) this.#sockets.add(socket);
     return socket;
+  }
+
+  /** Says where options of sockets are wanted that can't be had. */
+  #tellOfOptions(
+    { address, socket: { noDelay, keepAlive } }: WantedSocket,
+  ): void {
+    const { log, worker } = this.#options;
+    const problem = inheritanceProblem();
+    if (problem === undefined || worker > 0 || !noDelay && !keepAlive) return;
+    log.warn(
+      "A TLS listener does without its socket options: responses may wait some 40 ms for acknowledgements",
+      { listener: address.listener, problem },
+    );
   }
 
   /**
@@ -247,7 +264,7 @@ export class BoundListeners {
     const listener = this.#current.get(key);
     const holds = () =>
       listener !== undefined && this.#current.get(key) === listener &&
-      this.#forms.get(key) === formOf(from.tls);
+      this.#forms.get(key) === formOf(from);
     if (listener === undefined || !holds()) return false;
     try {
       const socket = await this.#bind(to, key, listener.address.port);
@@ -255,7 +272,7 @@ export class BoundListeners {
         socket.close();
         return false;
       }
-      this.#forms = new Map(this.#forms).set(key, formOf(to.tls));
+      this.#forms = new Map(this.#forms).set(key, formOf(to));
       await listener.handOver(socket);
       return true;
     } catch (thrown) {
@@ -277,9 +294,10 @@ export class BoundListeners {
   }
 }
 
-/** An address and the TLS that is wanted there. */
+/** An address and what is wanted there. */
 interface WantedSocket {
   readonly address: BindAddress;
+  readonly socket: SocketConfig;
   readonly tls: Termination | undefined;
 }
 
@@ -287,15 +305,18 @@ function* wantedSockets(
   runtimes: Iterable<ListenerRuntime>,
 ): Iterable<WantedSocket> {
   for (const { config, tls } of runtimes) {
-    for (const address of bindAddresses(config)) yield { address, tls };
+    const { socket } = config;
+    for (const address of bindAddresses(config)) yield { address, socket, tls };
   }
 }
 
-/** What a socket can't change: one that ends TLS keeps its certificates for good. */
-function formOf(tls: Termination | undefined): string {
-  return tls?.runtime === "listenTls"
-    ? `tls ${tls.alpn.join(",")} ${tls.certificates.fingerprint}`
-    : "plain";
+/** What a socket can't change: one that ends TLS keeps its certificates and its options for good. */
+function formOf({ tls, socket }: WantedSocket): string {
+  if (tls?.runtime !== "listenTls") return "plain";
+  const { noDelay, keepAlive } = inheritedOf(socket);
+  return `tls ${
+    tls.alpn.join(",")
+  } ${tls.certificates.fingerprint} ${noDelay} ${keepAlive}`;
 }
 
 function portsOf(

@@ -29,7 +29,10 @@ export interface BindOptions {
 }
 
 /** TLS of a socket. */
-export type SocketTls = Pick<DenoListenOptions, "pair" | "alpn" | "onCrowded">;
+export type SocketTls = Pick<
+  DenoListenOptions,
+  "pair" | "alpn" | "inherited" | "onCrowded"
+>;
 
 /** A socket that listens, whoever ends TLS on it. */
 export type ListeningSocket =

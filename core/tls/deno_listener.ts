@@ -13,6 +13,10 @@
  *
  * @module
  */
+import {
+  type InheritedOptions,
+  inheritOptions,
+} from "../net/inherited_options.ts";
 import type { PairText } from "./certificate_pair.ts";
 
 /** Handshakes that wait at once, those given up too: more are to come where they can be closed. */
@@ -26,6 +30,8 @@ export interface DenoListenOptions {
   readonly pair: PairText;
   /** Protocols that are offered, by preference; with none the client's offer is ignored. */
   readonly alpn: readonly string[];
+  /** What its connections have from it, as nothing sets options of theirs. */
+  readonly inherited: InheritedOptions;
   /** Called once, when more than {@linkcode MAX_WAITING_HANDSHAKES} wait. */
   readonly onCrowded: (listener: DenoTlsListener) => void;
 }
@@ -45,9 +51,10 @@ export class DenoTlsListener implements Disposable {
   #closed = false;
   #forgotten = false;
 
-  /** Listens; the port is shared with other listeners of this process. Throws as `Deno.listenTls` does. */
+  /** Listens; the port is shared with other listeners of this process. Throws as `Deno.listenTls` and `inheritOptions` do. */
   constructor(options: DenoListenOptions) {
-    const { hostname, port, backlog, pair, alpn, onCrowded } = options;
+    const { hostname, port, backlog, pair, alpn, inherited, onCrowded } =
+      options;
     this.#onCrowded = onCrowded;
     this.#listener = Deno.listenTls({
       hostname,
@@ -58,6 +65,13 @@ export class DenoTlsListener implements Disposable {
       tcpBacklog: backlog,
       ...(alpn.length > 0 && { alpnProtocols: [...alpn] }),
     });
+    if (!inherited.noDelay && !inherited.keepAlive) return;
+    try {
+      inheritOptions(this.#listener.addr as Deno.NetAddr, inherited);
+    } catch (thrown) {
+      this.#listener.close();
+      throw thrown;
+    }
   }
 
   get addr(): Deno.Addr {
