@@ -52,12 +52,10 @@ class Client:
 plan = json.load(sys.stdin)
 clients = [Client(port, plan["path"]) for port in plan["ports"]]
 latencies = [[] for _ in clients]
+block, warm_up = plan["block"], plan["warmUp"]
 # The first requests meet compilers and the kernel's quick acknowledgements.
-for client in clients:
-    for _ in range(plan["warmUp"]):
-        client.ask(plan["bytes"])
-while len(latencies[0]) < plan["count"]:
+while len(latencies[0]) < warm_up + plan["count"]:
     for client, taken in zip(clients, latencies):
-        for _ in range(plan["block"]):
+        for _ in range(block):
             taken.append(client.ask(plan["bytes"]))
-json.dump(latencies, sys.stdout)
+json.dump([taken[warm_up:] for taken in latencies], sys.stdout)
