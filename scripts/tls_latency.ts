@@ -9,22 +9,18 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import {
-  makeCertificates,
-  type Program,
-  startHaproxy,
-  startHeadrace,
-  startNginx,
-  startNginxProxy,
-} from "./bench/programs.ts";
+import { startPrograms } from "./tls_latency/programs.ts";
 
 /** Bodies that are asked for, and how many requests of each. */
 const BODIES = [
-  { name: "130 B", path: "/small", bytes: 130, count: 10_000 },
-  { name: "16 KB", path: "/16k", bytes: 16 << 10, count: 10_000 },
-  { name: "64 KB", path: "/64k", bytes: 64 << 10, count: 5_000 },
-  { name: "1 MB", path: "/1m", bytes: 1 << 20, count: 2_000 },
+  { name: "130 B", file: "small", bytes: 130, count: 10_000 },
+  { name: "16 KB", file: "16k", bytes: 16 << 10, count: 10_000 },
+  { name: "64 KB", file: "64k", bytes: 64 << 10, count: 5_000 },
+  { name: "1 MB", file: "1m", bytes: 1 << 20, count: 2_000 },
 ] as const;
+
+/** What it takes besides Deno. */
+const TOOLS = ["haproxy", "nginx", "python3", "unshare", "ip"] as const;
 
 /** Requests to one proxy before it is the next one's turn. */
 const BLOCK = 50;
@@ -49,6 +45,11 @@ if (import.meta.main) {
       json: { type: "boolean", default: false },
     },
   });
+  const missing = await missingTools();
+  if (missing.length > 0) {
+    console.error(`Not installed: ${missing.join(", ")}`);
+    Deno.exit(1);
+  }
   const network = Deno.env.get(INSIDE);
   const rows = await measureAll(
     network ?? "loopback, MSS 65483",
@@ -82,51 +83,40 @@ interface Row {
 }
 
 async function measureAll(network: string, times: number): Promise<Row[]> {
-  const folder = await Deno.makeTempDir({ prefix: "headrace-tls-latency-" });
-  const programs: Program[] = [];
-  try {
-    await makeCertificates(folder);
-    const backend = await startNginx(folder);
-    programs.push(backend);
-    await Deno.writeTextFile(`${folder}/www/64k`, "y".repeat(64 << 10));
-    await Deno.writeTextFile(`${folder}/www/1m`, "z".repeat(1 << 20));
-    const { plain } = backend.ports;
-    const headrace = await startHeadrace(folder, plain);
-    programs.push(headrace);
-    const haproxy = await startHaproxy(folder, plain);
-    programs.push(haproxy);
-    const nginx = await startNginxProxy(folder, plain);
-    programs.push(nginx);
-    const proxies = {
-      HAProxy: haproxy.ports.tls,
-      nginx: nginx.ports.tls,
-      Headrace: headrace.ports.tls,
-      "Headrace, node:tls": headrace.ports.tlsSeveral,
-    };
-    const rows: Row[] = [];
-    for (const { name, path, bytes, count } of BODIES) {
-      const taken = await ask({
-        ports: Object.values(proxies),
-        path,
-        bytes,
-        count: count * times,
-        block: BLOCK,
-        warmUp: WARM_UP,
-      });
-      rows.push({
-        network,
-        body: name,
-        requests: taken[0]!.length,
-        latencies: Object.keys(proxies).map((proxy, i) =>
-          summed(proxy, taken[i]!)
-        ),
-      });
-    }
-    return rows;
-  } finally {
-    await Promise.all(programs.map((program) => program.stop()));
-    await Deno.remove(folder, { recursive: true });
+  await using programs = await startPrograms(
+    Object.fromEntries(BODIES.map(({ file, bytes }) => [file, bytes])),
+  );
+  const { ports } = programs;
+  const rows: Row[] = [];
+  for (const { name, file, bytes, count } of BODIES) {
+    const taken = await ask({
+      ports: Object.values(ports),
+      path: `/${file}`,
+      bytes,
+      count: count * times,
+      block: BLOCK,
+      warmUp: WARM_UP,
+    });
+    rows.push({
+      network,
+      body: name,
+      requests: taken[0]!.length,
+      latencies: Object.keys(ports).map((proxy, i) => summed(proxy, taken[i]!)),
+    });
   }
+  return rows;
+}
+
+async function missingTools(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const tool of TOOLS) {
+    const { success } = await new Deno.Command("sh", {
+      args: ["-c", `command -v ${tool}`],
+      stdout: "null",
+    }).output();
+    if (!success) missing.push(tool);
+  }
+  return missing;
 }
 
 /** What the client is to do. */

@@ -97,9 +97,9 @@ export interface ListenerConfig {
 
 /** Options of a listener's sockets. */
 export interface SocketConfig {
-  /** TCP_NODELAY; Deno's own TLS listener can't set it. Default true. */
+  /** TCP_NODELAY. On a TLS listener it takes FFI on Linux, or `node:tls`. Default true. */
   readonly noDelay: boolean;
-  /** SO_KEEPALIVE; Deno's own TLS listener can't set it. Default true. */
+  /** SO_KEEPALIVE. On a TLS listener as `noDelay`. Default true. */
   readonly keepAlive: boolean;
   /** Connections that the system queues before they are accepted. Default 4096. */
   readonly backlog: number;

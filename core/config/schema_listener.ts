@@ -38,12 +38,12 @@ const socket = mappingOfDefaults("Options of the listener's sockets.", {
   noDelay: withDefault(
     true,
     boolean(
-      "TCP_NODELAY; Deno's own TLS listener can't set it (node:tls can).",
+      "TCP_NODELAY. On a TLS listener that takes FFI on Linux (--allow-ffi); without it node:tls serves.",
     ),
   ),
   keepAlive: withDefault(
     true,
-    boolean("SO_KEEPALIVE; Deno's own TLS listener can't set it."),
+    boolean("SO_KEEPALIVE. On a TLS listener as noDelay."),
   ),
   backlog: withDefault(
     4096,
