@@ -1,185 +1,263 @@
 /**
- * CPU time per request beside HAProxy's and nginx's, in the same run:
+ * What Headrace costs beside HAProxy, nginx and Caddy, in the same run:
  * `deno task bench`.
  *
- * Starts nginx as the backend of all, HAProxy, Headrace and another nginx with
- * one worker each, and drives them in turn with wrk over 64 connections. What is
- * compared is the CPU time of the proxy's process per request: throughput says
- * little where load, proxy and backend share the cores.
+ *     deno task bench --runs 3 --seconds 3 --only TLS --save
+ *
+ * Starts the proxies that are installed, each with one worker, before the same
+ * backends, and drives them in turn, run by run. What is compared is the CPU
+ * time of the proxy's process: throughput says little where load, proxy and
+ * backend share the cores. Each measurement begins with a request by hand whose
+ * answer is looked at, and counts failures and bytes; a row where something was
+ * wrong says so.
+ *
+ * `--only` takes cases whose names hold one of the texts between its commas, `--json` and `--markdown` print
+ * the table so, `--save` also appends it to `tests/bench/history.jsonl`.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import {
-  makeCertificates,
-  type Program,
-  startHaproxy,
-  startHeadrace,
-  startNginx,
-  startNginxProxy,
+  type Case,
+  CASES,
+  type PacedCase,
+  PROXIES,
+  type ProxyName,
+} from "./bench/cases.ts";
+import { save } from "./bench/history.ts";
+import { measureIdle } from "./bench/idle.ts";
+import { measureLoad } from "./bench/load.ts";
+import {
+  currentCommit,
+  describeMachine,
+  isInstalled,
+} from "./bench/machine.ts";
+import { measurePaced, peakRate } from "./bench/paced.ts";
+import {
+  makePlace,
+  type Proxy,
+  startBackends,
+  startProxy,
 } from "./bench/programs.ts";
-import { type Case, CASES, measure, type Sample } from "./bench/measure.ts";
+import { conditionsOf, markdownReport, textReport } from "./bench/report.ts";
+import { type Row, rowOf, type Run } from "./bench/results.ts";
+import { median, type Sample } from "./bench/sample.ts";
+import type { Place, SetupName } from "./bench/setup.ts";
 
-const TOOLS = ["nginx", "haproxy", "wrk"] as const;
+/** Without these there is no backend and no load. */
+const NEEDED = ["nginx", "wrk"];
+
+/** What a compiler learns in the first seconds is not what is asked. */
+const WARM_UP = 2;
+
+/** What is run. */
+interface Plan {
+  readonly place: Place;
+  readonly proxies: readonly ProxyName[];
+  readonly runs: number;
+  readonly seconds: number;
+}
 
 if (import.meta.main) {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
-      seconds: { type: "string", default: "4" },
-      runs: { type: "string", default: "5" },
-      json: { type: "boolean", default: false },
-      // Cases whose names hold this.
+      seconds: { type: "string", default: "3" },
+      runs: { type: "string", default: "3" },
       only: { type: "string", default: "" },
+      json: { type: "boolean", default: false },
+      markdown: { type: "boolean", default: false },
+      save: { type: "boolean", default: false },
     },
   });
-  const missing = await missingTools();
-  if (missing.length > 0) {
-    console.error(
-      `Not installed: ${missing.join(", ")} (Debian's packages of these names)`,
-    );
-    Deno.exit(1);
+  const wanted = values.only.split(",");
+  const cases = CASES.filter(({ name }) =>
+    wanted.some((part) => name.includes(part))
+  );
+  if (cases.length === 0) fail(`No case's name holds "${values.only}"`);
+  const runs = countOf("runs", values.runs);
+  const seconds = countOf("seconds", values.seconds);
+  const proxies = await whoIsThere();
+  const machine = await describeMachine(proxies);
+  const rows = await runAll(cases, { proxies, runs, seconds });
+  const date = new Date().toISOString();
+  const commit = await currentCommit();
+  const entry = { commit, date, machine, runs, seconds, rows };
+  if (values.save) await save(entry);
+  if (values.json) {
+    console.log(JSON.stringify(entry));
+  } else {
+    const head = conditionsOf(machine);
+    const table = values.markdown ? markdownReport(rows) : textReport(rows);
+    console.log(`${head.join("\n")}\n\n${table}`);
   }
-  const rows = await runAll({
-    runs: Number(values.runs),
-    seconds: Number(values.seconds),
-    only: values.only,
-  });
-  console.log(values.json ? JSON.stringify(rows) : table(rows));
+  if (rows.some(({ problems }) => problems.length > 0)) Deno.exit(1);
 }
 
-/** What is run. */
-interface Plan {
-  readonly runs: number;
-  readonly seconds: number;
-  readonly only: string;
+function fail(message: string): never {
+  console.error(message);
+  Deno.exit(2);
 }
 
-/** A value for each proxy. */
-interface Each<T> {
-  readonly headrace: T;
-  readonly haproxy: T;
-  readonly nginx: T;
+function countOf(name: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) {
+    fail(`--${name}: expected a whole number from 1 on, is "${text}"`);
+  }
+  return count;
 }
 
-/** One case's medians. */
-interface Row extends Each<Sample> {
-  readonly case: string;
-  /** Headrace's time by the other's: the median of the ratios run by run, as the machine's speed drifts. */
-  readonly ratios: Omit<Each<number>, "headrace">;
+/** The proxies that are installed; says which are not. */
+async function whoIsThere(): Promise<ProxyName[]> {
+  for (const command of NEEDED) {
+    if (!await isInstalled(command)) {
+      fail(`${command} is not installed: it is the backend or the load`);
+    }
+  }
+  const there: ProxyName[] = [];
+  for (const name of PROXIES) {
+    if (name === "headrace" || await isInstalled(name)) there.push(name);
+    else console.error(`${name} is not installed: its column stays empty`);
+  }
+  return there;
 }
 
-async function runAll(plan: Plan): Promise<Row[]> {
-  const folder = await Deno.makeTempDir({ prefix: "headrace-bench-" });
-  const programs: Program[] = [];
-  try {
-    await makeCertificates(folder);
-    const backend = await startNginx(folder);
-    programs.push(backend);
-    const { plain } = backend.ports;
-    const proxies: Each<Program> = {
-      haproxy: await startHaproxy(folder, plain),
-      headrace: await startHeadrace(folder, plain),
-      nginx: await startNginxProxy(folder, plain),
-    };
-    programs.push(...Object.values(proxies));
-    const rows: Row[] = [];
-    for (const each of CASES) {
-      if (!each.name.includes(plan.only)) continue;
+async function runAll(
+  cases: readonly Case[],
+  plan: Omit<Plan, "place">,
+): Promise<Row[]> {
+  const place = await makePlace();
+  await using programs = new AsyncDisposableStack();
+  programs.defer(() => Deno.remove(place.folder, { recursive: true }));
+  for (const backend of await startBackends(place)) programs.use(backend);
+  const rows: Row[] = [];
+  for (const [setup, group] of Map.groupBy(cases, ({ setup }) => setup)) {
+    rows.push(...await runGroup(setup, group, { place, ...plan }));
+  }
+  // In the order in which they are listed.
+  return cases.map(({ name }) => rows.find((row) => row.case === name)!);
+}
+
+const told = new Set<string>();
+
+/** Says once who can't be set up so. */
+function tellMissing(name: ProxyName, setup: SetupName): undefined {
+  const line = `${name} has no part in "${setup}": its column stays empty`;
+  if (!told.has(line)) console.error(line);
+  told.add(line);
+}
+
+/** Cases of one setup share their proxies, but for those that want fresh ones. */
+async function runGroup(
+  setup: SetupName,
+  group: readonly Case[],
+  plan: Plan,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const shared = group.filter((each) => each.kind !== "idle");
+  if (shared.length > 0) {
+    await using stack = new AsyncDisposableStack();
+    const proxies: Proxy[] = [];
+    for (const name of plan.proxies) {
+      const proxy = await startProxy(name, setup, plan.place);
+      if (proxy === undefined) tellMissing(name, setup);
+      else proxies.push(stack.use(proxy));
+    }
+    for (const each of shared) {
       rows.push(await runCase(each, proxies, plan));
     }
-    return rows;
-  } finally {
-    await Promise.all(programs.map((program) => program.stop()));
-    await Deno.remove(folder, { recursive: true });
   }
+  for (const each of group) {
+    if (each.kind !== "idle") continue;
+    const runs = await inTurn(plan.proxies, plan.runs, async (name) => {
+      await using proxy = await startProxy(name, setup, plan.place);
+      if (proxy === undefined) return tellMissing(name, setup);
+      return await measureIdle(proxy, each, plan.place.folder);
+    });
+    rows.push(tell(rowOf(each, runs)));
+  }
+  return rows;
 }
 
 async function runCase(
-  each: Case,
-  { headrace, haproxy, nginx }: Each<Program>,
-  { runs, seconds }: Plan,
+  each: Exclude<Case, { kind: "idle" }>,
+  proxies: readonly Proxy[],
+  plan: Plan,
 ): Promise<Row> {
-  // What a compiler learns in the first seconds is not what is asked.
-  await measure(headrace, each, 2);
-  const samples: Each<Sample>[] = [];
-  for (let run = 0; run < runs; run++) {
-    samples.push({
-      haproxy: await measure(haproxy, each, seconds),
-      nginx: await measure(nginx, each, seconds),
-      headrace: await measure(headrace, each, seconds),
-    });
-  }
-  const ratio = (other: "haproxy" | "nginx") =>
-    median(
-      samples.map((sample) =>
-        sample.headrace.microseconds / sample[other].microseconds
-      ),
+  const { seconds, place: { folder } } = plan;
+  const headrace = proxies.find(({ name }) => name === "headrace")!;
+  if (each.kind === "paced") {
+    const rate = await halfOfPeak(each, proxies, plan);
+    const runs = await inTurn(
+      proxies,
+      plan.runs,
+      (proxy) => measurePaced(proxy, each, { rate, seconds }),
     );
-  return {
-    case: each.name,
-    headrace: medianSample(samples.map((sample) => sample.headrace)),
-    haproxy: medianSample(samples.map((sample) => sample.haproxy)),
-    nginx: medianSample(samples.map((sample) => sample.nginx)),
-    ratios: { haproxy: ratio("haproxy"), nginx: ratio("nginx") },
-  };
-}
-
-function medianSample(samples: readonly Sample[]): Sample {
-  return {
-    microseconds: median(samples.map(({ microseconds }) => microseconds)),
-    perSecond: median(samples.map(({ perSecond }) => perSecond)),
-    errors: samples.reduce((sum, { errors }) => sum + errors, 0),
-  };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map(({ case: name, headrace, haproxy, nginx, ratios }) =>
-    [
-      name.padEnd(36),
-      headrace.microseconds.toFixed(1).padStart(9),
-      haproxy.microseconds.toFixed(1).padStart(9),
-      ratios.haproxy.toFixed(2).padStart(7),
-      nginx.microseconds.toFixed(1).padStart(9),
-      ratios.nginx.toFixed(2).padStart(7),
-      headrace.perSecond.toFixed(0).padStart(9),
-      haproxy.perSecond.toFixed(0).padStart(9),
-      `${headrace.errors}/${haproxy.errors}/${nginx.errors}`.padStart(8),
-    ].join("")
-  );
-  return [
-    "CPU µs per request, medians; requests per second; errors (Headrace/HAProxy/nginx)",
-    `${
-      "case".padEnd(36)
-    } Headrace  HAProxy  ratio    nginx  ratio     req/s    req/s  errors`,
-    ...lines,
-    "",
-    "Per second of CPU time",
-    `${"case".padEnd(36)} Headrace  HAProxy    nginx`,
-    ...rows.map(({ case: name, headrace, haproxy, nginx }) =>
-      [
-        name.padEnd(36),
-        ...[headrace, haproxy, nginx].map(({ microseconds }) =>
-          (1e6 / microseconds).toFixed(0).padStart(9)
-        ),
-      ].join("")
-    ),
-  ].join("\n");
-}
-
-async function missingTools(): Promise<string[]> {
-  const missing: string[] = [];
-  for (const tool of TOOLS) {
-    const { success } = await new Deno.Command("sh", {
-      args: ["-c", `command -v ${tool}`],
-      stdout: "null",
-    }).output();
-    if (!success) missing.push(tool);
+    return tell(rowOf(each, runs));
   }
-  return missing;
+  // Where it fails, the measurement that follows says so.
+  await measureLoad(headrace, each, { folder, seconds: WARM_UP })
+    .catch(failedSample);
+  const runs = await inTurn(
+    proxies,
+    plan.runs,
+    (proxy) => measureLoad(proxy, each, { folder, seconds }),
+  );
+  return tell(rowOf(each, runs));
+}
+
+/** Half of HAProxy's peak rate; of Headrace's where that is not there. */
+async function halfOfPeak(
+  each: PacedCase,
+  proxies: readonly Proxy[],
+  plan: Plan,
+): Promise<number> {
+  const proxy = proxies.find(({ name }) => name === "haproxy") ?? proxies[0]!;
+  const { folder } = plan.place;
+  const rates: number[] = [];
+  for (let run = 0; run < plan.runs; run++) {
+    rates.push(await peakRate(proxy, each, { folder, seconds: plan.seconds }));
+  }
+  const rate = Math.round(median(rates) / 2);
+  console.error(`half of ${proxy.name}'s peak: ${rate} requests a second`);
+  return rate;
+}
+
+/** Measures everybody in turn, run by run, each time another one first. */
+async function inTurn<T extends ProxyName | Proxy>(
+  proxies: readonly T[],
+  count: number,
+  measure: (proxy: T) => Promise<Sample | undefined>,
+): Promise<Run[]> {
+  const runs: Run[] = [];
+  for (let run = 0; run < count; run++) {
+    const samples = new Map<ProxyName, Sample>();
+    for (let i = 0; i < proxies.length; i++) {
+      const proxy = proxies[(run + i) % proxies.length]!;
+      const name: ProxyName = typeof proxy === "string" ? proxy : proxy.name;
+      const sample = await measure(proxy).catch(failedSample);
+      if (sample !== undefined) samples.set(name, sample);
+    }
+    runs.push(samples);
+  }
+  return runs;
+}
+
+/** One failure is not to cost all that others measured: its row says so. */
+function failedSample(thrown: unknown): Sample {
+  return {
+    cost: NaN,
+    perSecond: undefined,
+    problems: [`not measured: ${thrown}`],
+  };
+}
+
+/** A long run is to be seen. */
+function tell(row: Row): Row {
+  const costs = PROXIES.flatMap((name) => {
+    const cost = row.cells[name]?.cost.median;
+    return cost === undefined ? [] : [`${name} ${cost.toPrecision(3)}`];
+  });
+  console.error(`${row.case}: ${costs.join(", ")} ${row.unit}`);
+  return row;
 }
