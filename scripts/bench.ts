@@ -50,6 +50,9 @@ const NEEDED = ["nginx", "wrk"];
 /** What a compiler learns in the first seconds is not what is asked. */
 const WARM_UP = 2;
 
+/** Who was said to have no part in what. */
+const told = new Set<string>();
+
 /** What is run. */
 interface Plan {
   readonly place: Place;
@@ -137,8 +140,6 @@ async function runAll(
   // In the order in which they are listed.
   return cases.map(({ name }) => rows.find((row) => row.case === name)!);
 }
-
-const told = new Set<string>();
 
 /** Says once who can't be set up so. */
 function tellMissing(name: ProxyName, setup: SetupName): undefined {
@@ -247,7 +248,6 @@ async function inTurn<T extends ProxyName | Proxy>(
 function failedSample(thrown: unknown): Sample {
   return {
     cost: NaN,
-    perSecond: undefined,
     problems: [`not measured: ${thrown}`],
   };
 }

@@ -32,7 +32,9 @@ export interface LoadCase extends AnyCase {
   readonly connections: number;
   /** The answer's status is 200 and its body so long. */
   readonly body: number;
-  /** What its CPU time is divided by: requests, in microseconds, or gigabytes of bodies, in seconds. */
+  /** Bytes of the request's body; left out = none. */
+  readonly upload?: number;
+  /** What its CPU time is divided by: requests, in microseconds, or gigabytes, in seconds. */
   readonly per: "request" | "GB";
   /** A connection for each request, by a client that resumes no TLS session; left out = wrk. */
   readonly handshakes?: true;
@@ -226,6 +228,7 @@ export const CASES: readonly Case[] = [
     name: "chunked uploads of 1 MB",
     setup: "upload",
     request: chunkedUpload(),
+    upload: MB,
     connections: 8,
     body: String(MB).length + 1,
     per: "GB",
@@ -267,11 +270,6 @@ export const CASES: readonly Case[] = [
   },
 ];
 
-/** Bytes of bodies that a request of a case moves, either way. */
-export function bytesMoved({ request, body }: LoadCase): number {
-  return request.startsWith("POST") ? MB : body;
-}
-
 /** What costs of a case are counted in. */
 export function unitOf(each: Case): string {
   switch (each.kind) {
@@ -282,4 +280,9 @@ export function unitOf(each: Case): string {
     case "paced":
       return "ms p99";
   }
+}
+
+/** What rates of a case are counted in, behind the figure. */
+export function rateUnitOf(each: Case): string {
+  return each.kind === "load" && each.per === "GB" ? " MB/s" : "/s";
 }

@@ -49,7 +49,6 @@ export async function measureIdle(
     const grown = await residentBytes(proxy.pid) - before;
     return {
       cost: grown / CONNECTIONS / 1e3,
-      perSecond: undefined,
       problems: wrong > 0 ? [`${wrong} wrong answers`] : [],
     };
   } finally {

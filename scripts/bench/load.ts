@@ -4,7 +4,7 @@
  * @module
  */
 import { cpuSeconds } from "../process_stat.ts";
-import { bytesMoved, type LoadCase } from "./cases.ts";
+import type { LoadCase } from "./cases.ts";
 import { generate } from "./generator.ts";
 import type { HandshakesTask } from "./handshakes_main.ts";
 import { probe } from "./probe.ts";
@@ -47,13 +47,16 @@ export async function measureLoad(
     : await driveWith(each, port, options);
   const cpu = await cpuSeconds(proxy.pid) - before;
   const { requests } = driven;
-  const cost = each.per === "request"
-    ? cpu / requests * 1e6
-    : cpu / (requests * bytesMoved(each)) * 1e9;
+  const bytes = each.upload === undefined
+    ? driven.bytes
+    : requests * each.upload;
+  const perRequest = each.per === "request";
+  const cost = perRequest ? cpu / requests * 1e6 : cpu / bytes * 1e9;
   return {
-    cost,
-    perSecond: requests / driven.seconds,
+    cost: Number.isFinite(cost) ? cost : NaN,
+    rate: (perRequest ? requests : bytes / 1e6) / driven.seconds,
     problems: [
+      ...(cpu > 0 ? [] : ["no CPU time: somebody else answered"]),
       ...problemsOf(driven, length, connections),
       ...(each.logged
         ? await missingLines(proxy.log!, logged, requests, connections)

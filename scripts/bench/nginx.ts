@@ -72,7 +72,7 @@ events { worker_connections ${MAX_CONNECTIONS}; }
 ${body}
 `,
   );
-  return { command: "nginx", args: ["-c", file] };
+  return { command: "nginx", args: ["-c", file], forks: true };
 }
 
 function httpOf(site: Site): string {

@@ -56,7 +56,6 @@ export async function measurePaced(
   }
   return {
     cost: p99,
-    perSecond: undefined,
     latency: { p50, p99, p999, max, late, offered: rate },
     problems,
   };

@@ -116,7 +116,12 @@ async function start(launch: Launch, port: number): Promise<Program> {
     await end;
   };
   try {
-    await listens(port, () => ended);
+    // The parent listens before it has children.
+    await until(async () =>
+      ended || await listens(port) &&
+        (!launch.forks || await workingPid(child.pid) !== child.pid)
+    );
+    if (ended) throw new Error(`${launch.command} ended as it began`);
     const pid = await workingPid(child.pid);
     return { pid, [Symbol.asyncDispose]: stop };
   } catch (thrown) {
@@ -125,20 +130,23 @@ async function start(launch: Launch, port: number): Promise<Program> {
   }
 }
 
-/** Waits until a port takes connections. Throws after ten seconds, and where it has `ended`. */
-async function listens(port: number, ended: () => boolean): Promise<void> {
-  const until = performance.now() + 10_000;
-  for (;;) {
-    try {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-      conn.close();
-      return;
-    } catch (thrown) {
-      if (!(thrown instanceof Deno.errors.ConnectionRefused)) throw thrown;
-      if (ended() || performance.now() > until) {
-        throw new Error(`Nobody listens on port ${port}`, { cause: thrown });
-      }
-    }
+/** Waits until it is so. Throws after ten seconds. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!await isSo()) {
+    if (performance.now() > end) throw new Error("Nobody listens");
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Whether a port takes connections. */
+async function listens(port: number): Promise<boolean> {
+  try {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    conn.close();
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.ConnectionRefused)) throw thrown;
+    return false;
   }
 }

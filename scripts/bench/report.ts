@@ -38,7 +38,7 @@ export function conditionsOf(machine: Machine): string[] {
     "Load, proxy and backend share the cores. Each proxy has one: Headrace one worker, HAProxy nbthread 1, nginx worker_processes 1, Caddy GOMAXPROCS=1.",
     "All keep connections to the backend (nginx); Caddy has no admin interface, and logs only where the case says so; no client resumes a TLS session where handshakes are measured.",
     "Logs of \"log, field edits, 3 rules\" go to files: HAProxy's httplog by its standard output, nginx's and Headrace's combined in batches, Caddy's JSON.",
-    "Cost is the CPU time of the proxy's process per request or per gigabyte of bodies, for memory the growth of resident bytes per connection; beside it requests a second. Medians of interleaved runs; ratios are Headrace's cost by the other's, run by run, with the lowest and highest.",
+    "Cost is the CPU time of the proxy's process per request or per gigabyte of bodies, for memory the growth of resident bytes per connection; beside it requests or megabytes a second. Medians of interleaved runs; ratios are Headrace's cost by the other's, run by run, with the lowest and highest.",
   ];
 }
 
@@ -73,17 +73,19 @@ function cellsOf(row: Row): string[] {
   return [
     row.case,
     row.unit,
-    ...PROXIES.map((name) => costCell(row.cells[name])),
+    ...PROXIES.map((name) => costCell(row, name)),
     ...OTHERS.map((name) => ratioCell(row.cells[name])),
     row.verdicts.map(verdictText).join("; "),
   ];
 }
 
-function costCell(cell: Cell | undefined): string {
+function costCell({ cells, rateUnit }: Row, name: ProxyName): string {
+  const cell = cells[name];
   if (cell === undefined) return "";
-  const rate = cell.perSecond;
   const cost = figure(cell.cost.median);
-  return rate === undefined ? cost : `${cost} (${rateText(rate)}/s)`;
+  return cell.rate === undefined
+    ? cost
+    : `${cost} (${rateText(cell.rate)}${rateUnit})`;
 }
 
 function ratioCell(cell: Cell | undefined): string {

@@ -3,8 +3,14 @@
  *
  * @module
  */
-import { type Case, type Goals, PROXIES, type ProxyName } from "./cases.ts";
-import { unitOf } from "./cases.ts";
+import {
+  type Case,
+  type Goals,
+  PROXIES,
+  type ProxyName,
+  rateUnitOf,
+  unitOf,
+} from "./cases.ts";
 import { median, type Sample, type Spread, spreadOf } from "./sample.ts";
 
 /** One run of a case: what each proxy that takes part in it gave. */
@@ -13,8 +19,8 @@ export type Run = ReadonlyMap<ProxyName, Sample>;
 /** One proxy's part of a row. */
 export interface Cell {
   readonly cost: Spread;
-  /** Requests a second; left out where that is not asked. */
-  readonly perSecond?: number;
+  /** Requests or megabytes a second, the median; left out where that is not asked. */
+  readonly rate?: number;
   /** Headrace's cost by this one's, run by run, as the machine's speed drifts; left out for Headrace. */
   readonly ratio?: Spread;
   /** Milliseconds, medians; of paced load. */
@@ -38,6 +44,7 @@ export interface Verdict {
 export interface Row {
   readonly case: string;
   readonly unit: string;
+  readonly rateUnit: string;
   /** Requests a second that were to be sent, of paced load. */
   readonly offered?: number;
   /** Those that took part. */
@@ -64,6 +71,7 @@ export function rowOf(each: Case, runs: readonly Run[]): Row {
   return {
     case: each.name,
     unit: unitOf(each),
+    rateUnit: rateUnitOf(each),
     ...(offered === undefined ? {} : { offered }),
     cells,
     verdicts: verdictsOf(each.goals, cells),
@@ -76,13 +84,13 @@ function cellOf(
   samples: readonly Sample[],
   runs: readonly Run[],
 ): Cell {
-  const rates = samples.flatMap(({ perSecond }) => perSecond ?? []);
+  const rates = samples.flatMap(({ rate }) => rate ?? []);
   const latencies = samples.flatMap(({ latency }) => latency ?? []);
   const middle = (key: "p50" | "p99" | "p999" | "late") =>
     median(latencies.map((latency) => latency[key]));
   return {
     cost: spreadOf(samples.map(({ cost }) => cost)),
-    ...(rates.length === 0 ? {} : { perSecond: median(rates) }),
+    ...(rates.length === 0 ? {} : { rate: median(rates) }),
     ...(name === "headrace" ? {} : ratioTo(name, runs)),
     ...(latencies.length === 0 ? {} : {
       latency: {

@@ -18,10 +18,10 @@ export interface Latency {
 
 /** One measurement of one proxy. */
 export interface Sample {
-  /** In the case's unit. */
+  /** In the case's unit; NaN where it could not be measured. */
   readonly cost: number;
-  /** Requests a second; undefined where that is not asked. */
-  readonly perSecond: number | undefined;
+  /** Requests or megabytes a second; left out where that is not asked. */
+  readonly rate?: number;
   readonly latency?: Latency;
   /** What was wrong; empty where all went well. */
   readonly problems: readonly string[];

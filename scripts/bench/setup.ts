@@ -46,6 +46,8 @@ export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A child of it does the work. */
+  readonly forks?: true;
   /** It greets on its standard error whatever its config says. */
   readonly greets?: true;
 }
