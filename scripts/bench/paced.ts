@@ -51,6 +51,13 @@ export async function measurePaced(
   const { planned, answered, wrong, p50, p99, p999, max, late } = report;
   const problems: string[] = [];
   if (wrong > 0) problems.push(`${wrong} wrong answers or lost connections`);
+  if (late > p99 / 2) {
+    problems.push(
+      `the generator itself was late by ${
+        late.toFixed(2)
+      } ms, which tells of the machine`,
+    );
+  }
   if (answered < planned) {
     problems.push(`${planned - answered} of ${planned} not answered in time`);
   }
