@@ -31,7 +31,7 @@
  *
  * @module
  */
-import type { PointName, PointRow } from "./callback_points.ts";
+import type { PointName, PointRow, VerdictKind } from "./callback_points.ts";
 import type {
   BackendDialer,
   SessionListener,
@@ -44,6 +44,7 @@ export type {
   CALLBACK_POINTS,
   PointName,
   PointRow,
+  VerdictKind,
 } from "./callback_points.ts";
 export type {
   AdminResult,
@@ -181,6 +182,13 @@ export interface PluginParts {
   readonly conditions?: Readonly<Record<string, ConditionFactory>>;
   /** Hears of every change of a backend's state, in every worker; may be async, nothing waits for it. */
   readonly backendChanged?: (event: BackendEvent) => void | Promise<void>;
+  /**
+   * Hears of every handler that runs where this plugin's own would, other
+   * plugins' too: once the product is known for a plugin limited to products.
+   * What it returns is called when the handler has answered or failed. Sync, and
+   * on the way of every request: without it a handler's run costs nothing more.
+   */
+  readonly handlerStarted?: (run: HandlerRun) => HandlerEnded | undefined;
   /** Balancing policies that clusters may name in `balance`; each subcluster gets its own. */
   readonly balancers?: Readonly<Record<string, () => BalancePolicy>>;
   /** Changes or drops single messages of WebSocket sessions. */
@@ -191,6 +199,31 @@ export interface PluginParts {
   readonly dialers?: Readonly<Record<string, BackendDialer>>;
   /** Runs when the instance ends, after its last session; may be async. */
   readonly close?: () => void | Promise<void>;
+}
+
+/** A handler's run, for those who observe. */
+export interface HandlerRun {
+  /** The name of the plugin instance that it is of. */
+  readonly plugin: string;
+  /** Where it runs. */
+  readonly point: PointName;
+  /** The connection that it runs for. */
+  readonly session: Session;
+  /** Undefined at accept, handshake and finish. */
+  readonly transaction: Transaction | undefined;
+  /** The attempt from forward to readResponseHeader, undefined elsewhere. */
+  readonly attempt: Attempt | undefined;
+}
+
+/** Is told once how a handler's run ended; sync. */
+export type HandlerEnded = (end: HandlerEnd) => void;
+
+/** How a handler's run ended. */
+export interface HandlerEnd {
+  /** What it answered; undefined where it went on, and at selectAlternate. */
+  readonly verdict: VerdictKind | undefined;
+  /** How it failed, also where that is ignored. */
+  readonly error: Failure | undefined;
 }
 
 /**

@@ -24,8 +24,11 @@
  * where `OTEL_DENO=true` and the `OTEL_EXPORTER_OTLP_…` variables say. A
  * `transaction` is a server span, an `attempt` a client span below it, a
  * `session` a span of its own that its transactions link to (not for a plugin
- * limited to products). Their attributes have OpenTelemetry's names, and
- * `headrace.session`, `.transaction`, `.product`, `.cluster`, `.backend`.
+ * limited to products), a `handler` an internal span of one run of another
+ * plugin's handler, named by its callback point, below the attempt, transaction
+ * or session that it ran for. Their attributes have OpenTelemetry's names, and
+ * `headrace.session`, `.transaction`, `.product`, `.cluster`, `.backend`; those
+ * of handlers `headrace.plugin`, `.point`, `.verdict`.
  *
  * The tag `trace_id` has the trace's id, for logs: `%{tag:trace_id}`.
  *
@@ -51,6 +54,9 @@ import { z } from "zod";
 import type {
   Attempt,
   Failure,
+  HandlerEnd,
+  HandlerEnded,
+  HandlerRun,
   HttpRequest,
   Plugin,
   PluginContext,
@@ -71,10 +77,10 @@ const Options = z.strictObject({
   sample: z.number().min(0).max(1).default(1).describe(
     "The share of new traces that is sampled, chosen at random",
   ),
-  spans: z.array(z.enum(["session", "transaction", "attempt"])).default([
-    "transaction",
-    "attempt",
-  ]).describe("What spans are made of"),
+  spans: z.array(z.enum(["session", "transaction", "attempt", "handler"]))
+    .default(["transaction", "attempt"]).describe(
+      "What spans are made of; those of handlers are many",
+    ),
 }).prefault({});
 
 type TraceOptions = z.output<typeof Options>;
@@ -85,10 +91,26 @@ interface Traced {
   readonly accepted: boolean;
   readonly place: TracePlace;
   readonly span: Span | undefined;
-  readonly attempts: Map<number, { place: TracePlace; span: Span | undefined }>;
+  readonly attempts: Map<number, TracedAttempt>;
+}
+
+/** An attempt's place in it: what its backend is told. */
+interface TracedAttempt {
+  readonly place: TracePlace;
+  readonly span: Span | undefined;
+}
+
+/** A handler's run at transactionStart: where its span belongs is known with the head. */
+interface EarlyRun {
+  readonly run: HandlerRun;
+  /** Milliseconds since the epoch. */
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly end: HandlerEnd;
 }
 
 const TRACED = Symbol("trace");
+const EARLY = Symbol("trace early");
 const SESSION_SPAN = Symbol("trace session");
 
 export default {
@@ -113,6 +135,9 @@ export default {
           tracing.sending(request, attempt),
         transactionClose: (transaction) => tracing.ended(transaction),
       },
+      ...options.spans.includes("handler") && {
+        handlerStarted: (run: HandlerRun) => tracing.handles(run),
+      },
     };
   },
 } satisfies Plugin<TraceOptions>;
@@ -122,6 +147,7 @@ class Tracing {
   readonly #context: PluginContext<TraceOptions>;
   readonly #tracer: Tracer;
   readonly #count: (from: string, sampled: boolean) => void;
+  readonly #wantsSessions: boolean;
   readonly #wantsTransactions: boolean;
   readonly #wantsAttempts: boolean;
 
@@ -134,15 +160,15 @@ class Tracing {
       "sampled",
     ]);
     this.#count = (from, sampled) => traces.add(1, from, String(sampled));
+    this.#wantsSessions = options.spans.includes("session");
     this.#wantsTransactions = options.spans.includes("transaction");
     this.#wantsAttempts = options.spans.includes("attempt");
   }
 
   begin(session: Session): undefined {
-    if (!this.#drawn()) return;
-    session.data.set(
-      SESSION_SPAN,
-      this.#tracer.startSpan("session", {
+    if (session.data.has(SESSION_SPAN)) return;
+    const span = this.#drawn()
+      ? this.#tracer.startSpan("session", {
         kind: SpanKind.SERVER,
         startTime: session.startedAt,
         attributes: {
@@ -152,8 +178,57 @@ class Tracing {
           "client.address": session.remote.address,
           "client.port": session.remote.port,
         },
-      }, ROOT_CONTEXT),
-    );
+      }, ROOT_CONTEXT)
+      : undefined;
+    session.data.set(SESSION_SPAN, span);
+  }
+
+  /** A handler of any plugin begins. */
+  handles(run: HandlerRun): HandlerEnded | undefined {
+    if (run.plugin === this.#context.name) return undefined;
+    const { transaction, point } = run;
+    if (point === "transactionStart" && !transaction!.data.has(TRACED)) {
+      const { clock } = this.#context;
+      const startTime = clock.wall();
+      return (end) => {
+        const early = (transaction!.data.get(EARLY) ?? []) as EarlyRun[];
+        early.push({ run, startTime, endTime: clock.wall(), end });
+        transaction!.data.set(EARLY, early);
+      };
+    }
+    const parent = this.#placeAbove(run);
+    if (parent === undefined) return undefined;
+    const span = this.#handlerSpan(run, parent);
+    return (end) => endHandler(span, end);
+  }
+
+  /** Below what a handler's span belongs; undefined where that is not sampled. */
+  #placeAbove(
+    { session, transaction, attempt }: HandlerRun,
+  ): TracePlace | undefined {
+    if (transaction === undefined) {
+      if (this.#wantsSessions) this.begin(session);
+      return placeOf(session.data.get(SESSION_SPAN) as Span | undefined);
+    }
+    const { request } = transaction;
+    const { place } = this.begun(transaction, request);
+    if (!place.sampled) return undefined;
+    const span = attempt === undefined
+      ? undefined
+      : this.#tried(request!, attempt).span;
+    return placeOf(span) ?? place;
+  }
+
+  #handlerSpan(
+    { plugin, point }: HandlerRun,
+    parent: TracePlace,
+    startTime?: number,
+  ): Span {
+    return this.#tracer.startSpan(point, {
+      kind: SpanKind.INTERNAL,
+      ...startTime !== undefined && { startTime },
+      attributes: { "headrace.plugin": plugin, "headrace.point": point },
+    }, contextOf(parent));
   }
 
   end(session: Session): undefined {
@@ -193,11 +268,27 @@ class Tracing {
       attempts: new Map(),
     };
     transaction.data.set(TRACED, traced);
+    if (sampled) this.#catchUp(transaction, traced.place);
     return traced;
   }
 
+  /** Makes the spans of handlers that ran before it was known where they belong. */
+  #catchUp({ data }: Transaction, place: TracePlace): void {
+    const early = (data.get(EARLY) ?? []) as readonly EarlyRun[];
+    for (const { run, startTime, endTime, end } of early) {
+      endHandler(this.#handlerSpan(run, place, startTime), end, endTime);
+    }
+  }
+
   tried(request: HttpRequest, attempt: Attempt): undefined {
+    this.#tried(request, attempt);
+  }
+
+  /** The attempt's place, made at the first time of asking. */
+  #tried(request: HttpRequest, attempt: Attempt): TracedAttempt {
     const { place, attempts } = this.begun(request.transaction, request);
+    const known = attempts.get(attempt.number);
+    if (known !== undefined) return known;
     // The one before it got no answer, or none that was used.
     const before = attempts.get(attempt.number - 1);
     if (before?.span !== undefined) {
@@ -215,10 +306,12 @@ class Tracing {
         },
       }, contextOf(place))
       : undefined;
-    attempts.set(attempt.number, {
+    const traced: TracedAttempt = {
       span,
       place: placeOf(span) ?? { ...place, spanId: randomId(8) },
-    });
+    };
+    attempts.set(attempt.number, traced);
+    return traced;
   }
 
   sending({ headers, transaction }: HttpRequest, attempt: Attempt): undefined {
@@ -247,6 +340,7 @@ class Tracing {
       "http.response.status_code": status,
       "http.request.size": transaction.bytesIn,
       "http.response.size": transaction.bytesOut,
+      ...request !== undefined && { "headrace.product": request.product ?? "" },
       ...request?.cluster !== undefined &&
         { "headrace.cluster": request.cluster },
       ...attempts.length > 0 && {
@@ -318,7 +412,6 @@ function attributesOf(
       "server.address": request.host,
       "network.protocol.version": request.version,
       "user_agent.original": request.headers.get("user-agent") ?? "",
-      "headrace.product": request.product ?? "",
     },
   };
 }
@@ -339,7 +432,21 @@ function endAttempt(span: Span, attempt: Attempt | undefined): void {
   finish(span, attempt?.error, (attempt?.status ?? 0) >= 400);
 }
 
-function finish(span: Span, error: Failure | undefined, failed = false): void {
+function endHandler(
+  span: Span,
+  { verdict, error }: HandlerEnd,
+  endTime?: number,
+): void {
+  if (verdict !== undefined) span.setAttribute("headrace.verdict", verdict);
+  finish(span, error, false, endTime);
+}
+
+function finish(
+  span: Span,
+  error: Failure | undefined,
+  failed = false,
+  endTime?: number,
+): void {
   if (error !== undefined) span.setAttribute("error.type", error.code);
   if (error !== undefined || failed) {
     span.setStatus({
@@ -347,5 +454,5 @@ function finish(span: Span, error: Failure | undefined, failed = false): void {
       ...error !== undefined && { message: error.message },
     });
   }
-  span.end();
+  span.end(endTime);
 }

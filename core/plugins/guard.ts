@@ -38,6 +38,7 @@ const PARTS = [
   "sessionListener",
   "dialers",
   "backendChanged",
+  "handlerStarted",
   "close",
 ];
 
@@ -113,6 +114,10 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
   const { valves, sessionListener, dialers } = value;
   const refuse = (reason: string) => refuseParts(place, reason);
   const backendChanged = guardFunction(value, "backendChanged", place);
+  const handlerStarted = guardFunction(value, "handlerStarted", place);
+  if (handlerStarted !== undefined && isAsync(handlerStarted)) {
+    refuse("handlerStarted must not be async: nothing waits for it");
+  }
   const close = guardFunction(value, "close", place);
   return {
     ...(handlers !== undefined &&
@@ -129,6 +134,8 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       {
         backendChanged: (event: unknown) => backendChanged.call(value, event),
       }),
+    ...(handlerStarted !== undefined &&
+      { handlerStarted: (run: unknown) => handlerStarted.call(value, run) }),
     ...(close !== undefined && { close: () => close.call(value) }),
   } as PluginParts;
 }

@@ -8,9 +8,11 @@ import { POINT } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Expiring } from "../net/deadlines.ts";
 import { NOWHERE } from "../net/roster.ts";
+import type { Alternate, HttpRequest } from "../plugin.ts";
 import { guardVerdict, type VerdictPoint } from "../plugins/guard_verdict.ts";
 import type { Verdict } from "../verdict.ts";
 import type { BoundHandler, HandlerOwner } from "./handlers.ts";
+import type { RunEnded } from "./handler_runs.ts";
 import { sendable } from "./made_responses.ts";
 
 /** From requestFinish on a failing handler is only logged: nothing is left to refuse. */
@@ -32,25 +34,66 @@ export function callHandler(
 ): Verdict | undefined | Promise<Verdict | undefined> {
   const timed = handler.calls++ % TIMED === 0;
   const started = timed ? performance.now() : 0;
-  owner.handlerBegins(handler);
+  const ended = owner.handlerBegins(handler);
   try {
     const answer = handler.run(first, second, third);
-    if (isThenable(answer)) return awaitAnswer(owner, handler, answer);
+    if (isThenable(answer)) return awaitAnswer(owner, handler, answer, ended);
     owner.handlerEnds(handler);
     if (timed) {
       handler.duration.observe((performance.now() - started) / 1000, TIMED);
     }
-    return accepted(handler, answer);
+    const verdict = accepted(handler, answer);
+    if (ended !== undefined) ended(verdict, undefined);
+    return verdict;
   } catch (thrown) {
     owner.handlerEnds(handler);
-    return failed(owner, handler, thrown);
+    return failed(owner, handler, thrown, ended);
   }
+}
+
+/**
+ * Calls a handler at selectAlternate: the quality that it gives, 1 where it says
+ * nothing or fails and that is to be ignored. Throws a ProxyError else.
+ */
+export function callForQuality(
+  owner: HandlerOwner,
+  handler: BoundHandler,
+  request: HttpRequest,
+  alternate: Alternate,
+): number {
+  const timed = handler.calls++ % TIMED === 0;
+  const started = timed ? performance.now() : 0;
+  const ended = owner.handlerBegins(handler);
+  try {
+    const quality = guardQuality(handler.run(request, alternate));
+    owner.handlerEnds(handler);
+    if (timed) {
+      handler.duration.observe((performance.now() - started) / 1000, TIMED);
+    }
+    if (ended !== undefined) ended(undefined, undefined);
+    return quality;
+  } catch (thrown) {
+    owner.handlerEnds(handler);
+    failed(owner, handler, thrown, ended);
+    return 1;
+  }
+}
+
+function guardQuality(answer: unknown): number {
+  if (answer === undefined) return 1;
+  if (typeof answer === "number" && answer >= 0 && answer <= 1) return answer;
+  throw new TypeError(
+    `Expected a quality from 0 to 1: current value is ${
+      typeof answer === "number" ? answer : typeof answer
+    }`,
+  );
 }
 
 async function awaitAnswer(
   owner: HandlerOwner,
   handler: BoundHandler,
   answer: PromiseLike<unknown>,
+  ended: RunEnded | undefined,
 ): Promise<Verdict | undefined> {
   const started = performance.now();
   const deadline = new HandlerDeadline(owner, handler);
@@ -59,9 +102,11 @@ async function awaitAnswer(
   try {
     // Promise.race handles the loser's rejection too.
     const value = await Promise.race([answer, deadline.passed]);
-    return accepted(handler, value);
+    const verdict = accepted(handler, value);
+    if (ended !== undefined) ended(verdict, undefined);
+    return verdict;
   } catch (thrown) {
-    return failed(owner, handler, thrown);
+    return failed(owner, handler, thrown, ended);
   } finally {
     owner.handlerEnds(handler);
     owner.deadlines.delete(deadline);
@@ -74,7 +119,7 @@ function accepted(
   handler: BoundHandler,
   answer: unknown,
 ): Verdict | undefined {
-  // selectAlternate has a walk of its own: its handlers answer a quality.
+  // selectAlternate's handlers, which answer a quality, have a walk of their own.
   const verdict = guardVerdict(handler.point as VerdictPoint, answer);
   return verdict === undefined ? undefined : withSendable(verdict);
 }
@@ -97,6 +142,7 @@ function failed(
   owner: HandlerOwner,
   handler: BoundHandler,
   thrown: unknown,
+  ended: RunEnded | undefined,
 ): undefined {
   const error = asProxyError(thrown, "handler_error");
   handler.errors.add(1);
@@ -106,6 +152,7 @@ function failed(
     { cause: error.cause ?? error },
   );
   owner.handlerFailed(handler, told);
+  if (ended !== undefined) ended(undefined, told);
   if (handler.onError === "ignore" || POINT[handler.point] >= ONLY_LOGGED) {
     return undefined;
   }

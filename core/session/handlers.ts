@@ -12,6 +12,7 @@ import type { Deadlines } from "../net/deadlines.ts";
 import type { CounterSeries, HistogramSeries } from "../observe/metrics.ts";
 import type { Verdict } from "../verdict.ts";
 import { callHandler } from "./call_handler.ts";
+import type { RunEnded } from "./handler_runs.ts";
 
 /** A handler of any point: the table's types hold where it was registered. */
 // deno-lint-ignore no-explicit-any
@@ -51,8 +52,8 @@ export interface HandlerOwner {
   readonly sessionHandlers: ScopedHandlers | undefined;
   /** `transaction.on`'s. */
   readonly transactionHandlers: ScopedHandlers | undefined;
-  /** A handler begins: what it registers with `on` is its plugin's. */
-  handlerBegins(handler: BoundHandler): void;
+  /** A handler begins: what it registers with `on` is its plugin's. What comes back is told how it ended; undefined where nobody wants to know. */
+  handlerBegins(handler: BoundHandler): RunEnded | undefined;
   /** It takes its time: from here on the owner notices where the client leaves. */
   handlerWaits(): void;
   /** It has answered or failed. */

@@ -109,6 +109,7 @@ function findProduct(transaction: Transaction): void {
   }
   transaction.product = product;
   transaction.table = transaction.listener.handlersOf(product.name);
+  transaction.observers = transaction.listener.observersOf(product.name);
 }
 
 /** Reads the whole body where the cluster wants that. */

@@ -20,6 +20,7 @@ import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
 import { ForwardingFields } from "./forwarding.ts";
+import { type RunEnded, tellStarted } from "./handler_runs.ts";
 import {
   type AnyHandler,
   type BoundHandler,
@@ -50,6 +51,8 @@ export class Session implements HandlerOwner, Placed {
   readonly frontend: Frontend | undefined;
   transactions = 0;
   sessionHandlers: ScopedHandlers | undefined;
+  /** The handler that runs, a transaction's too: what it registers with `on` is its plugin's. */
+  running: BoundHandler | undefined;
   readonly transactionHandlers: undefined;
   error: ProxyError | undefined;
   /** Responses say that the connection closes after them. */
@@ -77,7 +80,6 @@ export class Session implements HandlerOwner, Placed {
   #controller: AbortController | undefined;
   #hostField = "";
   #hostParts: HostParts = splitHost("");
-  #running: BoundHandler | undefined;
   #preface:
     | { version: SentVersion; client: string; preface: Preface }
     | undefined;
@@ -334,8 +336,18 @@ export class Session implements HandlerOwner, Placed {
     return this.env.deadlines;
   }
 
-  handlerBegins(handler: BoundHandler): void {
-    this.#running = handler;
+  handlerBegins(handler: BoundHandler): RunEnded | undefined {
+    this.running = handler;
+    const { observers } = this.listenerRuntime;
+    if (observers === undefined) return undefined;
+    const { plugin, point } = handler;
+    return tellStarted(observers, {
+      plugin,
+      point,
+      session: this.view,
+      transaction: undefined,
+      attempt: undefined,
+    }, this.env.log);
   }
 
   handlerWaits(): void {
@@ -343,7 +355,7 @@ export class Session implements HandlerOwner, Placed {
   }
 
   handlerEnds(handler: BoundHandler): void {
-    if (this.#running === handler) this.#running = undefined;
+    if (this.running === handler) this.running = undefined;
   }
 
   get signal(): AbortSignal {
@@ -367,7 +379,7 @@ export class Session implements HandlerOwner, Placed {
 
   /** `session.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
-    const bound = this.bind(point, run, this.#running);
+    const bound = this.bind(point, run, this.running);
     const handlers = this.sessionHandlers ??= [];
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }

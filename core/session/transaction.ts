@@ -25,6 +25,13 @@ import { deliver } from "./deliver.ts";
 import type { ClientExchange, ExchangeOwner } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import {
+  both,
+  type HandlerObserver,
+  isOfAttempt,
+  type RunEnded,
+  tellStarted,
+} from "./handler_runs.ts";
+import {
   type AnyHandler,
   type BoundHandler,
   type HandlerOwner,
@@ -57,6 +64,8 @@ export class Transaction
   /** Grows by the product's handlers once the product is known. */
   table: HandlerTable;
   transactionHandlers: ScopedHandlers | undefined;
+  /** Who hears of handlers' runs, as `table`; undefined for nobody. */
+  observers: readonly HandlerObserver[] | undefined;
   head: RequestHead | undefined;
   request: Request | undefined;
   response: Response | undefined;
@@ -107,6 +116,7 @@ export class Transaction
     this.listener = this.snapshot.listener(session.listener) ??
       session.listenerRuntime;
     this.table = this.listener.handlers;
+    this.observers = this.listener.observers;
     this.#started = session.env.clock.now();
   }
 
@@ -263,9 +273,7 @@ export class Transaction
     }
     this.trace?.fires(point);
     const fired = runHandlers(this, place, first, second, third);
-    if (fired instanceof Promise) return this.#unlessGone(fired);
-    this.trace?.fired(fired);
-    return fired;
+    return fired instanceof Promise ? this.#unlessGone(fired) : fired;
   }
 
   /** A client that left while a handler worked wants nothing more, but points 18 and 19 fire. */
@@ -273,7 +281,6 @@ export class Transaction
     fired: Promise<Verdict | undefined>,
   ): Promise<Verdict | undefined> {
     const verdict = await fired;
-    this.trace?.fired(verdict);
     if (this.gone !== undefined && !this.#isOver) throw this.gone;
     return verdict;
   }
@@ -384,10 +391,27 @@ export class Transaction
     return this.session.sessionHandlers;
   }
 
-  handlerBegins(handler: BoundHandler): void {
+  handlerBegins(handler: BoundHandler): RunEnded | undefined {
     this.#running = handler;
-    this.trace?.handlerBegins(handler);
-    this.session.handlerBegins(handler);
+    this.session.running = handler;
+    const { trace, observers } = this;
+    const traced = trace?.handlerBegins(handler);
+    return observers === undefined
+      ? traced
+      : both(traced, this.#tellStarted(observers, handler));
+  }
+
+  #tellStarted(
+    observers: readonly HandlerObserver[],
+    { plugin, point }: BoundHandler,
+  ): RunEnded | undefined {
+    return tellStarted(observers, {
+      plugin,
+      point,
+      session: this.session.view,
+      transaction: this.view,
+      attempt: isOfAttempt(point) ? this.attempts.at(-1)?.view : undefined,
+    }, this.session.env.log);
   }
 
   handlerWaits(): void {
@@ -399,7 +423,6 @@ export class Transaction
 
   handlerEnds(handler: BoundHandler): void {
     if (this.#running === handler) this.#running = undefined;
-    this.trace?.handlerEnds();
     this.session.handlerEnds(handler);
   }
 
@@ -416,7 +439,6 @@ export class Transaction
   }
 
   handlerFailed(handler: BoundHandler, error: ProxyError): void {
-    this.trace?.handlerFailed(error);
     this.session.env.log.warn("A handler failed", {
       plugin: handler.plugin,
       point: handler.point,

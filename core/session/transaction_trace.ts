@@ -8,8 +8,8 @@ import { POINT, type PointName } from "../callback_points.ts";
 import type { ProxyError } from "../errors.ts";
 import { formatHost } from "../net/address.ts";
 import type { SocketAddress } from "../plugin.ts";
-import type { Verdict } from "../verdict.ts";
 import type { Attempt } from "./attempt.ts";
+import { kindOf, type RunEnded } from "./handler_runs.ts";
 import type { BoundHandler } from "./handlers.ts";
 import type { Response } from "./response.ts";
 import type { State } from "./states.ts";
@@ -50,10 +50,8 @@ export class TransactionTrace {
   readonly #request: TracedRequest;
   readonly #steps: TraceStep[] = [];
   #lost = 0;
-  /** The point that fires now, and its handler that runs. */
+  /** The point that fires now. */
   #point: TracedPoint | undefined;
-  #handler: TracedHandler | undefined;
-  #handlerBegan = 0;
   /** Undefined once it is over: its heads and connections must not outlive it. */
   #transaction: Transaction | undefined;
   #elapsed: () => number;
@@ -91,30 +89,22 @@ export class TransactionTrace {
     this.#add(this.#point);
   }
 
-  /** The point's handlers are done. */
-  fired(verdict: Verdict | undefined): void {
-    if (verdict === undefined || verdict.kind === "goOn") return;
-    this.#point!.verdict = verdict.kind;
-  }
-
   /** A handler of the point begins. */
-  handlerBegins(handler: BoundHandler): void {
+  handlerBegins(handler: BoundHandler): RunEnded | undefined {
     const point = this.#point;
-    if (point === undefined) return;
-    this.#handlerBegan = this.#elapsed();
-    this.#handler = { plugin: handler.plugin, scope: this.#scopeOf(handler) };
-    (point.handlers ??= []).push(this.#handler);
-  }
-
-  /** It has answered or failed. */
-  handlerEnds(): void {
-    if (this.#handler === undefined) return;
-    this.#handler.ms = rounded(this.#elapsed() - this.#handlerBegan);
-  }
-
-  /** It has failed; that is told after its end. */
-  handlerFailed(error: ProxyError): void {
-    if (this.#handler !== undefined) this.#handler.error = told(error);
+    if (point === undefined) return undefined;
+    const began = this.#elapsed();
+    const traced: TracedHandler = {
+      plugin: handler.plugin,
+      scope: this.#scopeOf(handler),
+    };
+    (point.handlers ??= []).push(traced);
+    return (verdict, error) => {
+      traced.ms = rounded(this.#elapsed() - began);
+      if (error !== undefined) traced.error = told(error);
+      const kind = kindOf(verdict);
+      if (kind !== undefined) point.verdict = kind;
+    };
   }
 
   /** Says in a response's head what happened so far, or where it can be read if that is too much for a field. */

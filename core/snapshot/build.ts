@@ -347,19 +347,16 @@ function buildListener(
   const served = products.filter(({ config: { name } }) =>
     config.products === undefined || config.products.includes(name)
   );
-  const byProduct = new Map(
-    served.map(({ config: { name } }) => [
+  const ofEach = <Value>(make: (listener: string, product: string) => Value) =>
+    new Map(served.map(({ config: { name } }) => [
       name,
-      tables.product(config.name, name),
-    ]),
-  );
+      make(config.name, name),
+    ]));
+  const byProduct = ofEach((...names) => tables.product(...names));
   const global = tables.global(config.name);
-  const websocket = new Map(
-    served.map(({ config: { name } }) => [
-      name,
-      tables.websocket(config.name, name),
-    ]),
-  );
+  const websocket = ofEach((...names) => tables.websocket(...names));
+  const observing = ofEach((...names) => tables.observers(...names));
+  const observers = tables.observers(config.name, undefined);
   return {
     name: config.name,
     protocol: config.protocol,
@@ -381,6 +378,8 @@ function buildListener(
     products: new ProductIndex(served),
     handlers: global,
     handlersOf: (product) => byProduct.get(product) ?? global,
+    observers,
+    observersOf: (product) => observing.get(product) ?? observers,
     websocketOf: (product) => websocket.get(product) ?? NO_PARTS,
     snapshot,
   };

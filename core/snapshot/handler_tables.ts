@@ -7,6 +7,7 @@ import { CALLBACK_POINTS, POINT, type PointName } from "../callback_points.ts";
 import type { PluginConfig } from "../config/config.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { PluginInstance } from "../plugins/instances.ts";
+import type { HandlerObserver } from "../session/handler_runs.ts";
 import {
   type AnyHandler,
   type BoundHandler,
@@ -28,6 +29,7 @@ interface BoundPlugin {
   readonly order: number;
   readonly place: number;
   readonly handlers: ReadonlyMap<PointName, BoundHandler>;
+  readonly observer: HandlerObserver | undefined;
 }
 
 /** Makes tables for listeners and products. */
@@ -42,6 +44,7 @@ export class HandlerTables {
         order: use.config.order,
         place,
         handlers: bind(use, place, metrics),
+        observer: bindObserver(use, metrics),
       }))
       .sort(compareHandlers);
   }
@@ -67,6 +70,18 @@ export class HandlerTables {
         boundPart(plugin, plugin.instance.parts.sessionListener)
       ),
     };
+  }
+
+  /** Who hears of handlers' runs on a listener, before or once a product is known; undefined for nobody. */
+  observers(
+    listener: string,
+    product: string | undefined,
+  ): readonly HandlerObserver[] | undefined {
+    const plugins = product === undefined
+      ? this.#global(listener)
+      : this.#ofProduct(listener, product);
+    const observers = plugins.flatMap(({ observer }) => observer ?? []);
+    return observers.length === 0 ? undefined : observers;
   }
 
   #ofProduct(listener: string, product: string): BoundPlugin[] {
@@ -118,6 +133,17 @@ function bind(
     });
   }
   return bound;
+}
+
+function bindObserver(
+  { instance: { name, parts } }: PluginUse,
+  metrics: ProxyMetrics,
+): HandlerObserver | undefined {
+  return parts.handlerStarted && {
+    plugin: name,
+    started: parts.handlerStarted,
+    errors: metrics.handlerErrors.series(name, "handlerStarted"),
+  };
 }
 
 function table(plugins: readonly BoundPlugin[]): HandlerTable {

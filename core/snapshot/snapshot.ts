@@ -14,6 +14,7 @@ import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
 import type { CacheRuntime } from "../session/caching.ts";
 import type { TrustPolicy } from "../session/client_address.ts";
+import type { HandlerObserver } from "../session/handler_runs.ts";
 import type { HandlerTable } from "../session/handlers.ts";
 import type {
   BoundDialer,
@@ -43,6 +44,10 @@ export interface ListenerRuntime {
   readonly handlers: HandlerTable;
   /** Handlers once the product is known. */
   handlersOf(product: string): HandlerTable;
+  /** Who hears of handlers' runs before a product is known; undefined for nobody. */
+  readonly observers: readonly HandlerObserver[] | undefined;
+  /** Who hears of them once the product is known. */
+  observersOf(product: string): readonly HandlerObserver[] | undefined;
   /** What plugins bring for WebSocket sessions of a product. */
   websocketOf(product: string): WebSocketParts;
   /** The snapshot that it belongs to. */

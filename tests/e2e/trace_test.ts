@@ -40,6 +40,10 @@ interface ExportedSpan {
   readonly parentSpanId?: string;
   readonly name: string;
   readonly kind: number;
+  readonly attributes: readonly {
+    readonly key: string;
+    readonly value: { readonly stringValue?: string };
+  }[];
 }
 
 Deno.test("spans reach a collector where OTEL_DENO is set, from a worker too", async () => {
@@ -72,7 +76,13 @@ Deno.test("spans reach a collector where OTEL_DENO is set, from a worker too", a
         trusted: ["127.0.0.1/32"],
       }],
       clusters: [{ name: "main", backends: [{ url: backend.url }] }],
-      plugins: [{ use: "builtin:trace" }],
+      plugins: [
+        {
+          use: "builtin:trace",
+          options: { spans: ["transaction", "attempt", "handler"] },
+        },
+        { use: "builtin:request-id" },
+      ],
       admin: { address: "127.0.0.1:0" },
       workers: 2,
     }),
@@ -98,11 +108,22 @@ Deno.test("spans reach a collector where OTEL_DENO is set, from a worker too", a
     );
     const { headers } = parseEcho((await client.response()).text);
     client.close();
-    await eventually("both spans", () => spans.length >= 2, 20_000);
+    const of = (wanted: number) => spans.filter(({ kind }) => kind === wanted);
+    await eventually(
+      "all spans",
+      () => [1, 2, 3].every((kind) => of(kind).length > 0),
+      20_000,
+    );
     process.kill("SIGTERM");
     assertEquals(await process.code, 0);
-    const server = spans.find(({ kind }) => kind === 2);
-    const attempt = spans.find(({ kind }) => kind === 3);
+    const [server] = of(2);
+    const [attempt] = of(3);
+    const [handler] = of(1);
+    assertEquals(handler?.parentSpanId, server?.spanId);
+    assertEquals(
+      handler?.attributes.find(({ key }) => key === "headrace.plugin")?.value,
+      { stringValue: "request-id" },
+    );
     assertEquals(server?.traceId, TRACE);
     assertEquals(server?.parentSpanId, "b7ad6b7169203331");
     assertEquals(attempt?.parentSpanId, server?.spanId);

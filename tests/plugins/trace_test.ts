@@ -8,6 +8,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import type { HandlerEnd, HandlerRun, PointName } from "../../core/plugin.ts";
 import tracePlugin from "../../plugins/trace.ts";
 import {
   formatTraceparent,
@@ -250,4 +251,103 @@ Deno.test("trace makes a span of what never parsed, and of sessions with their l
   assertEquals([outer?.name, outer?.ended], ["session", 1]);
   assertEquals(inner?.links, [outer!.context.spanId]);
   assertEquals(inner?.attributes["http.response.status_code"], 400);
+});
+
+Deno.test("trace makes a span of each handler's run, below what it ran for", async () => {
+  using recorded = record();
+  const { handlers, parts } = await startPlugin(tracePlugin, {
+    spans: ["session", "transaction", "attempt", "handler"],
+  });
+  const error = {
+    code: "handler_error",
+    side: "plugin",
+    message: "on purpose",
+  } as const;
+  const session = fakeSession();
+  const attempt = fakeAttempt();
+  const transaction = fakeTransaction({
+    session,
+    attempts: [attempt],
+    request: {},
+  });
+  const request = transaction.request!;
+  const run = (
+    point: PointName,
+    facts: Partial<HandlerRun> = {},
+    end: HandlerEnd = { verdict: undefined, error: undefined },
+  ) =>
+    parts.handlerStarted!({
+      plugin: "other",
+      point,
+      session,
+      transaction,
+      attempt: undefined,
+      ...facts,
+    })?.(end);
+  // Others' handlers run before trace's own.
+  run("accept", { transaction: undefined });
+  await handlers.accept?.(session);
+  run("transactionStart");
+  run("readRequestHeader", {}, { verdict: "respond", error: undefined });
+  run("readRequestHeader", { plugin: "trace" });
+  await handlers.foundProduct?.(request);
+  run("forward", { attempt }, { verdict: undefined, error });
+  await handlers.forward?.(request, attempt);
+  await handlers.transactionClose?.(transaction);
+  run("finish", { transaction: undefined });
+  await handlers.finish?.(session);
+
+  const byId = new Map(
+    recorded.spans.map((span) => [span.context.spanId, span.name]),
+  );
+  assertEquals(
+    recorded.spans.map(({ name, parent, ended }) => [
+      name,
+      byId.get(parent?.spanId ?? ""),
+      ended,
+    ]),
+    [
+      ["session", undefined, 1],
+      ["accept", "session", 1],
+      ["GET", undefined, 1],
+      ["transactionStart", "GET", 1],
+      ["readRequestHeader", "GET", 1],
+      ["GET", "GET", 1],
+      ["forward", "GET", 1],
+      ["finish", "session", 1],
+    ],
+  );
+  const [, , server, , answered, client, failed] = recorded.spans;
+  assertEquals(answered?.attributes, {
+    "headrace.plugin": "other",
+    "headrace.point": "readRequestHeader",
+    "headrace.verdict": "respond",
+  });
+  assertEquals([answered?.kind, answered?.status], [
+    SpanKind.INTERNAL,
+    undefined,
+  ]);
+  assertEquals(client?.parent?.spanId, server?.context.spanId);
+  assertEquals(failed?.parent?.spanId, client?.context.spanId);
+  assertEquals(failed?.attributes["error.type"], "handler_error");
+  assertEquals(failed?.status, { code: 2, message: "on purpose" });
+});
+
+Deno.test("trace makes no spans of handlers where nobody asked, or the trace is not sampled", async () => {
+  using recorded = record();
+  const quiet = await startPlugin(tracePlugin);
+  assertEquals(quiet.parts.handlerStarted, undefined);
+  const { parts } = await startPlugin(tracePlugin, {
+    spans: ["transaction", "handler"],
+    sample: 0,
+  });
+  const { session, transaction } = fakeRequest();
+  for (const point of ["transactionStart", "foundProduct"] as const) {
+    const facts = { plugin: "other", session, attempt: undefined };
+    parts.handlerStarted!({ ...facts, point, transaction })?.({
+      verdict: undefined,
+      error: undefined,
+    });
+  }
+  assertEquals(recorded.spans, []);
 });

@@ -167,6 +167,17 @@ Deno.test("guardParts refuses a backendChanged that is no function", () => {
   );
 });
 
+Deno.test("guardParts refuses a handlerStarted that is no function or async", () => {
+  assertStringIncludes(
+    refusesParts({ handlerStarted: {} }),
+    "handlerStarted must be a function: it is an object",
+  );
+  assertStringIncludes(
+    refusesParts({ async handlerStarted() {} }),
+    "handlerStarted must not be async",
+  );
+});
+
 Deno.test("guardParts refuses a close that is no function", () => {
   assertStringIncludes(refusesParts({ close: true }), "it is a boolean");
 });

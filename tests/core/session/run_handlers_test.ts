@@ -68,7 +68,7 @@ class FakeOwner implements HandlerOwner {
     );
   }
 
-  handlerBegins(): void {
+  handlerBegins(): undefined {
     this.told.push("begins");
   }
   handlerWaits(): void {
