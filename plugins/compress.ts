@@ -37,6 +37,7 @@ import type {
   PluginContext,
 } from "../core/plugin.ts";
 import { preferredCoding } from "./accept_encoding.ts";
+import { mediaType, mediaTypes, typeMatcher } from "./content_type.ts";
 import { availableCodings, CODINGS, compression } from "./compression.ts";
 
 /** What mostly is text. */
@@ -61,7 +62,7 @@ const options = z.strictObject({
     ),
   minBytes: z.int().min(0).default(1024)
     .describe("Shorter bodies of known length stay as they are."),
-  types: z.array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/)).default(TYPES)
+  types: mediaTypes().default(TYPES)
     .describe("Media types; `text/*` stands for all of a kind."),
   level: z.strictObject({
     gzip: z.int().min(1).max(9).default(5),
@@ -94,7 +95,8 @@ export default {
     return {
       handlers: {
         readResponse: (request, response) => {
-          if (request === undefined || !matches(response)) return;
+          const type = mediaType(response.headers.get("content-type"));
+          if (request === undefined || !matches(type)) return;
           if (!isWhole(response) || forbidsTransform(request, response)) return;
           addVary(response);
           const coding = preferredCoding(
@@ -109,7 +111,7 @@ export default {
           }
           if (!options.credentialed && mayLeak(request, response)) return;
           response.headers.set("content-encoding", coding);
-          const live = mediaType(response) === "text/event-stream";
+          const live = type === "text/event-stream";
           request.transaction.transformResponse(() =>
             compression(coding, options.level[coding], live)
           );
@@ -155,19 +157,4 @@ function addVary({ headers }: HttpResponse): void {
   if (!vary.includes("accept-encoding") && !vary.includes("*")) {
     headers.append("vary", "Accept-Encoding");
   }
-}
-
-function mediaType({ headers }: HttpResponse): string {
-  return (headers.get("content-type") ?? "").split(";")[0]!.trim()
-    .toLowerCase();
-}
-
-function typeMatcher(
-  types: readonly string[],
-): (response: HttpResponse) => boolean {
-  const exact = new Set(types.map((type) => type.toLowerCase()));
-  return (response) => {
-    const type = mediaType(response);
-    return exact.has(type) || exact.has(`${type.split("/")[0]}/*`);
-  };
 }

@@ -10,6 +10,7 @@ import authBasic from "./auth_basic.ts";
 import authJwt from "./auth_jwt.ts";
 import authRequest from "./auth_request.ts";
 import block from "./block.ts";
+import cacheControl from "./cache_control.ts";
 import compress from "./compress.ts";
 import cors from "./cors.ts";
 import errors from "./errors.ts";
@@ -42,6 +43,7 @@ export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
   ["auth-jwt", authJwt],
   ["auth-request", authRequest],
   ["block", block],
+  ["cache-control", cacheControl],
   ["compress", compress],
   ["cors", cors],
   ["errors", errors],

@@ -26,7 +26,7 @@ function plugins(folder: string): readonly object[] {
   return [
     use("mirror", { cluster: "next", share: 0.2 }, { ...site, order: -100 }),
     use("request-id"),
-    use("trace", { spans: ["session", "transaction", "attempt"] }),
+    use("trace", { spans: ["session", "transaction", "attempt", "handler"] }),
     use("block", { block: { addresses: ["192.0.2.0/24"] } }),
     use("rate-limit", {
       rules: [{ name: "c", rate: { requests: 100_000 }, concurrent: 100 }],
@@ -57,6 +57,7 @@ function plugins(folder: string): readonly object[] {
     use("headers", { request: { set: { "X-Real-IP": "%{client_address}" } } }),
     use("errors", { pages: [{ statuses: ["403"], body: "page %{status}" }] }),
     use("compress", { minBytes: 1 }),
+    use("cache-control", { rules: [{ set: { maxAge: "1m" } }] }),
     use("http-code"),
     use("access-log", { path: `${folder}/access.log` }),
   ];
