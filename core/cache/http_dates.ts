@@ -24,15 +24,18 @@ const MONTHS = [
 const MONTH = MONTHS.join("|");
 const TIME = "(\\d{2}):(\\d{2}):(\\d{2})";
 
-// RFC 9110 §5.6.7; case counts.
+// RFC 9110 §5.6.7; caches match them without case (RFC 9111 §4.2).
 const IMF_FIXDATE = new RegExp(
   `^(?:${DAYS}), (\\d{2}) (${MONTH}) (\\d{4}) ${TIME} GMT$`,
+  "i",
 );
 const RFC_850 = new RegExp(
   `^(?:${LONG_DAYS}), (\\d{2})-(${MONTH})-(\\d{2}) ${TIME} GMT$`,
+  "i",
 );
 const ASCTIME = new RegExp(
   `^(?:${DAYS}) (${MONTH}) (\\d{2}| \\d) ${TIME} (\\d{4})$`,
+  "i",
 );
 
 /**
@@ -75,7 +78,9 @@ function moment(
   day: number,
   [hour, minute, second]: readonly string[],
 ): number | undefined {
-  const month = MONTHS.indexOf(monthName);
+  const month = MONTHS.indexOf(
+    monthName[0]!.toUpperCase() + monthName.slice(1).toLowerCase(),
+  );
   const date = new Date(0);
   date.setUTCFullYear(year, month, day);
   // 31 April would roll over into May.

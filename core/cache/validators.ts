@@ -102,18 +102,29 @@ export function strongTag(head: StoredHead): string | undefined {
     : undefined;
 }
 
+/**
+ * Whether a 304 says that it speaks of something else than what was asked about
+ * (RFC 9111 §4.3.4). Weakly compared: a backend may name the tag of what it
+ * codes only on the way, as nginx does.
+ */
+export function namesAnother(
+  stored: StoredHead,
+  newer: Pick<HeaderFields, "get">,
+): boolean {
+  const { etag } = factsOf(stored);
+  const said = newer.get("etag");
+  return said !== null && etag !== undefined && opaque(said) !== opaque(etag);
+}
+
 /** Whether a HEAD's 200 tells of another representation than the stored one (RFC 9111 §4.3.5). */
 export function tellsOfAnother(
   stored: StoredHead,
   newer: Pick<HeaderFields, "get">,
 ): boolean {
-  const { etag } = factsOf(stored);
   const length = newer.get("content-length");
-  const newTag = newer.get("etag");
   const modified = newer.get("last-modified");
   return differs(length, stored.length?.toString()) ||
-    (newTag !== null && etag !== undefined &&
-      opaque(newTag) !== opaque(etag)) ||
+    namesAnother(stored, newer) ||
     differs(modified, valuesOf(stored.fields, "last-modified")[0]);
 }
 

@@ -7,6 +7,7 @@
 import type { HeaderFields } from "../plugin.ts";
 import type { FieldLine, StoredEntry, StoredHead } from "./store.ts";
 import { factsOf, valuesOf } from "./stored_response.ts";
+import { strongTag } from "./validators.ts";
 
 /** Fields whose members are weighed: their order and case say nothing. */
 const WEIGHED: ReadonlySet<string> = new Set([
@@ -127,6 +128,54 @@ export function selectEntry(
     best = own;
   }
   return selected;
+}
+
+/** Tags that a backend is asked about at once, and bytes of them. */
+const MAX_TAGS = 8;
+const MAX_TAG_BYTES = 1 << 10;
+
+/**
+ * Strong entity tags of what is stored for requests that want something else
+ * than this one: its backend may choose one of them again (RFC 9111 §4.1). None
+ * of a coding that the request does not take: too many backends give all
+ * codings of a representation the same tag.
+ */
+export function alternateTags(
+  entries: readonly StoredEntry[],
+  scope: string,
+  fields: Pick<HeaderFields, "get">,
+): string[] {
+  const tags = new Set<string>();
+  let bytes = 0;
+  for (const { head } of entries) {
+    const tag = strongTag(head);
+    if (
+      tag === undefined || tags.has(tag) || head.scope !== scope ||
+      !head.complete || head.status !== 200 || !canDecode(head, fields)
+    ) continue;
+    bytes += tag.length;
+    if (tags.size === MAX_TAGS || bytes > MAX_TAG_BYTES) break;
+    tags.add(tag);
+  }
+  return [...tags];
+}
+
+/** Whether the request takes the codings of a stored response; without Accept-Encoding it takes none. */
+function canDecode(
+  head: StoredHead,
+  fields: Pick<HeaderFields, "get">,
+): boolean {
+  const codings = valuesOf(head.fields, "content-encoding")
+    .flatMap(members)
+    .map((coding) => coding.toLowerCase())
+    .filter((coding) => coding !== "identity");
+  if (codings.length === 0) return true;
+  const taken = weighed(fields.get("accept-encoding") ?? "");
+  return codings.every((coding) => {
+    const said = taken.find(({ name }) => name === coding) ??
+      taken.find(({ name }) => name === "*");
+    return said !== undefined && said.weight > 0;
+  });
 }
 
 function isLater(a: StoredEntry, b: StoredEntry): boolean {

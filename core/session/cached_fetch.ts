@@ -7,34 +7,34 @@
 import { sameOriginKey } from "../cache/cache_key.ts";
 import { formatCacheStatus } from "../cache/cache_status.ts";
 import type { CacheStatus } from "../cache/cache_status.ts";
+import { parseCacheControl } from "../cache/directives.ts";
 import { mayStandIn } from "../cache/freshness.ts";
-import { formatHttpDate } from "../cache/http_dates.ts";
 import { type ContentRange, parseContentRange } from "../cache/ranges.ts";
-import { ruleLifetime } from "../cache/rules.ts";
-import {
-  refusalOf,
-  storedFields,
-  updatedFields,
-} from "../cache/storability.ts";
+import { refusalOf } from "../cache/storability.ts";
 import type { StoredEntry, StoredHead } from "../cache/store.ts";
-import { factsOf, valuesOf } from "../cache/stored_response.ts";
-import { parseCacheControl, parseTargeted } from "../cache/directives.ts";
-import { strongTag, tellsOfAnother } from "../cache/validators.ts";
-import { keptRequest, varyMatches } from "../cache/vary.ts";
+import { strongTag } from "../cache/validators.ts";
+import { varyMatches } from "../cache/vary.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import type { Fields } from "../message/fields.ts";
 import type { Attempt } from "./attempt.ts";
-import { tagsIn } from "./cache_purge.ts";
-import type { Caching } from "./caching.ts";
+import {
+  type BackendReply,
+  drop,
+  headOf,
+  linesOf,
+  mayStore,
+} from "./cached_heads.ts";
 import { replyFrom, sourceOf, sourceOfFill } from "./cached_reply.ts";
+import {
+  answersNothing,
+  chosen,
+  headAnswered,
+  holds,
+} from "./cached_validation.ts";
+import type { Caching } from "./caching.ts";
 import { reasonOf } from "./reason_phrases.ts";
 import type { Outcome, Reply } from "./reply.ts";
-
-/** A backend's reply, before the cache had to do with it. */
-interface BackendReply extends Reply {
-  readonly attempt: Attempt;
-}
 
 /** Statuses that a stored response may stand in for (RFC 5861 §4). */
 const FAILED: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -66,7 +66,13 @@ export async function fetchThrough(
     fetch?.giveUp("uncacheable");
     return outcome;
   }
-  return await answered(caching, outcome as BackendReply);
+  const reply = outcome as BackendReply;
+  if (reply.response.status === 304 && answersNothing(caching, reply)) {
+    drop(reply);
+    caching.askPlainly();
+    return await fetchThrough(caching, ask);
+  }
+  return await answered(caching, reply);
 }
 
 /** Those who wait share a backend's failure; they have waited for it already. */
@@ -87,6 +93,9 @@ function answered(
   if (status === 304 && caching.purpose === "revalidate") {
     return holds(caching, reply);
   }
+  if (status === 304 && caching.purpose === "choose") {
+    return chosen(caching, reply);
+  }
   if (FAILED.has(status)) {
     const instead = standIn(caching, status);
     if (instead !== undefined) {
@@ -96,14 +105,6 @@ function answered(
   }
   if (caching.purpose === "complete") return completed(caching, reply);
   return status === 206 ? storePart(caching, reply) : store(caching, reply);
-}
-
-/** A response that nobody gets. */
-function drop({ attempt, body }: BackendReply): void {
-  if (body === null) {
-    attempt.keepViews();
-    attempt.release();
-  } else attempt.close();
 }
 
 // ------------------------------------------------------------------- storing
@@ -120,21 +121,6 @@ function store(
     : bodyLength;
   if (!mayStore(caching, head, false)) return passOn(caching, reply, head);
   return fill(caching, reply, { head, size }) ?? passOn(caching, reply, head);
-}
-
-function mayStore(
-  { transaction, directives, stores, fetch }: Caching,
-  head: StoredHead,
-  representsTarget: boolean,
-): boolean {
-  const { method, headers } = transaction.request!;
-  return stores && fetch?.doomed !== true && refusalOf(head, {
-        method,
-        directives,
-        authorized: headers.has("authorization"),
-        hasBody: transaction.head!.bodyLength !== 0,
-        representsTarget,
-      }) === undefined;
 }
 
 /** The response as the backend sent it, which nobody else gets. */
@@ -162,55 +148,6 @@ const ANYBODY = Object.freeze({
   hasBody: false,
   representsTarget: false,
 });
-
-/** What is stored of a response but its body. */
-function headOf(
-  caching: Caching,
-  { response, attempt }: BackendReply,
-  part: Pick<StoredHead, "complete" | "start">,
-): StoredHead {
-  const { transaction, rule, scope, requestedAt } = caching;
-  const { status, reason } = response;
-  const receivedAt = transaction.session.env.clock.wall();
-  const fields = linesOf(response.fields, attempt);
-  // RFC 9110 §6.6.1: who stores it says when it came.
-  if (valuesOf(fields, "date").length === 0) {
-    fields.push(["date", formatHttpDate(receivedAt)]);
-  }
-  const bare: StoredHead = {
-    status,
-    reason,
-    fields,
-    scope,
-    request: [],
-    requestedAt,
-    receivedAt,
-    length: undefined,
-    tags: tagsIn([
-      ...valuesOf(fields, "cache-tag"),
-      ...valuesOf(fields, "surrogate-key"),
-    ]),
-    ttl: ruleLifetime(rule, status),
-    stale: rule.stale,
-    ...part,
-  };
-  // As the client sent them: what Vary names is weighed against the next one's.
-  const vary = factsOf(bare).vary ?? [];
-  return { ...bare, request: keptRequest(transaction.request!.headers, vary) };
-}
-
-/** A response's lines as they are stored: without the cookie by which this client alone finds its backend. */
-function linesOf(fields: Fields, { cluster }: Attempt): [string, string][] {
-  const directives = parseTargeted(fields.getAll("cdn-cache-control")) ??
-    parseCacheControl(fields.getAll("cache-control"));
-  const own = cluster.sticky && `${cluster.sticky.name}=`;
-  return storedFields(fields, directives)
-    .filter(([name, value]) =>
-      own === undefined || name.toLowerCase() !== "set-cookie" ||
-      !value.startsWith(own)
-    )
-    .map(([name, value]) => [name, value]);
-}
 
 /** What is stored beside a head. */
 interface FillPlan {
@@ -424,60 +361,6 @@ function completed(
 
 // ------------------------------------------------------------- what is stored
 
-/** The stored response still holds (RFC 9111 §4.3.4). */
-async function holds(caching: Caching, reply: BackendReply): Promise<Reply> {
-  const { cache, transaction, fetch, reason } = caching;
-  const now = transaction.session.env.clock.wall();
-  const newer = linesOf(reply.response.fields, reply.attempt);
-  const head = updated(caching, caching.entry!.head, newer, now);
-  drop(reply);
-  const entry = await cache.store.update(caching.entry!, head);
-  cache.store.used(entry);
-  // Where it is gone meanwhile, this client still gets what was found to hold.
-  const current = entry.head === head ? entry : withHead(entry, head);
-  fetch?.settle({ kind: "entry", entry: current });
-  const own = replyFrom(transaction, sourceOf(current), {
-    now,
-    status: { forward: reason, forwardStatus: 304, stored: true },
-    fresh: false,
-  });
-  if (!mayStore(caching, head, false)) await cache.store.remove(entry);
-  return own;
-}
-
-function withHead(entry: StoredEntry, head: StoredHead): StoredEntry {
-  return {
-    key: entry.key,
-    head,
-    size: entry.size,
-    open: (start, end) => entry.open(start, end),
-  };
-}
-
-function updated(
-  { requestedAt, rule }: Caching,
-  head: StoredHead,
-  newer: readonly (readonly [string, string])[],
-  now: number,
-): StoredHead {
-  const dated = valuesOf(newer, "date").length > 0
-    ? newer
-    : [...newer, ["date", formatHttpDate(now)] as const];
-  const fields = updatedFields(head.fields, dated);
-  return {
-    ...head,
-    fields,
-    requestedAt,
-    receivedAt: now,
-    ttl: ruleLifetime(rule, head.status),
-    stale: rule.stale,
-    tags: tagsIn([
-      ...valuesOf(fields, "cache-tag"),
-      ...valuesOf(fields, "surrogate-key"),
-    ]),
-  };
-}
-
 /** The stored response in place of a failure, where both sides allow it. */
 function standIn(
   caching: Caching,
@@ -500,28 +383,6 @@ function standIn(
     },
     fresh: false,
   });
-}
-
-/** What a HEAD tells of the stored response (RFC 9111 §4.3.5). */
-async function headAnswered(
-  caching: Caching,
-  reply: BackendReply,
-): Promise<Reply> {
-  const { cache, entry, transaction, reason } = caching;
-  const { response } = reply;
-  if (entry !== undefined && response.status === 200) {
-    if (tellsOfAnother(entry.head, response.fields)) {
-      await cache.store.remove(entry);
-    } else {
-      const now = transaction.session.env.clock.wall();
-      const newer = linesOf(response.fields, reply.attempt);
-      await cache.store.update(entry, updated(caching, entry.head, newer, now));
-    }
-  }
-  caching.fetch?.giveUp("again");
-  const status = formatCacheStatus({ forward: reason });
-  response.fields.append("cache-status", status);
-  return reply;
 }
 
 /** Something was changed: what is stored of it is invalid (RFC 9111 §4.4). */

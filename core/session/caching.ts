@@ -14,7 +14,7 @@ import {
   conditionsOf,
   strongTag,
 } from "../cache/validators.ts";
-import { varyMatches } from "../cache/vary.ts";
+import { alternateTags, varyMatches } from "../cache/vary.ts";
 import type { ForwardReason } from "../cache/cache_status.ts";
 import type { ProxyError } from "../errors.ts";
 import type { CidrSet } from "../net/cidr.ts";
@@ -39,6 +39,8 @@ type Purpose =
   | "fetch"
   /** Whether the stored response still holds. */
   | "revalidate"
+  /** Whether what is stored for other requests is what this one gets, too. */
+  | "choose"
   /** The bytes behind those that are stored. */
   | "complete"
   /** Something is to be changed: what is stored is invalid afterwards. */
@@ -205,7 +207,25 @@ export class Caching {
         fields.put("range", `bytes=${part.size}-`);
         fields.put("if-range", strongTag(part.head)!);
       });
+      return;
     }
+    const tags = found.reason === "vary-miss" &&
+        !CONDITIONAL.some((name) => headers.has(name))
+      ? alternateTags(found.entries, this.scope, headers)
+      : [];
+    if (tags.length > 0) {
+      this.purpose = "choose";
+      this.#ask((fields) => fields.put("if-none-match", tags.join(", ")));
+    }
+  }
+
+  /** What the backend answered was no answer to what it was asked: it is asked for the response itself. */
+  askPlainly(): void {
+    this.purpose = "fetch";
+    this.entry = undefined;
+    this.#ask((fields) => {
+      for (const name of CONDITIONAL) fields.remove(name);
+    });
   }
 
   /** A stored beginning of the representation that may be completed. */

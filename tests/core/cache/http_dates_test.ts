@@ -12,10 +12,13 @@ const GOOD: readonly (readonly [string, number])[] = [
   ["Sun Nov  6 08:49:37 1994", Date.UTC(1994, 10, 6, 8, 49, 37)],
   ["Thursday, 18-Aug-50 02:01:18 GMT", Date.UTC(2050, 7, 18, 2, 1, 18)],
   ["Saturday, 01-Jan-77 00:00:00 GMT", Date.UTC(1977, 0, 1)],
+  ["SUNDAY, 06-nov-94 08:49:37 gmt", Date.UTC(1994, 10, 6, 8, 49, 37)],
+  ["sun nov  6 08:49:37 1994", Date.UTC(1994, 10, 6, 8, 49, 37)],
+  ["THU, 18 AUG 2050 02:01:18 gMT", Date.UTC(2050, 7, 18, 2, 1, 18)],
   ["Tue, 29 Feb 2028 00:00:60 GMT", Date.UTC(2028, 1, 29, 0, 1, 0)],
 ];
 
-Deno.test("parseHttpDate reads the three forms", () => {
+Deno.test("parseHttpDate reads the three forms, whatever their case", () => {
   for (const [text, time] of GOOD) {
     assertEquals(parseHttpDate(text, NOW), time, text);
   }
@@ -34,9 +37,6 @@ Deno.test("parseHttpDate refuses everything else", () => {
       "Thu, 18-Aug-2050 02:01:18 GMT",
       "Thu, 18 Aug 2050 02.01.18 GMT",
       "Thu, 18 Aug 2050 2:01:18 GMT",
-      "THU, 18 Aug 2050 02:01:18 GMT",
-      "Thu, 18 AUG 2050 02:01:18 GMT",
-      "Thu, 18 Aug 2050 02:01:18 gMT",
       "Thu, 31 Apr 2050 02:01:18 GMT",
       "Thu, 00 Apr 2050 02:01:18 GMT",
       "Mon, 29 Feb 2027 02:01:18 GMT",

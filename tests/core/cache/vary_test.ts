@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { ListFields } from "../../../core/message/list_fields.ts";
 import {
+  alternateTags,
   keptRequest,
   selectEntry,
   varyingValue,
@@ -141,4 +142,43 @@ Deno.test("keptRequest holds what Vary names, never credentials for the rest", (
     ["accept", "text/html"],
   ]);
   assertEquals(varyingValue(request, "none"), undefined);
+});
+
+Deno.test("alternateTags takes strong tags of whole responses, each once, and few of them", () => {
+  const entry = (
+    etag: string,
+    parts: Partial<StoredHead> = {},
+    ...more: readonly FieldLine[]
+  ): StoredEntry => ({
+    key: "k",
+    size: 3,
+    head: headOf([["etag", etag], ...more], parts),
+    open: () => {
+      throw new Error("Nobody reads it");
+    },
+  });
+  const tags = (...entries: readonly StoredEntry[]) =>
+    alternateTags(entries, "web", fields(["accept-encoding", "gzip, br;q=0"]));
+  assertEquals(
+    tags(
+      entry('"a"'),
+      entry('W/"b"'),
+      entry("c"),
+      entry('"d"', { scope: "api" }),
+      entry('"e"', { complete: false }),
+      entry('"f"', { status: 404 }),
+      entry('"g"', {}, ["content-encoding", "br"]),
+      entry('"h"', {}, ["content-encoding", "GZIP"]),
+      entry('"i"', {}, ["content-encoding", "identity"]),
+      entry('"a"'),
+    ),
+    ['"a"', '"h"', '"i"'],
+  );
+  const many = Array.from({ length: 20 }, (_, i) => entry(`"${i}"`));
+  assertEquals(tags(...many).length, 8);
+  const long = Array.from(
+    { length: 3 },
+    (_, i) => entry(`"${i}${"x".repeat(400)}"`),
+  );
+  assertEquals(tags(...long).length, 2);
 });

@@ -1,0 +1,127 @@
+/**
+ * What is stored of a backend's reply but its body.
+ *
+ * @module
+ */
+import { parseCacheControl, parseTargeted } from "../cache/directives.ts";
+import { formatHttpDate } from "../cache/http_dates.ts";
+import { ruleLifetime } from "../cache/rules.ts";
+import {
+  refusalOf,
+  storedFields,
+  updatedFields,
+} from "../cache/storability.ts";
+import type { StoredHead } from "../cache/store.ts";
+import { factsOf, valuesOf } from "../cache/stored_response.ts";
+import { keptRequest } from "../cache/vary.ts";
+import type { Fields } from "../message/fields.ts";
+import type { Attempt } from "./attempt.ts";
+import { tagsIn } from "./cache_purge.ts";
+import type { Caching } from "./caching.ts";
+import type { Reply } from "./reply.ts";
+
+/** A backend's reply, before the cache had to do with it. */
+export interface BackendReply extends Reply {
+  readonly attempt: Attempt;
+}
+
+/** A response that nobody gets. */
+export function drop({ attempt, body }: BackendReply): void {
+  if (body === null) {
+    attempt.keepViews();
+    attempt.release();
+  } else attempt.close();
+}
+
+/** Whether it may be stored, and still is to be. */
+export function mayStore(
+  { transaction, directives, stores, fetch }: Caching,
+  head: StoredHead,
+  representsTarget: boolean,
+): boolean {
+  const { method, headers } = transaction.request!;
+  return stores && fetch?.doomed !== true && refusalOf(head, {
+        method,
+        directives,
+        authorized: headers.has("authorization"),
+        hasBody: transaction.head!.bodyLength !== 0,
+        representsTarget,
+      }) === undefined;
+}
+
+/** What is stored of a response but its body. */
+export function headOf(
+  caching: Caching,
+  { response, attempt }: BackendReply,
+  part: Pick<StoredHead, "complete" | "start">,
+): StoredHead {
+  const { transaction, rule, scope, requestedAt } = caching;
+  const { status, reason } = response;
+  const receivedAt = transaction.session.env.clock.wall();
+  const fields = linesOf(response.fields, attempt);
+  // RFC 9110 §6.6.1: who stores it says when it came.
+  if (valuesOf(fields, "date").length === 0) {
+    fields.push(["date", formatHttpDate(receivedAt)]);
+  }
+  const bare: StoredHead = {
+    status,
+    reason,
+    fields,
+    scope,
+    request: [],
+    requestedAt,
+    receivedAt,
+    length: undefined,
+    tags: tagsIn([
+      ...valuesOf(fields, "cache-tag"),
+      ...valuesOf(fields, "surrogate-key"),
+    ]),
+    ttl: ruleLifetime(rule, status),
+    stale: rule.stale,
+    ...part,
+  };
+  // As the client sent them: what Vary names is weighed against the next one's.
+  const vary = factsOf(bare).vary ?? [];
+  return { ...bare, request: keptRequest(transaction.request!.headers, vary) };
+}
+
+/** A response's lines as they are stored: without the cookie by which this client alone finds its backend. */
+export function linesOf(
+  fields: Fields,
+  { cluster }: Attempt,
+): [string, string][] {
+  const directives = parseTargeted(fields.getAll("cdn-cache-control")) ??
+    parseCacheControl(fields.getAll("cache-control"));
+  const own = cluster.sticky && `${cluster.sticky.name}=`;
+  return storedFields(fields, directives)
+    .filter(([name, value]) =>
+      own === undefined || name.toLowerCase() !== "set-cookie" ||
+      !value.startsWith(own)
+    )
+    .map(([name, value]) => [name, value]);
+}
+
+/** A stored response's head with what a newer answer says of it. */
+export function updated(
+  { requestedAt, rule }: Caching,
+  head: StoredHead,
+  newer: readonly (readonly [string, string])[],
+  now: number,
+): StoredHead {
+  const dated = valuesOf(newer, "date").length > 0
+    ? newer
+    : [...newer, ["date", formatHttpDate(now)] as const];
+  const fields = updatedFields(head.fields, dated);
+  return {
+    ...head,
+    fields,
+    requestedAt,
+    receivedAt: now,
+    ttl: ruleLifetime(rule, head.status),
+    stale: rule.stale,
+    tags: tagsIn([
+      ...valuesOf(fields, "cache-tag"),
+      ...valuesOf(fields, "surrogate-key"),
+    ]),
+  };
+}
