@@ -71,6 +71,7 @@ export const FAILURES = {
   no_rule: { side: "proxy", status: 404, retry: "never" },
   no_backend: { side: "proxy", status: 503, retry: "never" },
   buffer_failed: { side: "proxy", status: 503, retry: "never" },
+  cache_failed: { side: "proxy", status: 500, retry: "never" },
   blackholed: { side: "proxy", status: 503, retry: "never" },
   queue_full: { side: "proxy", status: 503, retry: "never" },
   queue_timeout: { side: "proxy", status: 503, retry: "never" },

@@ -53,20 +53,19 @@ export class Queue<T extends Queued> {
 }
 
 /** Share of the bytes that the small queue keeps. */
-const SMALL = 0.1;
+export const SMALL = 0.1;
 
 /** The queues. */
 export class S3Fifo<T extends Queued> {
   readonly #capacity: number;
   readonly #small = new Queue<T>();
   readonly #main = new Queue<T>();
-  /** What left the small queue lately, oldest first, with its bytes. */
-  readonly #ghosts = new Map<number, number>();
-  #ghostBytes = 0;
+  readonly #ghosts: Ghosts;
 
   /** Keeps so many bytes. */
   constructor(capacity: number) {
     this.#capacity = capacity;
+    this.#ghosts = new Ghosts(capacity);
   }
 
   /** Bytes of all that is in. */
@@ -77,13 +76,8 @@ export class S3Fifo<T extends Queued> {
   /** Takes a new one in; `evict` says then what has to go. */
   add(item: T): void {
     item.uses = 0;
-    const known = this.#ghosts.get(item.identity);
-    if (known === undefined) {
-      this.#small.push(item);
-      return;
-    }
-    this.#forgetGhost(item.identity, known);
-    this.#main.push(item);
+    if (this.#ghosts.take(item.identity)) this.#main.push(item);
+    else this.#small.push(item);
   }
 
   /** It was of use. */
@@ -123,30 +117,49 @@ export class S3Fifo<T extends Queued> {
         this.#main.push(small);
       } else {
         this.#small.remove(small);
-        this.#remember(small);
+        this.#ghosts.add(small.identity, small.size);
         return small;
       }
     }
     return undefined;
   }
-
-  #remember({ identity, size }: T): void {
-    const known = this.#ghosts.get(identity);
-    if (known !== undefined) this.#forgetGhost(identity, known);
-    this.#ghosts.set(identity, size);
-    this.#ghostBytes += size;
-    // As much as the main queue holds, and never more names than that is worth.
-    const most = this.#capacity * (1 - SMALL);
-    while (this.#ghostBytes > most || this.#ghosts.size > MAX_GHOSTS) {
-      const [oldest, bytes] = this.#ghosts.entries().next().value!;
-      this.#forgetGhost(oldest, bytes);
-    }
-  }
-
-  #forgetGhost(identity: number, size: number): void {
-    this.#ghosts.delete(identity);
-    this.#ghostBytes -= size;
-  }
 }
 
 const MAX_GHOSTS = 1 << 17;
+
+/** What left the small queue lately. */
+export class Ghosts {
+  readonly #most: number;
+  /** Bytes by identity, the oldest first. */
+  readonly #ghosts = new Map<number, number>();
+  #bytes = 0;
+
+  /** As much as the main queue of such a capacity holds, and never more names than that is worth. */
+  constructor(capacity: number) {
+    this.#most = capacity * (1 - SMALL);
+  }
+
+  /** Whether it was here; it is not any more. */
+  take(identity: number): boolean {
+    const bytes = this.#ghosts.get(identity);
+    if (bytes === undefined) return false;
+    this.#forget(identity, bytes);
+    return true;
+  }
+
+  /** It left. */
+  add(identity: number, size: number): void {
+    this.take(identity);
+    this.#ghosts.set(identity, size);
+    this.#bytes += size;
+    while (this.#bytes > this.#most || this.#ghosts.size > MAX_GHOSTS) {
+      const [oldest, bytes] = this.#ghosts.entries().next().value!;
+      this.#forget(oldest, bytes);
+    }
+  }
+
+  #forget(identity: number, bytes: number): void {
+    this.#ghosts.delete(identity);
+    this.#bytes -= bytes;
+  }
+}

@@ -104,6 +104,23 @@ export interface StoreStats {
   readonly capacity: number;
   /** Entries forgotten for want of room, since the start. */
   readonly evicted: number;
+  /** The disk behind it; left out where there is none. */
+  readonly disk?: DiskStats & {
+    /** Entries that were not written, as too much waited for the disk. */
+    readonly skipped: number;
+  };
+}
+
+/** What a store on disk holds and did. */
+export interface DiskStats extends Omit<StoreStats, "disk"> {
+  /** Times that the disk could not be read or written to. */
+  readonly errors: number;
+  /** Bytes read and written, since the start. */
+  readonly read: number;
+  readonly written: number;
+  /** Parts of it that this process is to use, and those that it does use. */
+  readonly shards: number;
+  readonly ready: number;
 }
 
 /** Keeps responses, within a bound of bytes. */

@@ -1,0 +1,422 @@
+/**
+ * The store on disk with real files.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { DiskStore } from "../../../core/cache/disk_store.ts";
+import { shardOf } from "../../../core/cache/shard.ts";
+import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
+import { ALL_SHARDS, keptLog, openStore } from "../../support/disk_stores.ts";
+import { eventually } from "../../support/eventually.ts";
+import { MemoryDisk } from "../../support/memory_disk.ts";
+import {
+  bodyOf,
+  isWhole,
+  putBody,
+  readAll,
+  sameBytes,
+  seededHead,
+  seedOf,
+} from "../../support/stored_bodies.ts";
+
+async function inFolder(
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function test(name: string, run: (folder: string) => Promise<void>): void {
+  Deno.test(name, () => inFolder(run));
+}
+
+async function seedsOf(store: DiskStore, key: string): Promise<number[]> {
+  return (await store.find(key)).map(seedOf);
+}
+
+const PIECE = 256 << 10;
+
+test("what is stored is found by the next process, whatever its size", async (folder) => {
+  const sizes = [0, 1, 1000, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 1_000_000];
+  const store = await openStore(folder);
+  for (const [i, size] of sizes.entries()) {
+    const entry = await putBody(store, `http://a/${i}`, i, size);
+    assertEquals(entry?.size, size);
+    assert(await isWhole(entry!));
+  }
+  const check = async (store: DiskStore) => {
+    assertEquals(store.stats().entries, sizes.length);
+    for (const [i, size] of sizes.entries()) {
+      const [entry, ...more] = await store.find(`http://a/${i}`);
+      assertEquals([entry?.size, more.length], [size, 0]);
+      assertEquals(entry?.head, seededHead(i, size));
+      assert(await isWhole(entry!), `${size} bytes`);
+    }
+    assertEquals(await store.find("http://a/none"), []);
+    assertEquals(await store.find("http://a/1\tx"), []);
+  };
+  await check(store);
+  await store.close();
+  const next = await openStore(folder);
+  await check(next);
+  await next.close();
+});
+
+test("ranges are read without what lies around them", async (folder) => {
+  const store = await openStore(folder);
+  const whole = bodyOf(5, 1_000_000);
+  await putBody(store, "k", 5, whole.length);
+  const [entry] = await store.find("k");
+  for (
+    const [start, end] of [
+      [0, 1],
+      [PIECE - 1, PIECE + 1],
+      [PIECE, 2 * PIECE],
+      [300_000, 900_001],
+      [999_999, 1_000_000],
+      [7, 7],
+    ] as const
+  ) {
+    const part = await readAll(entry!.open(start, end));
+    assert(sameBytes(part, whole.subarray(start, end)), `${start}-${end}`);
+  }
+  const given = entry!.open(0, 1_000_000);
+  await given.next();
+  given.cancel();
+  assertEquals(await given.next(), false);
+  await store.close();
+});
+
+test("what was taken is read while more comes, and after an abort", async (folder) => {
+  const store = await openStore(folder);
+  const whole = bodyOf(1, 900_000);
+  const writer = store.begin("k", seededHead(1, whole.length), undefined)!;
+  const readers = [];
+  for (let at = 0; at < whole.length; at += 90_000) {
+    assert(await writer.append(whole.subarray(at, at + 90_000)));
+    assertEquals(writer.written, at + 90_000);
+    readers.push(writer.read(0, writer.written));
+  }
+  const early = readers[1]!;
+  assert(sameBytes(await readAll(early), whole.subarray(0, 180_000)));
+  assertEquals(await store.find("k"), []);
+  writer.abort();
+  writer.abort();
+  for (const [i, reader] of readers.entries()) {
+    if (reader === early) continue;
+    const bytes = await readAll(reader);
+    assert(sameBytes(bytes, whole.subarray(0, (i + 1) * 90_000)), `${i}`);
+  }
+  assertEquals(await writer.commit(seededHead(1, 1), []), undefined);
+  await store.close();
+  assertEquals(await bodyFiles(folder), 0);
+});
+
+async function bodyFiles(folder: string): Promise<number> {
+  let count = 0;
+  for (const shard of ALL_SHARDS) {
+    const name = shard.toString(16).padStart(2, "0");
+    for await (const { name: file } of Deno.readDir(join(folder, name))) {
+      if (file.endsWith(".body")) count++;
+    }
+  }
+  return count;
+}
+
+test("alternates: the youngest first, replaced ones are gone, no key fills the store", async (folder) => {
+  const store = await openStore(folder);
+  await putBody(store, "k", 1, 5, { scope: "a", receivedAt: 1 });
+  const old = await putBody(store, "k", 2, 5, { scope: "b", receivedAt: 2 });
+  await putBody(store, "k\tother", 9, 5);
+  assertEquals(await seedsOf(store, "k"), [2, 1]);
+  await putBody(store, "k", 3, 300_000, { scope: "b", receivedAt: 3 }, [old!]);
+  assertEquals(await seedsOf(store, "k"), [3, 1]);
+  await store.close();
+  const next = await openStore(folder);
+  assertEquals(await seedsOf(next, "k"), [3, 1]);
+  assertEquals(await seedsOf(next, "k\tother"), [9]);
+  for (let i = 10; i < 90; i++) {
+    await putBody(next, "k", i, 1, { receivedAt: i });
+  }
+  assertEquals((await seedsOf(next, "k")).length, 64);
+  assertEquals((await seedsOf(next, "k"))[0], 89);
+  await next.close();
+});
+
+test("an update brings a new head, for the next process too", async (folder) => {
+  const store = await openStore(folder);
+  for (const size of [10, 600_000]) {
+    const key = `http://a/${size}`;
+    const entry = await putBody(store, key, 1, size, { tags: ["old"] });
+    const reader = entry!.open(0, size);
+    const head = { ...entry!.head, reason: "New", tags: ["new"] };
+    const updated = await store.update(entry!, head);
+    assertEquals(updated.head.reason, "New");
+    // Twice, of the old one: it is the same entry.
+    await store.update(entry!, { ...head, reason: "Newer" });
+    const [found] = await store.find(key);
+    assertEquals(found?.head.reason, "Newer");
+    assert(await isWhole(found!));
+    assert(sameBytes(await readAll(reader), bodyOf(1, size)));
+    assertEquals(await store.purge({ kind: "tag", tag: "old" }), 0);
+  }
+  await store.close();
+  const next = await openStore(folder);
+  const [found, more] = await next.find("http://a/600000");
+  assertEquals([found?.head.reason, more], ["Newer", undefined]);
+  assert(await isWhole(found!));
+  assertEquals(await next.purge({ kind: "tag", tag: "new" }), 2);
+  assertEquals(await next.update(found!, found!.head), found);
+  await next.close();
+});
+
+Deno.test("purges hold, also for the next process", async () => {
+  const folder = new MemoryDisk();
+  const keys = [
+    "http://a/x",
+    "http://a/x\theader=1",
+    "http://a/xy",
+    "http://b/",
+  ];
+  const purges = [
+    [{ kind: "url", url: "http://a/x" }, 2],
+    [{ kind: "url", url: "http://a/" }, 0],
+    [{ kind: "prefix", prefix: "http://a/" }, 3],
+    [{ kind: "tag", tag: "a" }, 3],
+    [{ kind: "tag", tag: "none" }, 0],
+    [{ kind: "all" }, 4],
+  ] as const;
+  for (const [purge, count] of purges) {
+    const store = await openStore(folder);
+    for (const [i, key] of keys.entries()) {
+      const tags = [key.slice(7, 8), "all"];
+      await putBody(store, key, i, i * 100_000, { tags });
+    }
+    assertEquals(await store.purge(purge), count);
+    assertEquals(store.stats().entries, 4 - count);
+    await store.close();
+    const next = await openStore(folder);
+    assertEquals(next.stats().entries, 4 - count, JSON.stringify(purge));
+    await next.purge({ kind: "all" });
+    assertEquals(next.stats().entries, 0);
+    await next.close();
+  }
+  const names = [...folder.files.keys()];
+  assertEquals(names.filter((name) => name.endsWith(".body")), []);
+});
+
+Deno.test("what is purged on its way in does not arrive", async () => {
+  const disk = new MemoryDisk();
+  const store = await openStore(disk, { delay: 50 });
+  const put = (key: string) => {
+    const head = seededHead(1, 3);
+    const writer = store.begin(key, head, 3)!;
+    assertEquals(writer.append(bodyOf(1, 3)), true);
+    return writer.commit(head, []);
+  };
+  const coming = put("http://a/1");
+  assertEquals(await store.purge({ kind: "prefix", prefix: "http://a" }), 1);
+  assertEquals(await coming, undefined);
+  const other = put("http://a/2");
+  // It is being written.
+  const flushed = store.settled("http://a/2");
+  assertEquals(await store.purge({ kind: "url", url: "http://a/2" }), 1);
+  await flushed;
+  assertEquals(await other, undefined);
+  assertEquals(await store.find("http://a/2"), []);
+  await store.close();
+  const next = await openStore(disk);
+  assertEquals(next.stats().entries, 0);
+  await next.close();
+});
+
+Deno.test("the bound holds, what is of use stays, a scan passes", async () => {
+  const capacity = 6 << 20;
+  const disk = new MemoryDisk();
+  const store = await openStore(disk, { capacity });
+  for (let i = 0; i < 20; i++) await putBody(store, `http://hot/${i}`, i, 9000);
+  const use = async () => {
+    for (let i = 0; i < 20; i++) {
+      const [entry] = await store.find(`http://hot/${i}`);
+      if (entry !== undefined) store.used(entry);
+    }
+  };
+  let most = 0;
+  for (let i = 0; i < 3000; i++) {
+    if (i % 40 === 0) await use();
+    await putBody(store, `http://scan/${i}`, i, 9000);
+    most = Math.max(most, store.stats().bytes);
+  }
+  for (let i = 0; i < 4; i++) await putBody(store, `http://big/${i}`, i, 2e6);
+  await eventually("room", () => store.stats().bytes <= capacity);
+  assert(most < capacity * 1.1, `${most} bytes`);
+  assert(store.stats().evicted > 2000);
+  let kept = 0;
+  for (let i = 0; i < 20; i++) {
+    const [entry] = await store.find(`http://hot/${i}`);
+    if (entry === undefined) continue;
+    kept++;
+    assert(await isWhole(entry));
+  }
+  assert(kept >= 18, `${kept} of 20 hot ones`);
+  const { bytes } = store.stats();
+  await store.close();
+  let onDisk = 0;
+  for (const file of disk.files.values()) onDisk += file.bytes.length;
+  assertEquals(onDisk, bytes);
+  assertEquals(disk.open, 0);
+});
+
+test("what is too large is not taken", async (folder) => {
+  const store = await openStore(folder, { capacity: 4 << 20 });
+  const head = seededHead(1, 1);
+  assertEquals(store.begin("k", head, 3 << 20), undefined);
+  const writer = store.begin("k", head, undefined)!;
+  const piece = new Uint8Array(500_000);
+  for (let i = 0; i < 4; i++) assert(await writer.append(piece));
+  assertEquals(await writer.append(piece), false);
+  assertEquals(await writer.append(piece), false);
+  assertEquals(writer.written, 2_000_000);
+  assertEquals((await readAll(writer.read(0, 2_000_000))).length, 2_000_000);
+  assertEquals(await writer.commit(head, []), undefined);
+  assertEquals(store.stats().bytes < 10_000, true);
+  await store.close();
+  assertEquals(await bodyFiles(folder), 0);
+});
+
+test("a folder is one store's at a time; the next waits and takes it over", async (folder) => {
+  const log = keptLog();
+  const first = await openStore(folder);
+  await putBody(first, "http://a/1", 1, 10);
+  await putBody(first, "http://a/2", 2, 10);
+  const second = await openStore(folder, { log, retry: 20 });
+  assertEquals(second.diskStats().ready, 0);
+  assertEquals(second.begin("k", seededHead(1, 1), 1), undefined);
+  assertEquals(await second.find("http://a/1"), []);
+  assertEquals(await second.purge({ kind: "url", url: "http://a/2" }), 0);
+  await first.close();
+  await eventually("the folder", () => second.diskStats().ready === 64);
+  assertEquals(await seedsOf(second, "http://a/1"), [1]);
+  // It was forgotten before it was read.
+  assertEquals(await seedsOf(second, "http://a/2"), []);
+  assertEquals(log.lines.length, 2);
+  await second.close();
+});
+
+test("another number of workers finds all", async (folder) => {
+  const store = await openStore(folder);
+  for (let i = 0; i < 200; i++) await putBody(store, `http://a/${i}`, i, 10);
+  await store.close();
+  const odd = ALL_SHARDS.filter((shard) => shard % 2 === 1);
+  const even = ALL_SHARDS.filter((shard) => shard % 2 === 0);
+  const parts = [
+    await openStore(folder, { shards: even }),
+    await openStore(folder, { shards: odd }),
+  ];
+  for (let i = 0; i < 200; i++) {
+    const key = `http://a/${i}`;
+    const part = parts[shardOf(key) % 2]!;
+    assertEquals(await seedsOf(part, key), [i]);
+    assertEquals(parts.indexOf(part) === 0 ? parts[1]!.find(key) : [], []);
+  }
+  for (const part of parts) await part.close();
+});
+
+test("another format is thrown away with a line", async (folder) => {
+  const store = await openStore(folder, { shards: [0] });
+  const key = await keyIn(store);
+  await store.close();
+  const path = join(folder, "00", "journal");
+  const bytes = await Deno.readFile(path);
+  const { crc32 } = await import("node:zlib");
+  bytes[7] = 99;
+  new DataView(bytes.buffer).setUint32(8, crc32(bytes.subarray(0, 8)));
+  await Deno.writeFile(path, bytes);
+  await Deno.writeTextFile(join(folder, "00", "mine.txt"), "not the cache's");
+  const log = keptLog();
+  const next = await openStore(folder, { shards: [0], log });
+  assertEquals(next.stats().entries, 0);
+  assertEquals(log.lines[0]?.includes("its format is not"), true);
+  assert(await putBody(next, key, 2, 10) !== undefined);
+  await next.close();
+  const names = [];
+  for await (const { name } of Deno.readDir(join(folder, "00"))) {
+    names.push(name.replace(/^\d+/, "N"));
+  }
+  assertEquals(names.sort(), ["N.small", "journal", "lock", "mine.txt"]);
+});
+
+/** A key of shard 0, stored. */
+async function keyIn(store: DiskStore): Promise<string> {
+  for (let i = 0;; i++) {
+    const key = `http://a/${i}`;
+    if (shardOf(key) !== 0) continue;
+    await putBody(store, key, 1, 10);
+    return key;
+  }
+}
+
+Deno.test("the journal is written anew when most of it is of no use", async () => {
+  const disk = new MemoryDisk();
+  const store = await openStore(disk, { shards: [0] });
+  const key = await keyIn(store);
+  let most = 0;
+  const size = () => disk.files.get("00/journal")!.bytes.length;
+  for (let i = 0; i < 3000; i++) {
+    const [old] = await store.find(key);
+    await putBody(store, key, i, 10, { tags: ["t"] }, [old!]);
+    most = Math.max(most, size());
+  }
+  assert(most < 300_000, `${most} bytes`);
+  assert(size() < most);
+  await store.close();
+  const next = await openStore(disk, { shards: [0] });
+  assertEquals(await seedsOf(next, key), [2999]);
+  assertEquals(await next.purge({ kind: "tag", tag: "t" }), 1);
+  await next.close();
+});
+
+test("a missing body is a miss, a body cut meanwhile ends the reader", async (folder) => {
+  const log = keptLog();
+  const store = await openStore(folder, { shards: [0], log });
+  const key = await keyIn(store);
+  for (const harm of ["before", "between"] as const) {
+    await store.purge({ kind: "all" });
+    await putBody(store, key, 1, 900_000);
+    const path = join(
+      folder,
+      "00",
+      (await names(folder)).find((name) => name.endsWith(".body"))!,
+    );
+    const [entry] = await store.find(key);
+    if (harm === "before") {
+      await Deno.remove(path);
+      assertEquals(await store.find(key), []);
+    } else {
+      await Deno.truncate(path, 500_000);
+      await assertRejects(
+        () => readAll(entry!.open(0, 900_000)),
+        Error,
+        "not as it was written",
+      );
+    }
+    assertEquals(store.stats().entries, 0);
+  }
+  assertEquals(store.diskStats().errors, 2);
+  // Told of once.
+  assertEquals(log.lines.filter((line) => line.startsWith("error")).length, 1);
+  await store.close();
+});
+
+async function names(folder: string): Promise<string[]> {
+  const found = [];
+  for await (const { name } of Deno.readDir(join(folder, "00"))) {
+    found.push(name);
+  }
+  return found;
+}
