@@ -55,8 +55,6 @@ export interface DiskStoreOptions {
   readonly shards: readonly number[];
   readonly log: Log;
   readonly clock: Pick<Clock, "after" | "now" | "wall">;
-  /** Resolves once whoever has the folder in this process lets go of it; left out = nobody has. */
-  readonly free?: Promise<void>;
   /** How long what is stored waits for more to be written with it, in milliseconds. Default 20. */
   readonly delay?: number;
   /** Milliseconds between two tries to get at what can't be used. Default 1 s. */
@@ -233,14 +231,15 @@ export class DiskStore implements CacheStore {
    * Begins to use the folder: reads what is there, shard by shard; resolves
    * once all are read that can be had. What another process has is tried again
    * until it lets go; until then nothing of it is found and nothing stored.
+   * Waits first for `free`, where somebody in this process has the folder.
    */
-  attach(): Promise<void> {
-    this.#attached ??= this.#attach();
+  attach(free?: Promise<void>): Promise<void> {
+    this.#attached ??= this.#attach(free);
     return this.#attached;
   }
 
-  async #attach(): Promise<void> {
-    await this.#options.free;
+  async #attach(free?: Promise<void>): Promise<void> {
+    await free;
     await this.#openShards();
   }
 

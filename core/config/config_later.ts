@@ -83,11 +83,19 @@ export interface CacheConfig {
   readonly enabled: boolean;
   /** Bytes in memory, over all workers. Default 256 MiB. */
   readonly memory: number;
-  /** Not supported yet. */
-  readonly disk: { readonly path: string; readonly size: number } | undefined;
+  /** A disk behind the memory, which survives a restart; undefined = none. */
+  readonly disk: CacheDiskConfig | undefined;
   /** Networks whose clients may purge with PURGE. */
   readonly purgeFrom: readonly string[];
   readonly rules: readonly CacheRuleConfig[];
+}
+
+/** The cache's disk. */
+export interface CacheDiskConfig {
+  /** Its folder, made where it is not there. One process uses it at a time. Relative to the config file's folder. */
+  readonly path: string;
+  /** Bytes on disk, over all workers; a body takes at most half of a worker's share. */
+  readonly size: number;
 }
 
 /** What one rule of the cache sets; durations in milliseconds. */

@@ -8,6 +8,7 @@ import {
   adminFindings,
   listenerFindings,
 } from "./check_listeners.ts";
+import { cacheDiskFindings, withCachePath } from "./check_cache.ts";
 import { conditionFindings } from "./check_conditions.ts";
 import type { CheckCondition } from "./check_conditions.ts";
 import { dialerFindings } from "./check_dialers.ts";
@@ -201,6 +202,7 @@ async function check(
     ...pluginFindings(tree),
     ...tls.findings,
     ...await conditions(file, tree, options),
+    ...await cacheDiskFindings(tree, (path) => resolvePath(path, file.path)),
   ];
   const later = [
     ...misfits,
@@ -212,7 +214,10 @@ async function check(
     return { config: undefined, findings };
   }
   return {
-    config: withProduct(withTlsFiles(config, files)),
+    config: withCachePath(
+      withProduct(withTlsFiles(config, files)),
+      (path) => resolvePath(path, file.path),
+    ),
     findings: [],
   };
 }

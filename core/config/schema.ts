@@ -73,7 +73,7 @@ const cache: z.ZodType<CacheConfig> = mapping("The cache.", {
   enabled: withDefault(true, boolean("Whether there is one.")),
   memory: withDefault("256MiB", size("Bytes in memory.")),
   disk: maybe(mapping("The cache on disk.", {
-    path: required(text("Its folder.")),
+    path: required(text("Its folder; relative to this file's.")),
     size: required(size("Bytes on disk.")),
   })),
   purgeFrom: listWithDefault(

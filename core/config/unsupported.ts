@@ -15,9 +15,7 @@ interface UnsupportedKey {
 }
 
 /** The table. */
-export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [
-  { path: "cache.disk" },
-];
+export const UNSUPPORTED_KEYS: readonly UnsupportedKey[] = [];
 
 /** The keys of the table that the tree uses. */
 export function unsupportedFindings(tree: unknown): Finding[] {

@@ -184,6 +184,28 @@ export interface Moves {
   readonly moving: number;
 }
 
+/** What a cache has on disk, as the admin interface tells. */
+export interface CacheDiskReport {
+  /** Responses that are stored. */
+  readonly entries: number;
+  /** Bytes that they take, bookkeeping counted. */
+  readonly bytes: number;
+  /** Bytes that they may take. */
+  readonly capacity: number;
+  /** Since the start, or since its path or size changed: responses forgotten for want of room, */
+  readonly evicted: number;
+  /** times that the disk could not be used, or something on it was not as written, */
+  readonly errors: number;
+  /** responses that stayed in memory alone, as too much waited for the disk, */
+  readonly skipped: number;
+  /** bytes read and written. */
+  readonly read: number;
+  readonly written: number;
+  /** Parts that it has, and those that are in use: fewer while they are read, or another process has them. */
+  readonly shards: number;
+  readonly ready: number;
+}
+
 /** What a cache holds, as the admin interface tells. */
 export interface CacheReport {
   /** Responses that are stored. */
@@ -202,6 +224,8 @@ export interface CacheReport {
   readonly fills: number;
   /** Responses that are fetched anew behind clients' backs. */
   readonly refreshes: number;
+  /** The disk behind it; left out where there is none. */
+  readonly disk?: CacheDiskReport;
 }
 
 /** What a data plane tells of itself. */

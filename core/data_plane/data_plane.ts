@@ -143,11 +143,14 @@ export class DataPlane implements PlaneControl, SessionHost {
       notify: parts.onBackendEvent ?? ((event) => this.backendChanged(event)),
     });
     this.traces = new Traces(parts.settings.token, parts.env.log);
-    this.caches = new PlaneCache(
-      parts.env.metrics,
+    this.caches = new PlaneCache({
+      worker,
       workers,
-      parts.onPurge,
-    );
+      clock: parts.env.clock,
+      log: parts.env.log,
+      metrics: parts.env.metrics,
+      tell: parts.onPurge,
+    });
     this.listeners = new BoundListeners({
       worker,
       clock: parts.env.clock,
@@ -250,6 +253,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     const pending = this.#takePending(revision);
     const old = this.current;
     this.current = pending.snapshot;
+    this.caches.use(pending.snapshot.cache?.cache);
     for (const cluster of pending.snapshot.clusters.values()) {
       cluster.activate();
     }
@@ -386,6 +390,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#retireUnused();
     old.release();
     await Promise.all(this.#late);
+    await this.caches.close();
     await this.plugins.settled();
   }
 

@@ -1,6 +1,6 @@
 /**
  * The cache of a data plane over reloads: what is stored stays as long as the
- * config wants as much memory as before.
+ * config wants as much memory, and the same disk, as before.
  *
  * @module
  */
@@ -9,47 +9,75 @@ import { MemoryStore } from "../cache/memory_store.ts";
 import type { Purge } from "../cache/store.ts";
 import type { CacheConfig } from "../config/config_later.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
+import { CacheDisks, type CacheDisksOptions } from "./cache_disks.ts";
 import type { CacheReport } from "./control.ts";
+
+/** What a data plane's cache is made of. */
+export interface PlaneCacheOptions extends CacheDisksOptions {
+  readonly metrics: ProxyMetrics;
+  /** Has the other workers' caches forget the same; undefined = there are none. */
+  readonly tell: ((purge: Purge) => void) | undefined;
+}
 
 /** A data plane's cache. */
 export class PlaneCache {
   readonly #workers: number;
-  #memory = 0;
-  #cache: Cache | undefined;
+  readonly #disks: CacheDisks;
+  #opened: { readonly cache: Cache; readonly config: CacheConfig } | undefined;
+  /** The one that traffic meets. */
+  #current: Cache | undefined;
 
   readonly #tell: ((purge: Purge) => void) | undefined;
 
-  /** `tell` has the other workers' caches forget the same. */
-  constructor(
-    metrics: ProxyMetrics,
-    workers: number,
-    tell: ((purge: Purge) => void) | undefined,
-  ) {
+  constructor(options: PlaneCacheOptions) {
+    const { metrics, workers, tell } = options;
     this.#workers = workers;
     this.#tell = workers > 1 ? tell : undefined;
-    metrics.cacheEntries.collect(() => this.#cache?.stats().entries ?? 0);
-    metrics.cacheBytes.collect(() => this.#cache?.stats().bytes ?? 0);
-    metrics.cacheEvictions.collect(() => this.#cache?.stats().evicted ?? 0);
+    this.#disks = new CacheDisks(options);
+    const stats = () => this.#current?.stats();
+    metrics.cacheEntries.collect(() => stats()?.entries ?? 0);
+    metrics.cacheBytes.collect(() => stats()?.bytes ?? 0);
+    metrics.cacheEvictions.collect(() => stats()?.evicted ?? 0);
+    this.#disks.collect(metrics, () => stats()?.disk);
   }
 
   /** The cache for a config; the one there is where that fits. */
-  open({ memory }: CacheConfig): Cache {
-    if (this.#cache === undefined || memory !== this.#memory) {
-      // Each worker has its share: together they keep what is said.
-      const capacity = Math.max(1, Math.floor(memory / this.#workers));
-      this.#cache = new Cache(new MemoryStore({ capacity }), this.#tell);
-      this.#memory = memory;
-    }
-    return this.#cache;
+  open(config: CacheConfig): Cache {
+    const old = this.#opened;
+    if (old !== undefined && isSame(old.config, config)) return old.cache;
+    // Each worker has its share: together they keep what is said.
+    const capacity = Math.max(1, Math.floor(config.memory / this.#workers));
+    const memory = new MemoryStore({ capacity });
+    const store = this.#disks.behind(memory, config.disk);
+    const cache = new Cache(store, this.#tell);
+    this.#opened = { cache, config };
+    return cache;
+  }
+
+  /** Traffic meets this one from now on: its disk is used, and no other one's; undefined = none. */
+  use(cache: Cache | undefined): void {
+    if (this.#opened?.cache !== cache) this.#opened = undefined;
+    this.#current = cache;
+    this.#disks.use(cache?.store);
   }
 
   /** What there is; undefined where no config wanted a cache so far. */
   report(): CacheReport | undefined {
-    return this.#cache?.stats();
+    return this.#current?.stats();
   }
 
   /** Forgets what is meant; how many there were. */
   async purge(purge: Purge): Promise<number> {
-    return await this.#cache?.purge(purge) ?? 0;
+    return await this.#current?.purge(purge) ?? 0;
   }
+
+  /** Lets go of the disk. */
+  async close(): Promise<void> {
+    await this.#disks.close();
+  }
+}
+
+function isSame(a: CacheConfig, b: CacheConfig): boolean {
+  return a.memory === b.memory && a.disk?.path === b.disk?.path &&
+    a.disk?.size === b.disk?.size;
 }

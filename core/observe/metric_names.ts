@@ -241,6 +241,46 @@ export const PROXY_METRICS = {
     help: "Stored responses that were forgotten for want of room",
     labels: [],
   },
+  cacheDiskEntries: {
+    type: "gauge",
+    name: "headrace_cache_disk_entries",
+    help: "Responses that are stored on disk",
+    labels: [],
+    merge: "sum",
+  },
+  cacheDiskBytes: {
+    type: "gauge",
+    name: "headrace_cache_disk_bytes",
+    help: "Bytes that the cache takes on disk",
+    labels: [],
+    merge: "sum",
+  },
+  cacheDiskEvictions: {
+    type: "counter",
+    name: "headrace_cache_disk_evictions_total",
+    help: "Responses on disk that were forgotten for want of room",
+    labels: [],
+  },
+  cacheDiskErrors: {
+    type: "counter",
+    name: "headrace_cache_disk_errors_total",
+    help:
+      "Times that the cache could not use its disk, or found what was not as written",
+    labels: [],
+  },
+  cacheDiskSkipped: {
+    type: "counter",
+    name: "headrace_cache_disk_skipped_total",
+    help:
+      "Responses that stayed in memory alone, as too much waited for the disk",
+    labels: [],
+  },
+  cacheDiskTraffic: {
+    type: "counter",
+    name: "headrace_cache_disk_io_bytes_total",
+    help: "Bytes that the cache read from its disk and has written to it",
+    labels: ["direction"],
+  },
   handlerErrors: {
     type: "counter",
     name: "headrace_handler_errors_total",

@@ -5,6 +5,7 @@
  */
 import type {
   BackendReport,
+  CacheDiskReport,
   CacheReport,
   ListenerReport,
   PlaneReport,
@@ -100,8 +101,29 @@ function addCaches(
     waiting: a.waiting + b.waiting,
     fills: a.fills + b.fills,
     refreshes: a.refreshes + b.refreshes,
+    ...addDisks([a.disk, b.disk]),
   }));
   return { cache };
+}
+
+function addDisks(
+  all: readonly (CacheDiskReport | undefined)[],
+): { readonly disk?: CacheDiskReport } {
+  const disks = all.filter((disk) => disk !== undefined);
+  if (disks.length === 0) return {};
+  const disk = disks.reduce((a, b) => ({
+    entries: a.entries + b.entries,
+    bytes: a.bytes + b.bytes,
+    capacity: a.capacity + b.capacity,
+    evicted: a.evicted + b.evicted,
+    errors: a.errors + b.errors,
+    skipped: a.skipped + b.skipped,
+    read: a.read + b.read,
+    written: a.written + b.written,
+    shards: a.shards + b.shards,
+    ready: a.ready + b.ready,
+  }));
+  return { disk };
 }
 
 function later(

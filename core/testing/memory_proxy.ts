@@ -138,6 +138,7 @@ async function serve(
       ? new RefusedError(thrown.problems)
       : thrown;
   }
+  plane.caches.use(plane.current.cache?.cache);
   for (const cluster of plane.current.clusters.values()) cluster.activate();
 }
 
