@@ -147,14 +147,17 @@ Deno.test(`${KILLS} kills leave no torn object and bring no purged one back`, as
   try {
     for (; seen.kills < KILLS; seen.kills++) {
       await using headrace = startHeadrace(["--config", config]);
-      await eventually("a listener", async () => {
-        try {
-          (await Deno.connect({ port, hostname: "127.0.0.1" })).close();
-          return true;
-        } catch {
-          return false;
-        }
-      }, 30_000);
+      for (const wanted of [port, admin]) {
+        await eventually("a listener", async () => {
+          try {
+            const hostname = "127.0.0.1";
+            (await Deno.connect({ port: wanted, hostname })).close();
+            return true;
+          } catch {
+            return false;
+          }
+        }, 60_000);
+      }
       // Some die while they still read what is on disk.
       if (seen.kills % 4 > 0) await headrace.wrote("disk is in use");
       const process = { over: false, first: version };
