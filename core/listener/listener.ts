@@ -197,6 +197,7 @@ export class Listener {
       } catch (thrown) {
         // Closing the listener ends the pending accept.
         if (this.#closedSockets.has(socket)) return;
+        if (isGone(thrown)) continue;
         this.#log.error("Cannot accept a connection", { error: thrown });
         await new Promise<void>((resolve) => {
           this.#clock.after(ACCEPT_PAUSE, resolve);
@@ -247,6 +248,16 @@ export class Listener {
     }
     this.#wake?.();
   }
+}
+
+/**
+ * Whether only that one connection failed, reset while it waited: Deno asks for
+ * its ends, which it has no more. A pause would let such clients hold up all.
+ */
+function isGone(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.NotConnected ||
+    thrown instanceof Deno.errors.ConnectionAborted ||
+    thrown instanceof Deno.errors.ConnectionReset;
 }
 
 function setOptions(conn: Deno.TcpConn, rules: AcceptRules): void {

@@ -5,6 +5,7 @@ import { createLog } from "../../../core/observe/log.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually } from "../../support/eventually.ts";
+import { ResettableConn } from "../../support/resettable_conn.ts";
 
 /** A socket whose connections come when the test says so. */
 class ManualSocket {
@@ -58,6 +59,7 @@ class ManualSocket {
 function setUp(
   rules: Partial<AcceptRules> = {},
   clients: Readonly<Record<string, string>> = {},
+  real?: Deno.Listener,
 ) {
   const socket = new ManualSocket();
   const clock = new FakeClock();
@@ -76,7 +78,8 @@ function setUp(
     ...rules,
   };
   const state = { serves: true };
-  const listener = new Listener(socket as unknown as Deno.Listener, {
+  const bound = real ?? socket as unknown as Deno.Listener;
+  const listener = new Listener(bound, {
     rules: () => current,
     serves: () => state.serves,
     session(initiator, admit) {
@@ -252,5 +255,25 @@ Deno.test("Listener: an accept that fails is logged, and tried again after a pau
   await eventually("another accept", () => socket.accepts === 2);
   socket.arrive("10.0.0.1");
   await eventually("the session", () => sessions.length === 1);
+  await listener.close();
+});
+
+Deno.test("Listener: who is gone before he is accepted holds up nobody behind him", async () => {
+  const bound = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = bound.addr;
+  // The clock stands: a pause would never end.
+  const { logged, sessions, listener } = setUp({}, {}, bound);
+  for (let i = 0; i < 3; i++) {
+    const gone = await ResettableConn.connect(port);
+    await gone.reset();
+  }
+  using client = await Deno.connect({ hostname: "127.0.0.1", port });
+  listener.activate();
+  await eventually("the session", () => sessions.length === 1);
+  const { remote, conn } = sessions[0]!.initiator;
+  assertEquals(remote.port, client.localAddr.port);
+  assertEquals(logged, []);
+  conn.close();
+  sessions[0]!.end();
   await listener.close();
 });
