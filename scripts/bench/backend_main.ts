@@ -25,12 +25,26 @@ async function serve(
     port,
     tcpBacklog: 4096,
   });
-  for await (const conn of listener) {
+  for (;;) {
+    const conn = await accept(listener);
+    if (conn === undefined) continue;
     conn.setNoDelay();
     answer(conn).catch((thrown) => {
       // Who measures counts what he did not get.
       if (!isEnd(thrown)) console.error(thrown);
     }).finally(() => conn.close());
+  }
+}
+
+/** The next one; undefined for one that is gone before it is accepted. */
+async function accept(
+  listener: Deno.TcpListener,
+): Promise<Deno.TcpConn | undefined> {
+  try {
+    return await listener.accept();
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotConnected)) throw thrown;
+    return undefined;
   }
 }
 
