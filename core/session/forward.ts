@@ -28,9 +28,11 @@ import {
 export function forward(transaction: Transaction): Promise<Outcome> {
   const { caching } = transaction;
   if (caching !== undefined) {
+    // It asks again where the first answer was none.
+    let tries: Tries | undefined;
     return fetchThrough(
       caching,
-      () => ask(transaction, new Tries(transaction)),
+      () => ask(transaction, tries ??= new Tries(transaction)),
     );
   }
   openHandshake(transaction);

@@ -6,6 +6,8 @@
  */
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { type CachedProxy, cachedProxy } from "../support/cached_proxy.ts";
+import { bytesOf } from "../support/byte_streams.ts";
+import { handlersPlugin } from "../support/inline_plugin.ts";
 import type { ProxyWith } from "../support/proxy_with.ts";
 
 /** A request as the backend saw it. */
@@ -116,6 +118,28 @@ Deno.test("a 304 that names nothing stored is asked again without conditions", a
     assertMatch((await t.get("/", foo("2"))).cache, /hit/);
     assertMatch((await t.get("/", foo("1"))).cache, /hit/);
   }
+});
+
+Deno.test("what an attempt's handlers registered for such a 304 is not for the next answer", async () => {
+  const attempts: number[] = [];
+  const marking = handlersPlugin("marking", {
+    readResponseHeader: (request, _response, attempt) => {
+      attempts.push(attempt.number);
+      request.transaction.transformResponse(() =>
+        new TransformStream({
+          flush: (controller) => controller.enqueue(bytesOf("!")),
+        })
+      );
+    },
+  });
+  await using t = await alternates((foo) => `"${foo}"`, {
+    answer: ({ tags }) =>
+      tags === null ? undefined : new Response(null, { status: 304 }),
+    parts: { plugins: [marking] },
+  });
+  assertEquals((await t.get("/", foo("1"))).text, 'body of "1"!');
+  assertEquals((await t.get("/", foo("2"))).text, 'body of "2"!');
+  assertEquals(attempts, [1, 1, 2]);
 });
 
 Deno.test("a 304 that names another tag than the one asked about validates nothing", async () => {
