@@ -101,10 +101,7 @@ export const TRANSACTION_STATES: readonly StateRow[] = [
     state: "buffer",
     point: "requestBuffered",
     does: "reads the whole body",
-    next: {
-      select: "the request may be answered by the cache",
-      lookup: "it may not",
-    },
+    next: { lookup: "a request with a body is not answered by the cache" },
     otherwise: { respond: ANSWERED, finished: GIVEN_UP },
   },
   {

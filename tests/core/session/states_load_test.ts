@@ -31,9 +31,6 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** States that only requests pass which a cache may answer. */
-const CACHED: readonly string[] = ["select", "stored"];
-
 /** Watches every transaction's moves until it is disposed of. */
 function watchMoves() {
   const { move } = Transaction.prototype;
@@ -60,11 +57,10 @@ function watchMoves() {
   };
 }
 
-/** Every move of the table that requests without a cache can make. */
+/** Every move of the table. */
 function movesOfTable(): string[] {
   return TRANSACTION_STATES.flatMap(({ state, next, otherwise }) =>
     Object.keys({ ...next, ...otherwise })
-      .filter((to) => !CACHED.includes(state) && !CACHED.includes(to))
       .map((to) => `${state} > ${to}`)
   ).sort();
 }
@@ -76,6 +72,7 @@ const ASKED = [
   "foundProduct",
   "afterLocation",
   "requestBuffered",
+  "readCacheHeader",
   "cacheLookupComplete",
   "forward",
   "resolve",
@@ -90,7 +87,7 @@ const ASKED = [
 function obedient({ verdict }: PluginContext<unknown>): Handlers {
   const entries = ASKED.map((point) => [
     point,
-    (request: { readonly headers: Headers } | undefined) => {
+    (request: Pick<Request, "headers" | "signal"> | undefined) => {
       const [where, what] = request?.headers.get("x-do")?.split(" ") ?? [];
       if (where !== point) return undefined;
       switch (what) {
@@ -102,6 +99,10 @@ function obedient({ verdict }: PluginContext<unknown>): Handlers {
           return verdict.retry;
         case "wait":
           return pause(20);
+        case "stay":
+          return new Promise<void>((resolve) =>
+            request!.signal.addEventListener("abort", () => resolve())
+          );
         default:
           throw new Error("as it was told");
       }
@@ -110,11 +111,23 @@ function obedient({ verdict }: PluginContext<unknown>): Handlers {
   let begun = 0;
   return {
     ...Object.fromEntries(entries),
+    selectAlternate: (request) => {
+      if (request.headers.get("x-do") !== "selectAlternate throw") return 1;
+      throw new Error("as it was told");
+    },
     transactionStart: () => ++begun % 97 === 0 ? verdict.close : undefined,
   } as Handlers;
 }
 
-const CLUSTERS = ["main", "whole", "sick", "full", "none", "nowhere"];
+const CLUSTERS = [
+  "main",
+  "whole",
+  "cached",
+  "sick",
+  "full",
+  "none",
+  "nowhere",
+];
 
 /** What clients ask for: `x-do` by clusters, paths that rules answer, heads that don't parse. */
 function requests(): string[] {
@@ -148,6 +161,17 @@ function requests(): string[] {
       request(`/${name}`, "PUT"),
     ]),
     request("/main", "GET", ["x-do: readResponseHeader retry"]),
+    ...[
+      "selectAlternate throw",
+      "readCacheHeader throw",
+      "readCacheHeader wait",
+      "readCacheHeader wait",
+    ].map((what) => request("/cached", "GET", [`x-do: ${what}`])),
+    ...Array.from({ length: 4 }, () => [
+      request("/cached/slow", "GET", ["x-do: forward close"]),
+      request("/cached/slow"),
+      request("/cached/slow"),
+    ]).flat(),
     ...Array.from({ length: 6 }, () => request("/full")),
     request("/main/hint"),
     request("/main/dies", "PUT"),
@@ -182,7 +206,7 @@ async function ask(port: number, text: string, seed: number): Promise<void> {
 
 Deno.test("every move under load is one of the table, every transaction ends, and every move of the table is made", async () => {
   using watched = watchMoves();
-  const held = Promise.withResolvers<void>();
+  const held: string[] = [];
   const gate = Promise.withResolvers<void>();
   await using well = serveScript(async (connection) => {
     for (;;) {
@@ -199,12 +223,22 @@ Deno.test("every move under load is one of the table, every transaction ends, an
           "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n",
         );
       }
-      if (target === "/full/held") {
-        held.resolve();
+      if (target.endsWith("/held")) {
+        held.push(target);
         await gate.promise;
       }
-      await pause(target.startsWith("/full") ? 25 : 1);
-      await connection.respond(200, "well");
+      const slow = target.startsWith("/full") || target.endsWith("slow");
+      await pause(slow ? 25 : 1);
+      if (target.startsWith("/cached")) {
+        // What is slow is asked for each time.
+        const age = slow ? 0 : 60;
+        await connection.send(
+          `HTTP/1.1 200 OK\r\nCache-Control: max-age=${age}\r\nETag: "1"\r\n` +
+            "Content-Length: 4\r\n\r\nwell",
+        );
+      } else {
+        await connection.respond(200, "well");
+      }
     }
   });
   await using sick = serveScript(async (connection) => {
@@ -223,6 +257,7 @@ Deno.test("every move under load is one of the table, every transaction ends, an
     backends: [well.url, well.url.replace("127.0.0.1", "well.test")],
     plugins: [handlersPlugin("obedient", obedient)],
     listener: { timeouts: { body: "1s" } },
+    cache: {},
     products: [{
       name: "all",
       hosts: ["x", "127.0.0.1"],
@@ -240,6 +275,7 @@ Deno.test("every move under load is one of the table, every transaction ends, an
         backends: backends(well.url),
         requestBuffer: { bytes: "1KiB" },
       },
+      { name: "cached", backends: backends(well.url) },
       {
         name: "sick",
         backends: backends(
@@ -300,23 +336,32 @@ Deno.test("every move under load is one of the table, every transaction ends, an
     }
   };
   // A client that resets while it waits is noticed within some sweeps only.
-  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
-  const first = ask(port, get("/full/held"), 2);
-  await held.promise;
-  const conn = await ResettableConn.connect(port);
-  await conn.write(bytesOf(get("/full")));
-  await eventually(
-    "a request in the queue",
-    async () =>
-      (await proxy.report()).sessions.some(({ state }) => state === "queue"),
+  const get = (path: string, fields = "") =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\n${fields}\r\n`;
+  const leaveIn = async (wanted: string, text: string) => {
+    const conn = await ResettableConn.connect(port);
+    await conn.write(bytesOf(text));
+    await eventually(
+      `a request in ${wanted}`,
+      async () =>
+        (await proxy.report()).sessions.some(({ state }) => state === wanted),
+    );
+    await conn.reset();
+    await eventually(
+      `that it leaves ${wanted}`,
+      () => watched.made.has(`${wanted} > finished`),
+    );
+  };
+  const first = ["/full/held", "/cached/held"].map((path) =>
+    ask(port, get(path), 2)
   );
-  await conn.reset();
-  await eventually(
-    "that it leaves",
-    () => watched.made.has("queue > finished"),
-  );
+  await eventually("both at the backend", () => held.length === 2);
+  await leaveIn("queue", get("/full"));
+  await leaveIn("select", get("/cached/held"));
+  await ask(port, get("/cached"), 2);
+  await leaveIn("stored", get("/cached", "x-do: readCacheHeader stay\r\n"));
   gate.resolve();
-  await first;
+  await Promise.all(first);
   // What depends on who is first may need more rounds.
   while (round < 6 || round < 400 && watched.made.size < table.length) {
     await Promise.all(Array.from({ length: 24 }, (_, lane) => run(lane)));
