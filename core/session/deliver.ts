@@ -46,7 +46,8 @@ export async function deliver(
     discard(reply);
     await sendInstead(transaction, thrown, exchange.bytesOut === before);
   } finally {
-    if (attempt !== undefined) await endUpload(transaction, attempt);
+    const ending = attempt && endUpload(transaction, attempt);
+    if (ending !== undefined) await ending;
   }
   return "sent";
 }
@@ -76,17 +77,17 @@ function sendReply(transaction: Transaction, reply: Reply): Promise<void> {
 
 /**
  * A request's body that is still being sent when the response is out is wanted
- * no more. Where it all went with the head, the connection is released only
- * when the last handler has read the response's fields.
+ * no more. Where it all went with the head, without a promise, the connection is
+ * released only when the last handler has read the response's fields.
  */
-async function endUpload(
+function endUpload(
   transaction: Transaction,
   attempt: Attempt,
-): Promise<void> {
-  if (attempt.connection!.upload === null) return;
+): undefined | Promise<void> {
+  if (attempt.connection!.upload === null) return undefined;
   attempt.keepViews();
   attempt.release();
-  await stopUpload(transaction, attempt);
+  return stopUpload(transaction, attempt);
 }
 
 /** The reply as it is, where nobody handles the points on its way. */

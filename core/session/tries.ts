@@ -14,6 +14,7 @@ import { ReplayableBody } from "../message/replayable_body.ts";
 import { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
 import type { Transaction } from "./transaction.ts";
+import type { Registered } from "./transforms.ts";
 
 /** Attempts of one transaction that are remembered: the first and the latest. */
 const MAX_KEPT = 64;
@@ -52,8 +53,9 @@ export class Tries {
   #tried: Tried & { readonly excluded: Set<Backend> } | undefined;
   #retries = 0;
   #crossed = 0;
-  /** Transforms that were there before the first attempt. */
-  readonly #ownTransforms: readonly (number | undefined)[];
+  /** How many transforms there were before the first attempt. */
+  readonly #ownRequest: number;
+  readonly #ownResponse: number;
 
   /** Throws `blackholed`. */
   constructor(transaction: Transaction, again?: Again) {
@@ -66,10 +68,8 @@ export class Tries {
         transaction.snapshot.cluster(name)!;
     this.#cluster.life.budget.request(transaction.begunAt);
     this.body = this.#keepBody();
-    this.#ownTransforms = [
-      transaction.requestTransforms?.length,
-      transaction.responseTransforms?.length,
-    ];
+    this.#ownRequest = transaction.requestTransforms?.length ?? 0;
+    this.#ownResponse = transaction.responseTransforms?.length ?? 0;
     this.#leave(again?.leaving);
     this.#backend = this.#stickyBackend() ?? this.#pick();
   }
@@ -77,13 +77,14 @@ export class Tries {
   /** What an attempt's handlers registered is for that attempt: the next one's do so again. */
   forgetTransforms(): void {
     const transaction = this.#transaction;
-    const [request, response] = this.#ownTransforms;
-    transaction.requestTransforms = transaction.requestTransforms
-      ?.slice(0, request ?? 0);
-    transaction.responseTransforms = transaction.responseTransforms
-      ?.slice(0, response ?? 0);
-    if (request === undefined) transaction.requestTransforms = undefined;
-    if (response === undefined) transaction.responseTransforms = undefined;
+    const { requestTransforms: request, responseTransforms: response } =
+      transaction;
+    if (request !== undefined) {
+      transaction.requestTransforms = firstOf(request, this.#ownRequest);
+    }
+    if (response !== undefined) {
+      transaction.responseTransforms = firstOf(response, this.#ownResponse);
+    }
   }
 
   /** Excludes a backend that is left. */
@@ -306,6 +307,14 @@ export class Tries {
       ? request.copy()
       : request;
   }
+}
+
+/** The first of them, undefined for none. */
+function firstOf(
+  transforms: Registered[],
+  count: number,
+): Registered[] | undefined {
+  return count === 0 ? undefined : transforms.slice(0, count);
 }
 
 function isRewindable(
