@@ -1,24 +1,24 @@
 import { loadConfig } from "../core/config/load.ts";
-import { assert, assertEquals } from "./support/assert.ts";
+import { assert, assertEquals, assertMatch } from "./support/assert.ts";
 import { makeAuthority } from "./support/certificates.ts";
 import { readPair, writePairs } from "./support/certificate_files.ts";
 import { COMPILER, whyNoCompiler } from "./support/executables.ts";
 import { textOf } from "./support/byte_streams.ts";
 import { freePorts } from "./support/free_ports.ts";
 import { startHeadrace } from "./support/headrace_process.ts";
+import { serveHttpBackend } from "./support/http_backend.ts";
 import { startProxy } from "./support/proxy.ts";
 
 const README = await Deno.readTextFile(
   new URL("../README.md", import.meta.url),
 );
 
-/** The nth code block of a language, from 0. */
-function block(language: string, n: number): string {
-  const blocks = [
-    ...README.matchAll(new RegExp("```" + language + "\n([^]*?)```", "g")),
-  ];
-  const found = blocks[n]?.[1];
-  assert(found !== undefined, `README has no block ${n} of ${language}`);
+/** The first code block of a language under a heading. */
+function block(language: string, heading: string): string {
+  const [, section] = README.split(`\n## ${heading}\n`);
+  const [own] = (section ?? "").split("\n## ");
+  const found = new RegExp("```" + language + "\n([^]*?)```").exec(own!)?.[1];
+  assert(found !== undefined, `README has no ${language} under ${heading}`);
   return found;
 }
 
@@ -35,26 +35,62 @@ function load(text: string) {
 }
 
 Deno.test("README: the config loads as it stands", async () => {
-  const { problems } = await load(block("yaml", 0));
+  const { problems } = await load(block("yaml", "A config"));
   assertEquals([...problems], []);
 });
 
 Deno.test("README: clusters with health, retries and sessions load as they stand", async () => {
-  for (const n of [1, 2]) {
+  for (const heading of ["Backends that come and go", "WebSocket sessions"]) {
     const { problems } = await load(
       `listeners: [{ name: web, address: "127.0.0.1:8080" }]\n${
-        block("yaml", n)
+        block("yaml", heading)
       }`,
     );
     assertEquals([...problems], []);
   }
 });
 
+Deno.test("README: the cache stores, tells and is purged as shown", async () => {
+  let asked = 0;
+  await using backend = serveHttpBackend(() => {
+    asked++;
+    return new Response("news", {
+      headers: { "cache-tag": "sports", date: new Date().toUTCString() },
+    });
+  });
+  await using proxy = await startProxy(`
+listeners: [{ name: web, address: "127.0.0.1:0" }]
+clusters: [{ name: web, backends: [{ url: "${backend.url}" }] }]
+workers: 1
+${block("yaml", "The cache")}`);
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const response = await fetch(proxy.url(path), init);
+    await response.body?.cancel();
+    return response.headers.get("cache-status") ?? String(response.status);
+  };
+  const purges = [...block("sh", "The cache").matchAll(/-X PURGE (.*?) +#/g)];
+  assertEquals(purges.length, 3);
+  for (const [, line] of purges) {
+    assertMatch(
+      await ask("/news/1"),
+      /^Headrace; fwd=uri-miss; ttl=(?:59|60); stored$/,
+    );
+    assertMatch(await ask("/news/1"), /^Headrace; hit; ttl=\d\d$/);
+    const [, path] = /:8080([^\s']*)/.exec(line!)!;
+    const [, tag] = /Cache-Tag: (\w+)/.exec(line!) ?? [];
+    const headers: HeadersInit = tag === undefined ? {} : { "cache-tag": tag };
+    assertEquals(await ask(path!, { method: "PURGE", headers }), "200");
+  }
+  assertEquals(asked, 3);
+  await ask("/news/1", { headers: { cookie: "session=1" } });
+  assertEquals(asked, 4);
+});
+
 Deno.test("README: the config redirects to https, which answers with HSTS", async () => {
   const folder = await Deno.makeTempDir({ prefix: "headrace-readme-" });
   try {
     const [entry] = await writePairs(folder, { shop: pair });
-    const text = block("yaml", 0)
+    const text = block("yaml", "A config")
       .replace("127.0.0.1:8080", "127.0.0.1:0")
       .replace("127.0.0.1:8443", "127.0.0.1:0")
       .replace(
@@ -85,22 +121,31 @@ Deno.test("README: the config redirects to https, which answers with HSTS", asyn
 });
 
 Deno.test("README: the mistake is refused with the words shown", async () => {
-  const wrong = block("yaml", 0).replace("- cluster: api", "- cluster: apii");
+  const wrong = block("yaml", "A config").replace(
+    "- cluster: api",
+    "- cluster: apii",
+  );
   const { problems } = await load(wrong);
   const { formatProblem } = await import("../core/config/problem.ts");
-  assertEquals(problems.map(formatProblem).join("\n") + "\n", block("text", 0));
+  assertEquals(
+    problems.map(formatProblem).join("\n") + "\n",
+    block("text", "A config"),
+  );
 });
 
 Deno.test("README: the plugin works with the options shown", async () => {
   const folder = await Deno.makeTempDir({ prefix: "headrace-readme-" });
   try {
-    await Deno.writeTextFile(`${folder}/maintenance.ts`, block("ts", 0));
+    await Deno.writeTextFile(
+      `${folder}/maintenance.ts`,
+      block("ts", "A plugin"),
+    );
     const config = `
 listeners: [{ name: web, address: "127.0.0.1:0" }]
 products: [{ name: all, default: true, rules: [{ respond: { status: 200 } }] }]
 clusters: [{ name: none, backends: [] }]
 workers: 1
-${block("yaml", 3)}`;
+${block("yaml", "A plugin")}`;
     await using proxy = await startProxy(config, { baseDir: folder });
     const closed = await fetch(proxy.url("/shop/cart"));
     assertEquals(
@@ -117,7 +162,8 @@ ${block("yaml", 3)}`;
 
 /** The lines of the road from an empty file to an executable. */
 function road(): string[] {
-  const lines = block("sh", 2).trimEnd().split("\n");
+  const lines = block("sh", "From an empty file to an executable").trimEnd()
+    .split("\n");
   assert(lines[0]?.startsWith("headrace plugin new "), lines[0]);
   assert(lines.length <= 6, `${lines.length} commands`);
   return lines;
