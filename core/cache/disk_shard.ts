@@ -3,6 +3,7 @@
  *
  *     lock          held while the folder is in use
  *     journal       what came and what went
+ *     purges        what another process wanted gone that could not have the folder
  *     ID.small      segments of records, see `disk_segments.ts`
  *     ID.main
  *     ID.body       bodies that are too long for a record
@@ -100,6 +101,20 @@ const MAX_WRITE = 1 << 20;
 /** Lines of a journal beyond twice what it needs before it is written anew. */
 const SPARE_LINES = 2_000;
 
+/** Purges that are noted one by one. */
+const MAX_NOTED = 1_000;
+
+const encoder = new TextEncoder();
+
+/** A purge that was noted; of a line that is not whole nobody knows what it meant. */
+function readPurge(line: string): Purge {
+  try {
+    return JSON.parse(line) as Purge;
+  } catch {
+    return { kind: "all" };
+  }
+}
+
 /** A folder. */
 export class Shard {
   readonly folder: string;
@@ -124,6 +139,8 @@ export class Shard {
   #clearing = false;
   /** The journal could not be written to and is not removed yet: what it names must not come back. */
   #condemned = false;
+  /** Purges that are noted for another. */
+  #noted = 0;
   #closed = false;
   readonly #active = new Map<SegmentKind, Segment>();
   readonly #segments = new Map<number, Segment>();
@@ -149,8 +166,37 @@ export class Shard {
       if (this.#lock === undefined) return false;
     }
     await this.#load();
+    await this.#purgeNoted();
     this.#ready = true;
     return true;
+  }
+
+  /** Forgets what those wanted gone who could not have the folder. */
+  async #purgeNoted(): Promise<void> {
+    const { files } = this.#context;
+    const path = this.#path("purges");
+    const bytes = await files.readAll(path);
+    if (bytes === undefined) return;
+    for (const line of new TextDecoder().decode(bytes).split("\n")) {
+      if (line !== "") await this.purge(readPurge(line));
+    }
+    await this.flush(true);
+    await files.remove(path);
+  }
+
+  /** Has whoever gets the folder next forget what a purge means; that outlives a loss of power. Rejects where it can't be written. */
+  async notePurge(purge: Purge): Promise<void> {
+    if (this.#noted > MAX_NOTED) return;
+    // With so many of them all of it goes.
+    this.#noted++;
+    const line = this.#noted > MAX_NOTED ? { kind: "all" } : purge;
+    const file = await this.#context.files.append(this.#path("purges"));
+    try {
+      await file.append(encoder.encode(`${JSON.stringify(line)}\n`));
+      await file.sync();
+    } finally {
+      file.close();
+    }
   }
 
   async #load(): Promise<void> {
@@ -566,7 +612,7 @@ export class Shard {
       case "all":
         return this.#purgeAll(cancelled);
       case "prefix": {
-        const prefix = new TextEncoder().encode(purge.prefix);
+        const prefix = encoder.encode(purge.prefix);
         return this.#purgeBy((put) => put.hasPrefix(prefix), cancelled);
       }
       case "tag": {
@@ -859,9 +905,11 @@ class LoadedShard {
   put(put: PutView): void {
     const { index, bodies, segments } = this.#context;
     this.lines++;
+    const { offset, length, bodyId, bodySize } = put;
+    // A name that a line tells of must not get another meaning.
+    this.#context.segments.knowId(Math.max(put.segment, bodyId));
     const segment = this.#segmentOf(put.segment);
     if (segment === undefined) return;
-    const { offset, length, bodyId, bodySize } = put;
     // A file that lost its end with the power.
     if (offset + length > segment.fileBytes) return;
     const name = `${bodyId}.body`;

@@ -36,6 +36,7 @@ import { SHARDS } from "./shard.ts";
 import {
   type CacheStore,
   type DiskStats,
+  isPurged,
   NO_ENTRIES,
   type Purge,
   type StoredEntry,
@@ -82,6 +83,13 @@ const QUIET = 60_000;
 
 /** Purges that are kept for a shard that can't be had yet; with more of them all of it goes. */
 const MAX_KEPT_PURGES = 1_000;
+
+/** A body whose last bytes are being written, before its record. */
+interface Finishing {
+  readonly key: string;
+  readonly tags: readonly string[];
+  readonly copy: DiskCopy;
+}
 
 /** What is stored of one response, as `find` gives it. */
 class DiskEntry implements StoredEntry {
@@ -158,7 +166,9 @@ export class DiskStore implements CacheStore {
   readonly #bodies = new Map<number, BodyFile>();
   readonly #ghosts: Ghosts;
   readonly #shards = new Map<number, Shard>();
-  /** Purges for shards that are not read yet. */
+  /** Shards that are being read; false where another process has one. */
+  readonly #opening = new Map<Shard, Promise<boolean>>();
+  /** Purges for shards that can neither be read nor written to. */
   readonly #early = new Map<Shard, Purge[]>();
   readonly #context: ShardContext;
   readonly #traffic = { read: 0, written: 0 };
@@ -171,12 +181,16 @@ export class DiskStore implements CacheStore {
   #pausedUntil = 0;
   #complained = -Infinity;
   #waiting = false;
+  /** A shard was tried and can't be had for now. */
+  #held = false;
   #attached: Promise<void> | undefined;
+  #free: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #closed = false;
   /** Evictions under way. */
   #room: Promise<void> = Promise.resolve();
   readonly #late = new Set<Promise<void>>();
+  readonly #finishing = new Set<Finishing>();
 
   constructor(options: DiskStoreOptions) {
     const { capacity, path, clock, delay = 20, log } = options;
@@ -238,7 +252,8 @@ export class DiskStore implements CacheStore {
     return this.#attached;
   }
 
-  async #attach(free?: Promise<void>): Promise<void> {
+  async #attach(free: Promise<void> | undefined): Promise<void> {
+    this.#free = free;
     await free;
     await this.#openShards();
   }
@@ -246,40 +261,58 @@ export class DiskStore implements CacheStore {
   async #openShards(): Promise<void> {
     const { path, log } = this.#options;
     const begun = this.#context.now();
-    let opened = 0;
+    const before = this.diskStats().ready;
+    this.#held = false;
     for (const shard of this.#shards.values()) {
       if (this.#closed) return;
       if (shard.ready) continue;
-      try {
-        if (!await shard.open()) {
-          if (!this.#waiting) {
-            log.info("Another process has the cache on disk: waiting for it", {
-              path,
-            });
-          }
-          this.#waiting = true;
-          break;
-        }
-      } catch (error) {
-        this.#complain("open", error);
-        break;
-      }
-      opened++;
-      await this.#purgeEarly(shard);
+      if (!await this.#open(shard)) break;
     }
-    if (opened > 0) {
+    const { ready, shards } = this.diskStats();
+    if (ready > before) {
       log.info("The cache on disk is in use", {
         path,
-        shards: opened,
+        shards: ready,
         entries: this.#index.size,
         milliseconds: Math.round(this.#context.now() - begun),
       });
       this.#makeRoom();
     }
     if (this.#closed) return;
-    const all = [...this.#shards.values()].every(({ ready }) => ready);
-    if (all) this.#waiting = false;
+    if (ready === shards) this.#waiting = false;
     else this.#retryLater();
+  }
+
+  /** Reads a shard; false where that can't be had now. Never rejects. */
+  #open(shard: Shard): Promise<boolean> {
+    let opening = this.#opening.get(shard);
+    if (opening === undefined) {
+      opening = this.#tryOpen(shard)
+        .finally(() => this.#opening.delete(shard));
+      this.#opening.set(shard, opening);
+    }
+    return opening;
+  }
+
+  async #tryOpen(shard: Shard): Promise<boolean> {
+    const { path, log } = this.#options;
+    try {
+      if (await shard.open()) {
+        await this.#purgeEarly(shard);
+        return true;
+      }
+      this.#held = true;
+      if (!this.#waiting) {
+        log.info("Another process has the cache on disk: waiting for it", {
+          path,
+        });
+      }
+      this.#waiting = true;
+    } catch (error) {
+      this.#held = true;
+      this.#complain("open", error);
+    }
+    return false;
   }
 
   #retryLater(): void {
@@ -502,6 +535,7 @@ export class DiskStore implements CacheStore {
     const most = Math.floor(this.#capacity * MAX_ENTRY);
     if (size !== undefined && diskSize(size) > most) return undefined;
     if (!this.#mayCome(size ?? 0)) return undefined;
+    let finishing: Finishing | undefined;
     return new DiskWriter({
       most,
       newBody: () => {
@@ -514,9 +548,16 @@ export class DiskStore implements CacheStore {
       },
       take: (bytes) => this.#take(bytes),
       failed: (error) => this.#complain("write", error),
+      finishing: ({ tags }) => {
+        finishing = { key, tags, copy };
+        this.#finishing.add(finishing);
+      },
       commit: (head, body, replaced, written) =>
         this.#commit(key, hash, shard, copy, head, body, replaced)
-          .finally(written),
+          .finally(() => {
+            if (finishing !== undefined) this.#finishing.delete(finishing);
+            written();
+          }),
     }, size);
   }
 
@@ -596,14 +637,15 @@ export class DiskStore implements CacheStore {
       ? [this.#shardOf(textKey(purge.url))]
       : [...this.#shards.values()];
     let count = 0;
+    for (const { key, tags, copy } of this.#finishing) {
+      if (isPurged(purge, key, tags)) copy.cancelled = true;
+    }
     const later: Promise<number>[] = [];
     for (const shard of shards) {
       if (shard === undefined) continue;
-      if (!shard.ready) {
-        this.#keepPurge(shard, purge);
-        continue;
-      }
-      const purged = shard.purge(purge);
+      const purged = shard.ready
+        ? shard.purge(purge)
+        : this.#purgeUnread(shard, purge);
       if (typeof purged === "number") count += purged;
       else later.push(purged);
     }
@@ -613,7 +655,20 @@ export class DiskStore implements CacheStore {
     );
   }
 
-  /** What it means must be gone before the shard is read. */
+  /** Reads the shard first, or has whoever reads it next forget what is meant. */
+  async #purgeUnread(shard: Shard, purge: Purge): Promise<number> {
+    if (this.#closed) return 0;
+    await this.#free;
+    if (!this.#held && await this.#open(shard)) return await shard.purge(purge);
+    try {
+      await shard.notePurge(purge);
+    } catch (error) {
+      this.#complain("note a purge", error);
+      this.#keepPurge(shard, purge);
+    }
+    return 0;
+  }
+
   #keepPurge(shard: Shard, purge: Purge): void {
     const kept = this.#early.get(shard)!;
     if (kept.length >= MAX_KEPT_PURGES) {

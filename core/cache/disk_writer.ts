@@ -24,6 +24,8 @@ export interface WriterHost {
   take(bytes: number): boolean;
   /** The disk did not take something. */
   failed(error: unknown): void;
+  /** It is whole, but for what is to be written still: a purge must meet it from here on. */
+  finishing(head: StoredHead): void;
   /** Stores what was written: in memory, or in a file. */
   commit(
     head: StoredHead,
@@ -151,6 +153,7 @@ export class DiskWriter implements StoreWriter {
     replaced: readonly StoredEntry[],
   ): Promise<StoredEntry | undefined> {
     this.#busy = true;
+    this.#host.finishing(head);
     try {
       if (this.#filled > 0) await this.#writePiece();
     } catch (error) {

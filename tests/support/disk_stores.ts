@@ -40,7 +40,17 @@ export async function openStore(
   where: string | DiskFiles,
   options: Partial<DiskStoreOptions> = {},
 ): Promise<DiskStore> {
-  const store = new DiskStore({
+  const store = openUnread(where, options);
+  await store.attach();
+  return store;
+}
+
+/** The same before it is attached. */
+export function openUnread(
+  where: string | DiskFiles,
+  options: Partial<DiskStoreOptions> = {},
+): DiskStore {
+  return new DiskStore({
     path: typeof where === "string" ? where : "disk",
     capacity: 64 << 20,
     shards: ALL_SHARDS,
@@ -50,6 +60,4 @@ export async function openStore(
     ...typeof where !== "string" && { files: where },
     ...options,
   });
-  await store.attach();
-  return store;
 }

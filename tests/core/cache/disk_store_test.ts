@@ -7,7 +7,12 @@ import { join } from "node:path";
 import type { DiskStore } from "../../../core/cache/disk_store.ts";
 import { shardOf } from "../../../core/cache/shard.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
-import { ALL_SHARDS, keptLog, openStore } from "../../support/disk_stores.ts";
+import {
+  ALL_SHARDS,
+  keptLog,
+  openStore,
+  openUnread,
+} from "../../support/disk_stores.ts";
 import { eventually } from "../../support/eventually.ts";
 import { MemoryDisk } from "../../support/memory_disk.ts";
 import {
@@ -222,6 +227,12 @@ Deno.test("what is purged on its way in does not arrive", async () => {
   const coming = put("http://a/1");
   assertEquals(await store.purge({ kind: "prefix", prefix: "http://a" }), 1);
   assertEquals(await coming, undefined);
+  // A long one whose last piece is on its way.
+  const long = store.begin("http://a/3", seededHead(3, 600_000), 600_000)!;
+  assert(await long.append(bodyOf(3, 600_000)));
+  const ending = long.commit(seededHead(3, 600_000, { tags: ["t"] }), []);
+  await store.purge({ kind: "tag", tag: "t" });
+  assertEquals(await ending, undefined);
   const other = put("http://a/2");
   // It is being written.
   const flushed = store.settled("http://a/2");
@@ -233,6 +244,8 @@ Deno.test("what is purged on its way in does not arrive", async () => {
   const next = await openStore(disk);
   assertEquals(next.stats().entries, 0);
   await next.close();
+  const names = [...disk.files.keys()];
+  assertEquals(names.filter((name) => name.endsWith(".body")), []);
 });
 
 Deno.test("the bound holds, what is of use stays, a scan passes", async () => {
@@ -306,6 +319,68 @@ test("a folder is one store's at a time; the next waits and takes it over", asyn
   assertEquals(await seedsOf(second, "http://a/2"), []);
   assertEquals(log.lines.length, 2);
   await second.close();
+});
+
+test("a purge before all is read holds, and so does one of who never gets the folder", async (folder) => {
+  const first = await openStore(folder);
+  for (let i = 0; i < 40; i++) {
+    await putBody(first, `http://a/${i}`, i, 10, { tags: [`t${i}`] });
+  }
+  const waiting = await openStore(folder);
+  await waiting.purge({ kind: "url", url: "http://a/1" });
+  await waiting.purge({ kind: "tag", tag: "t2" });
+  await waiting.close();
+  assertEquals((await first.find("http://a/2")).length, 1);
+  await first.close();
+
+  const next = openUnread(folder);
+  const reading = next.attach();
+  assertEquals(await next.purge({ kind: "url", url: "http://a/3" }), 1);
+  const tagged = next.purge({ kind: "tag", tag: "t4" });
+  await reading;
+  assertEquals(await tagged, 1);
+  assertEquals(next.stats().entries, 36);
+  for (let i = 0; i < 5; i++) {
+    const url = `http://a/${i}`;
+    assertEquals((await next.find(url)).length, i === 0 ? 1 : 0, url);
+  }
+  await next.close();
+  assertEquals(await purgeNotes(folder), 0);
+});
+
+async function purgeNotes(folder: string): Promise<number> {
+  let count = 0;
+  for (const shard of ALL_SHARDS) {
+    const name = shard.toString(16).padStart(2, "0");
+    for await (const { name: file } of Deno.readDir(join(folder, name))) {
+      if (file === "purges") count++;
+    }
+  }
+  return count;
+}
+
+Deno.test("too many purges of who waits, and one that is torn, mean all", async () => {
+  const disk = new MemoryDisk();
+  const shards = [0];
+  const first = await openStore(disk, { shards });
+  const key = await keyIn(first);
+  const waiting = await openStore(disk, { shards });
+  for (let i = 0; i < 1_100; i++) {
+    await waiting.purge({ kind: "prefix", prefix: `http://none/${i}` });
+  }
+  await waiting.close();
+  await first.close();
+  const noted = disk.files.get("00/purges")!.bytes.length;
+  assert(noted < 60_000);
+  const next = await openStore(disk, { shards });
+  assertEquals(next.stats().entries, 0);
+  await putBody(next, key, 2, 10);
+  await next.close();
+  disk.files.set("00/purges", { bytes: new TextEncoder().encode('{"kind"') });
+  const last = await openStore(disk, { shards });
+  assertEquals(last.stats().entries, 0);
+  await last.close();
+  assertEquals(disk.files.has("00/purges"), false);
 });
 
 test("another number of workers finds all", async (folder) => {
