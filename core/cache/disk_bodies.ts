@@ -149,25 +149,31 @@ export class BodyFileWriter {
   pieces = 0;
   /** Whether there may be a file. */
   begun = false;
-  #checksum = new Uint8Array(PIECE_CHECKSUM);
 
   constructor(context: BodyContext, path: string, id: number) {
     this.#context = context;
     this.file = new BodyFile(context, path, id, 0);
   }
 
-  /** Writes the next piece; all but the last are full. Rejects where the disk does not take it. */
-  async write(piece: Uint8Array): Promise<void> {
+  /**
+   * Writes the next piece, the first so many bytes of a buffer that has room for
+   * their checksum behind them; all but the last are full. Rejects where the
+   * disk does not take it.
+   */
+  async write(buffer: Uint8Array, length: number): Promise<void> {
     const { files, traffic } = this.#context;
+    const piece = buffer.subarray(0, length);
+    const whole = buffer.subarray(0, length + PIECE_CHECKSUM);
+    new DataView(whole.buffer, whole.byteOffset).setUint32(
+      length,
+      pieceChecksum(piece, this.file.id, this.pieces),
+    );
     this.begun = true;
     this.#handle ??= await files.append(this.file.path);
-    const checksum = pieceChecksum(piece, this.file.id, this.pieces);
-    new DataView(this.#checksum.buffer).setUint32(0, checksum);
-    await this.#handle.append(piece);
-    await this.#handle.append(this.#checksum);
-    traffic.written += piece.length + PIECE_CHECKSUM;
+    await this.#handle.append(whole);
+    traffic.written += whole.length;
     this.pieces++;
-    this.file.size += piece.length;
+    this.file.size += length;
   }
 
   /** No more comes. */

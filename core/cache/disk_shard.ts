@@ -165,10 +165,32 @@ export class Shard {
       this.#lock = await files.lock(`${this.folder}/lock`);
       if (this.#lock === undefined) return false;
     }
-    await this.#load();
-    await this.#purgeNoted();
+    try {
+      await this.#load();
+      await this.#purgeNoted();
+    } catch (thrown) {
+      this.#unload();
+      throw thrown;
+    }
     this.#ready = true;
     return true;
+  }
+
+  /** Forgets what was read; the folder keeps it. */
+  #unload(): void {
+    const { index, bodies, segments } = this.#context;
+    for (const segment of this.#segments.values()) {
+      for (const slot of segment.slots) {
+        if (index.segment(slot) !== segment.number) continue;
+        bodies.delete(slot);
+        index.remove(slot);
+      }
+      segments.remove(segment);
+    }
+    this.#segments.clear();
+    this.entries = 0;
+    this.#journal?.close();
+    this.#journal = undefined;
   }
 
   /** Forgets what those wanted gone who could not have the folder. */

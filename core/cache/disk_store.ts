@@ -285,6 +285,7 @@ export class DiskStore implements CacheStore {
 
   /** Reads a shard; false where that can't be had now. Never rejects. */
   #open(shard: Shard): Promise<boolean> {
+    if (shard.ready || this.#closed) return Promise.resolve(shard.ready);
     let opening = this.#opening.get(shard);
     if (opening === undefined) {
       opening = this.#tryOpen(shard)
@@ -707,6 +708,7 @@ export class DiskStore implements CacheStore {
     this.#closed = true;
     this.#cancelRetry?.();
     await this.#attached;
+    await Promise.all(this.#opening.values());
     for (const shard of this.#shards.values()) await shard.close();
     await this.#room;
     for (const body of this.#context.doomed) body.removeNow();

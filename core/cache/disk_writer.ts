@@ -11,7 +11,7 @@ import {
   type BodyFileWriter,
   PieceReader,
 } from "./disk_bodies.ts";
-import { MAX_INLINE, PIECE_BYTES } from "./disk_record.ts";
+import { MAX_INLINE, PIECE_BYTES, PIECE_CHECKSUM } from "./disk_record.ts";
 import type { StoredEntry, StoredHead, StoreWriter } from "./store.ts";
 
 /** What a writer asks of its store. */
@@ -38,6 +38,9 @@ export interface WriterHost {
 /** Bytes that a buffer begins with where nobody knows how many come. */
 const LEAST = 8 << 10;
 
+/** Bytes of a full buffer, with room for a checksum. */
+const MOST = PIECE_BYTES + PIECE_CHECKSUM;
+
 /** Writes one. */
 export class DiskWriter implements StoreWriter {
   written = 0;
@@ -56,7 +59,7 @@ export class DiskWriter implements StoreWriter {
   constructor(host: WriterHost, size: number | undefined) {
     this.#host = host;
     this.#file = host.newBody();
-    this.#buffer = new Uint8Array(Math.min(size ?? LEAST, PIECE_BYTES));
+    this.#buffer = new Uint8Array(Math.min(size ?? LEAST, MOST));
   }
 
   append(bytes: Uint8Array): boolean | Promise<boolean> {
@@ -80,16 +83,16 @@ export class DiskWriter implements StoreWriter {
   #fill(bytes: Uint8Array): void {
     const wanted = this.#filled + bytes.length;
     if (wanted > this.#buffer.length) {
-      const size = Math.min(
-        PIECE_BYTES,
-        Math.max(wanted, 2 * this.#buffer.length),
-      );
-      const grown = new Uint8Array(size);
-      grown.set(this.#buffer.subarray(0, this.#filled));
-      this.#buffer = grown;
+      this.#grow(Math.min(MOST, Math.max(wanted, 2 * this.#buffer.length)));
     }
     this.#buffer.set(bytes, this.#filled);
     this.#filled = wanted;
+  }
+
+  #grow(size: number): void {
+    const grown = new Uint8Array(size);
+    grown.set(this.#buffer.subarray(0, this.#filled));
+    this.#buffer = grown;
   }
 
   async #appendLater(bytes: Uint8Array): Promise<boolean> {
@@ -114,7 +117,9 @@ export class DiskWriter implements StoreWriter {
   }
 
   async #writePiece(): Promise<void> {
-    await this.#file.write(this.#buffer.subarray(0, this.#filled));
+    const needed = this.#filled + PIECE_CHECKSUM;
+    if (this.#buffer.length < needed) this.#grow(MOST);
+    await this.#file.write(this.#buffer, this.#filled);
     this.#filled = 0;
   }
 

@@ -37,6 +37,7 @@ async function allSeeds(
   for (const key of keys) {
     for (const entry of await store.find(key)) {
       assert(await isWhole(entry), `${key} ${seedOf(entry)}`);
+      assert(!seeds.has(seedOf(entry)), `${seedOf(entry)} twice`);
       seeds.add(seedOf(entry));
     }
   }
@@ -384,6 +385,39 @@ Deno.test("whatever fails, and whenever: nobody waits for ever, nothing is wrong
     },
   );
   await fc.assert(failing, runsOf("failures", 60));
+});
+
+Deno.test("a disk that is really full stores what fits and serves it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const mount = async (...args: string[]) =>
+    (await new Deno.Command(args[0]!, { args: args.slice(1), stderr: "null" })
+      .output().catch(() => ({ success: false }))).success;
+  const options = ["-o", "size=1m", "tmpfs", folder];
+  if (!await mount("mount", "-t", "tmpfs", ...options)) {
+    console.log("skipped: only root may mount a small disk");
+    return await Deno.remove(folder);
+  }
+  try {
+    const clock = new FakeClock();
+    const store = await openStore(folder, { ...SHARDS, clock });
+    const [a, b] = [KEYS[0]!, KEYS[2]!];
+    assert(await putBody(store, a, 1, 100_000) !== undefined);
+    assertEquals(await putBody(store, b, 2, 1_400_000), undefined);
+    clock.advance(10_001);
+    // What did not fit left its room.
+    assert(await putBody(store, b, 3, 500_000) !== undefined);
+    assertEquals(await putBody(store, b, 4, 600_000), undefined);
+    assertEquals([...await allSeeds(store)].sort(), [1, 3]);
+    assert(store.diskStats().errors >= 1);
+    await store.purge({ kind: "url", url: a.split("\t")[0]! });
+    await store.close();
+    const next = await openStore(folder, SHARDS);
+    assert(!(await allSeeds(next)).has(1));
+    await next.close();
+  } finally {
+    await mount("umount", folder);
+    await Deno.remove(folder);
+  }
 });
 
 Deno.test("a journal that can be neither written nor removed is not read again", async () => {
