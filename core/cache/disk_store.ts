@@ -419,6 +419,8 @@ export class DiskStore implements CacheStore {
     const moved = index.segment(slot) !== segment.number ||
       index.offset(slot) !== offset;
     if (moved && mayHaveMoved) return await this.#read(copy, false);
+    // Its file is going while it is still listed.
+    if (segment.gone) return undefined;
     this.#complain("read", failure ?? new Error("It is not as it was written"));
     this.drop(copy);
     return undefined;

@@ -62,7 +62,7 @@ Deno.test(`${KILLS} kills leave no torn object and bring no purged one back`, as
       clusters: [{ name: "main", backends: [{ url: backend.url }] }],
       cache: {
         memory: "512KiB",
-        disk: { path: "./cache", size: "24MiB" },
+        disk: { path: "./cache", size: "12MiB" },
         purgeFrom: ["127.0.0.1"],
       },
       admin: { address: `127.0.0.1:${admin}` },

@@ -28,7 +28,29 @@ function bodyOf(path: string, version: number): Uint8Array<ArrayBuffer> {
   return body;
 }
 
-Deno.test(`no body is wrong in ${SECONDS} s of random traffic`, async () => {
+for (const where of ["memory", "memory and disk"] as const) {
+  Deno.test(`no body is wrong in ${SECONDS} s of random traffic: ${where}`, () =>
+    inRandomTraffic(where === "memory" ? undefined : "1MiB"));
+}
+
+/** With a disk where its memory is said: that holds little of what is asked for. */
+async function inRandomTraffic(besideDisk: string | undefined): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const cache = besideDisk === undefined
+    ? { memory: "4MiB", purgeFrom: ["127.0.0.1"] }
+    : {
+      memory: besideDisk,
+      disk: { path: folder, size: "6MiB" },
+      purgeFrom: ["127.0.0.1"],
+    };
+  try {
+    await randomTraffic(cache);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function randomTraffic(cacheConfig: object): Promise<void> {
   let version = 1;
   await using backend = serveHttpBackend((request) => {
     const { pathname } = new URL(request.url);
@@ -78,7 +100,7 @@ Deno.test(`no body is wrong in ${SECONDS} s of random traffic`, async () => {
   });
   const config = configWith({
     backends: [backend.url],
-    cache: { memory: "4MiB", purgeFrom: ["127.0.0.1"] },
+    cache: cacheConfig,
   });
   await using proxy = await startProxy(config);
   const end = performance.now() + SECONDS * 1000;
@@ -140,4 +162,4 @@ Deno.test(`no body is wrong in ${SECONDS} s of random traffic`, async () => {
   const { cache } = await proxy.report();
   console.log({ answers, asked: backend.requests, cache });
   assertEquals(wrong, []);
-});
+}

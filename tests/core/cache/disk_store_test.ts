@@ -436,6 +436,26 @@ async function keyIn(store: DiskStore): Promise<string> {
   }
 }
 
+Deno.test("what is read while its segment goes is a miss and no failure", async () => {
+  const disk = new MemoryDisk();
+  const store = await openStore(disk, { shards: [0], capacity: 300_000 });
+  const key = await keyIn(store);
+  const finds: Promise<unknown>[] = [];
+  const remove = disk.remove.bind(disk);
+  disk.remove = async (path) => {
+    await remove(path);
+    // The file is gone, and the store has not heard of it.
+    finds.push(Promise.resolve(store.find(key)));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  for (let i = 0; i < 30; i++) await putBody(store, key, i, 20_000);
+  await eventually("room", () => store.stats().bytes <= 300_000);
+  await Promise.all(finds);
+  assert(finds.length > 0);
+  assertEquals(store.diskStats().errors, 0);
+  await store.close();
+});
+
 Deno.test("the journal is written anew when most of it is of no use", async () => {
   const disk = new MemoryDisk();
   const store = await openStore(disk, { shards: [0] });
