@@ -6,7 +6,7 @@
  */
 import { Cache } from "../cache/cache.ts";
 import { MemoryStore } from "../cache/memory_store.ts";
-import type { Purge } from "../cache/store.ts";
+import type { CacheStore, Purge } from "../cache/store.ts";
 import type { CacheConfig } from "../config/config_later.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import { CacheDisks, type CacheDisksOptions } from "./cache_disks.ts";
@@ -19,13 +19,21 @@ export interface PlaneCacheOptions extends CacheDisksOptions {
   readonly tell: ((purge: Purge) => void) | undefined;
 }
 
+/** A cache, what it stores in, and the config that it is for. */
+interface Opened {
+  readonly cache: Cache;
+  readonly store: CacheStore;
+  readonly config: CacheConfig;
+}
+
 /** A data plane's cache. */
 export class PlaneCache {
   readonly #workers: number;
   readonly #disks: CacheDisks;
-  #opened: { readonly cache: Cache; readonly config: CacheConfig } | undefined;
+  /** The last one that was opened for a candidate. */
+  #opened: Opened | undefined;
   /** The one that traffic meets. */
-  #current: Cache | undefined;
+  #current: Opened | undefined;
 
   readonly #tell: ((purge: Purge) => void) | undefined;
 
@@ -34,7 +42,7 @@ export class PlaneCache {
     this.#workers = workers;
     this.#tell = workers > 1 ? tell : undefined;
     this.#disks = new CacheDisks(options);
-    const stats = () => this.#current?.stats();
+    const stats = () => this.report();
     metrics.cacheEntries.collect(() => stats()?.entries ?? 0);
     metrics.cacheBytes.collect(() => stats()?.bytes ?? 0);
     metrics.cacheEvictions.collect(() => stats()?.evicted ?? 0);
@@ -43,32 +51,35 @@ export class PlaneCache {
 
   /** The cache for a config; the one there is where that fits. */
   open(config: CacheConfig): Cache {
-    const old = this.#opened;
-    if (old !== undefined && isSame(old.config, config)) return old.cache;
+    for (const old of [this.#current, this.#opened]) {
+      if (old !== undefined && isSame(old.config, config)) return old.cache;
+    }
     // Each worker has its share: together they keep what is said.
     const capacity = Math.max(1, Math.floor(config.memory / this.#workers));
     const memory = new MemoryStore({ capacity });
     const store = this.#disks.behind(memory, config.disk);
     const cache = new Cache(store, this.#tell);
-    this.#opened = { cache, config };
+    this.#opened = { cache, store, config };
     return cache;
   }
 
   /** Traffic meets this one from now on: its disk is used, and no other one's; undefined = none. */
   use(cache: Cache | undefined): void {
-    if (this.#opened?.cache !== cache) this.#opened = undefined;
-    this.#current = cache;
-    this.#disks.use(cache?.store);
+    if (this.#current?.cache !== cache) {
+      this.#current = this.#opened?.cache === cache ? this.#opened : undefined;
+    }
+    this.#opened = undefined;
+    this.#disks.use(this.#current?.store);
   }
 
   /** What there is; undefined where no config wanted a cache so far. */
   report(): CacheReport | undefined {
-    return this.#current?.stats();
+    return this.#current?.cache.stats();
   }
 
   /** Forgets what is meant; how many there were. */
   async purge(purge: Purge): Promise<number> {
-    return await this.#current?.purge(purge) ?? 0;
+    return await this.#current?.cache.purge(purge) ?? 0;
   }
 
   /** Lets go of the disk. */

@@ -175,6 +175,10 @@ Deno.test("a reload takes another folder, none, and the first again; a refused o
     await stored(proxy, 1);
     await proxy.reload(broken).catch(() => {});
     assertEquals((await diskOf(proxy))?.entries, 1);
+    // What the refused one opened is not used, what there was stays.
+    await proxy.reload(config(own));
+    const { cache } = await proxy.report();
+    assertEquals([cache?.entries, cache?.disk?.entries], [1, 1]);
     await proxy.reload(config(other));
     await stored(proxy, 0);
     assertEquals((await diskOf(proxy))?.capacity, 32 << 20);
