@@ -18,7 +18,8 @@
  *
  * GET and HEAD of a path get the file below `root`, with `prefix` taken away:
  * its type by its extension (`types` adds to those known), an ETag of its time
- * and size, conditional requests and a single byte range by RFC 9110. A folder
+ * and size, conditional requests and a single byte range by RFC 9110; who asks
+ * for several ranges at once gets the whole (§14.2 lets a server do so). A folder
  * is its `index`; without a slash at its end it is redirected to that. What is
  * not there goes on to the product's rules; with `fallback`, the page of a
  * single-page application, those that accept HTML get that, and with
