@@ -1,0 +1,297 @@
+/**
+ * All kinds of traffic at once, at a moderate pace and for long, while clients
+ * leave, backends die and configs change: `deno task soak`.
+ *
+ * Every byte of every answer is compared. In the end memory and descriptors must
+ * be what they were when the run was warm, and nothing may be left open.
+ *
+ *     deno task soak --seconds 1800 --workers 2
+ *
+ * Ends with 1 where something is not as it must be. Linux only, as it reads
+ * `/proc`.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { makeAuthority } from "../tests/support/certificates.ts";
+import {
+  type BackendArguments,
+  type BackendPorts,
+  chooseBackendPorts,
+} from "./soak/backend_main.ts";
+import { Child } from "./soak/child.ts";
+import type {
+  LoadArguments,
+  LoadCommand,
+  LoadReport,
+} from "./soak/load_main.ts";
+import { configText, type Variant } from "./soak/proxy_config.ts";
+import { GAUGES, type Sample, SoakProxy } from "./soak/proxy.ts";
+import { Random } from "./soak/random.ts";
+import { pause } from "./soak/user.ts";
+import { type Evidence, problemsOf, tables } from "./soak/verdict.ts";
+import type {
+  Round,
+  WebSocketArguments,
+  WebSocketCommand,
+  WebSocketReport,
+} from "./soak/websocket_main.ts";
+import { figure } from "./websocket_load/text_table.ts";
+import { listenLow } from "./websocket_load/listen_low.ts";
+
+/** Seconds between two samples, and between two reloads. */
+const SAMPLE = 10;
+const RELOAD = 10;
+
+/** Each so many reloads one is refused. */
+const REFUSED = 7;
+
+/** Seconds between a backend's return and its next death, and those that it is away. */
+const LIFE = 25;
+const AWAY = 3;
+
+/** Seconds until idle connections are gone once the load is over. */
+const REST = 15;
+
+/** WebSocket sessions in session mode, and messages per second of each. */
+const SESSIONS = 10;
+const RATE = 20;
+
+interface Options {
+  readonly seconds: number;
+  readonly workers: number;
+  readonly seed: number;
+  readonly scale: number;
+  readonly only: string;
+}
+
+type Backend = Child<never, { readonly listens: true }>;
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      seconds: { type: "string", default: "1800" },
+      workers: { type: "string", default: "1" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      // All rates are multiplied by it.
+      scale: { type: "string", default: "1" },
+      // Kinds of traffic whose names hold this.
+      only: { type: "string", default: "" },
+    },
+  });
+  const evidence = await soak({
+    seconds: Number(values.seconds),
+    workers: Number(values.workers),
+    seed: Number(values.seed),
+    scale: Number(values.scale),
+    only: values.only,
+  });
+  const problems = problemsOf(evidence);
+  console.log(tables(evidence));
+  console.log(
+    problems.length === 0
+      ? "\nAll is as it must be"
+      : `\nNot as it must be:\n  ${problems.join("\n  ")}`,
+  );
+  Deno.exit(problems.length === 0 ? 0 : 1);
+}
+
+/** Runs it. */
+async function soak(options: Options): Promise<Evidence> {
+  const { seconds, workers, seed, scale, only } = options;
+  console.error(`seed ${seed}`);
+  const random = new Random(seed);
+  const folder = await Deno.makeTempDir({ prefix: "headrace-soak-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const { cert, key, ca } = await writeCertificates(folder);
+
+  const calm = chooseBackendPorts();
+  const mortal = chooseBackendPorts();
+  const startBackend = async (ports: BackendPorts): Promise<Backend> => {
+    const listens = Promise.withResolvers<void>();
+    const options: BackendArguments = { ports, cert, key };
+    const child: Backend = new Child(
+      "./backend_main.ts",
+      options,
+      () => listens.resolve(),
+    );
+    await Promise.race([listens.promise, child.ended]);
+    return child;
+  };
+  const calmBackend = await startBackend(calm);
+  stack.defer(() => calmBackend.kill());
+  let mortalBackend = await startBackend(mortal);
+  stack.defer(() => mortalBackend.kill());
+
+  const rounds: Round[] = [];
+  const webSocketPorts = Promise.withResolvers<readonly number[]>();
+  const webSocketArguments: WebSocketArguments = {
+    seed: random.below(1 << 30),
+    sessions: SESSIONS,
+    rate: RATE,
+  };
+  const webSockets = new Child<WebSocketCommand, WebSocketReport>(
+    "./websocket_main.ts",
+    webSocketArguments,
+    (report) => {
+      if ("ports" in report) webSocketPorts.resolve(report.ports);
+      else rounds.push(report.round);
+    },
+  );
+  stack.defer(() => webSockets.kill());
+
+  const parts = {
+    folder,
+    workers,
+    calm,
+    mortal,
+    websocket: await webSocketPorts.promise,
+    extra: freePort(),
+  };
+  const config = `${folder}/headrace.json`;
+  const write = (variant: Variant) =>
+    Deno.writeTextFile(config, configText(parts, variant));
+  await write("first");
+  const proxy = stack.use(
+    await SoakProxy.start(config, { runDir: `${folder}/run` }),
+  );
+  await pause(2_000);
+  const before = await proxy.sample();
+
+  const began = performance.now();
+  const loadArguments: LoadArguments = {
+    places: proxy.places(ca),
+    seed: random.below(1 << 30),
+    scale,
+    only,
+  };
+  let latest: LoadReport | undefined;
+  const load = new Child<LoadCommand, LoadReport>(
+    "./load_main.ts",
+    loadArguments,
+    (report) => latest = report,
+  );
+  stack.defer(() => load.kill());
+  await webSockets.tell({ port: proxy.port });
+
+  const stop = new AbortController();
+  const { signal } = stop;
+  const samples: Sample[] = [];
+  const reloads = { good: 0, refused: 0 };
+  let deaths = 0;
+  const sampling = every(SAMPLE, signal, async () => {
+    const sample = await proxy.sample();
+    samples.push(sample);
+    console.error(describe(sample, began, latest, rounds.length));
+  });
+  const reloading = every(RELOAD, signal, async () => {
+    const number = reloads.good + reloads.refused + 1;
+    const refused = number % REFUSED === 0;
+    await write(refused ? "refused" : number % 2 === 1 ? "second" : "first");
+    proxy.reload();
+    if (refused) reloads.refused++;
+    else reloads.good++;
+  });
+  const killing = every(LIFE, signal, async () => {
+    await load.tell({ fault: "begin", at: Date.now() });
+    await mortalBackend.kill();
+    deaths++;
+    await pause(AWAY * 1_000);
+    mortalBackend = await startBackend(mortal);
+    await load.tell({ fault: "end", at: Date.now() });
+  });
+  const timer = setTimeout(() => stop.abort(), seconds * 1_000);
+  try {
+    await Promise.race([
+      Promise.all([sampling, reloading, killing]),
+      failed("the load", load.ended),
+      failed("the WebSocket load", webSockets.ended),
+      failed("the backends", calmBackend.ended),
+      failed("the proxy", proxy.ended),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+  const stopped = performance.now();
+  await Promise.all([
+    load.tell({ stop: true }),
+    webSockets.tell({ stop: true }),
+  ]);
+  await Promise.all([load.ended, webSockets.ended]);
+  await pause(REST * 1_000);
+  const idle = await proxy.sample();
+  console.error(describe(idle, began, latest, rounds.length));
+  const code = await proxy.stop();
+  return {
+    began,
+    stopped,
+    samples,
+    before,
+    idle,
+    load: latest!,
+    rounds,
+    reloads,
+    deaths,
+    collections: proxy.collections,
+    complaints: proxy.complaints,
+    code,
+  };
+}
+
+/** Does it again and again until the signal. */
+async function every(
+  seconds: number,
+  signal: AbortSignal,
+  act: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    await pause(seconds * 1_000, signal);
+    if (signal.aborted) return;
+    await act();
+  }
+}
+
+async function failed(what: string, ended: Promise<unknown>): Promise<never> {
+  await ended;
+  throw new Error(`Too early an end of ${what}`);
+}
+
+function describe(
+  { at, resident, heap, descriptors, metrics }: Sample,
+  began: number,
+  load: LoadReport | undefined,
+  rounds: number,
+): string {
+  const sum = (key: "done" | "explained" | "unexplained" | "wrong") =>
+    Object.values(load?.kinds ?? {}).reduce((sum, each) => sum + each[key], 0);
+  return [
+    `${figure((at - began) / 1_000)} s:`,
+    `${figure(resident / (1 << 20))} MB resident, ${figure(heap, 1)} MB heap,`,
+    `${descriptors} descriptors, ${metrics.get(GAUGES.sessions)} sessions;`,
+    `${sum("done")} done, ${sum("explained")} failed explained,`,
+    `${sum("unexplained")} unexplained, ${
+      sum("wrong")
+    } wrong; ${rounds} rounds`,
+  ].join(" ");
+}
+
+async function writeCertificates(folder: string) {
+  const authority = await makeAuthority();
+  const { cert, key } = await authority.issue({
+    names: ["soak.test", "*.test"],
+  });
+  await Deno.writeTextFile(`${folder}/site.crt`, cert);
+  await Deno.writeTextFile(`${folder}/site.key`, key);
+  await Deno.writeTextFile(`${folder}/ca.crt`, authority.cert);
+  return { cert, key, ca: authority.cert };
+}
+
+function freePort(): number {
+  const listener = listenLow();
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}

@@ -1,0 +1,88 @@
+/**
+ * What `--trace-gc` of V8 prints, as figures. It prints one line for each
+ * collection; with incremental marking it tells how many steps came before, how
+ * long they took and how long the longest one was.
+ *
+ * @module
+ */
+
+/** One collection of one isolate. */
+export interface Collection {
+  readonly isolate: string;
+  readonly kind: "scavenge" | "mark-compact";
+  /** Milliseconds that everything stood still. */
+  readonly pause: number;
+  /** Milliseconds of the longest step of marking before it; 0 where there was none. */
+  readonly step: number;
+  /** Megabytes of live objects behind it. */
+  readonly heap: number;
+}
+
+const LINE =
+  /^\[\d+:(0x[0-9a-f]+)(?::\d+)?\]\s+\d+ ms: (.*?) [\d.]+ \([\d.]+\) -> ([\d.]+) \([\d.]+\) MB, (?:pooled: [\d.]+ MB, )?([\d.]+) \/ [\d.]+ ms/;
+
+/** A line of it; undefined for any other. */
+export function parseCollection(line: string): Collection | undefined {
+  const match = LINE.exec(line);
+  if (match === null) return undefined;
+  const [, isolate = "", kind = "", heap = "", pause = ""] = match;
+  return {
+    isolate,
+    kind: /scavenge|minor/i.test(kind) ? "scavenge" : "mark-compact",
+    pause: Number(pause),
+    step: Number(/biggest step ([\d.]+) ms/.exec(line)?.[1] ?? 0),
+    heap: Number(heap),
+  };
+}
+
+/** Pauses of a time. */
+export interface PauseFigures {
+  readonly count: number;
+  /** Milliseconds; 0 where there was none. */
+  readonly median: number;
+  readonly p99: number;
+  readonly longest: number;
+  /** The sum. */
+  readonly all: number;
+}
+
+/** Keeps what was parsed. */
+export class CollectionBook {
+  readonly collections: Collection[] = [];
+  readonly #heaps = new Map<string, number>();
+
+  /** Takes a line of the process; whether it was one of a collection. */
+  take(line: string): boolean {
+    const collection = parseCollection(line);
+    if (collection === undefined) return false;
+    this.collections.push(collection);
+    this.#heaps.set(collection.isolate, collection.heap);
+    return true;
+  }
+
+  /** Megabytes of live objects behind the last collection of each isolate, in all. */
+  get heap(): number {
+    return [...this.#heaps.values()].reduce((sum, each) => sum + each, 0);
+  }
+
+  /** The pauses of a kind, or of both. A step of marking is a pause of its own. */
+  figures(kind?: Collection["kind"]): PauseFigures {
+    const pauses = this.collections
+      .filter((each) => kind === undefined || each.kind === kind)
+      .flatMap(({ pause, step }) => step > 0 ? [pause, step] : [pause])
+      .sort((a, b) => a - b);
+    return {
+      count: pauses.length,
+      median: quantile(pauses, 0.5),
+      p99: quantile(pauses, 0.99),
+      longest: quantile(pauses, 1),
+      all: pauses.reduce((sum, each) => sum + each, 0),
+    };
+  }
+}
+
+/** Of sorted values, the least that as many are not above; 0 of none. */
+export function quantile(sorted: readonly number[], share: number): number {
+  const at = Math.max(0, Math.ceil(share * sorted.length) - 1);
+  return sorted[at] ?? 0;
+}
