@@ -64,21 +64,24 @@ export class CollectionBook {
   get heap(): number {
     return [...this.#heaps.values()].reduce((sum, each) => sum + each, 0);
   }
+}
 
-  /** The pauses of a kind, or of both. A step of marking is a pause of its own. */
-  figures(kind?: Collection["kind"]): PauseFigures {
-    const pauses = this.collections
-      .filter((each) => kind === undefined || each.kind === kind)
-      .flatMap(({ pause, step }) => step > 0 ? [pause, step] : [pause])
-      .sort((a, b) => a - b);
-    return {
-      count: pauses.length,
-      median: quantile(pauses, 0.5),
-      p99: quantile(pauses, 0.99),
-      longest: quantile(pauses, 1),
-      all: pauses.reduce((sum, each) => sum + each, 0),
-    };
-  }
+/** The pauses of a kind, or of both. A step of marking is a pause of its own. */
+export function pauseFigures(
+  collections: readonly Collection[],
+  kind?: Collection["kind"],
+): PauseFigures {
+  const pauses = collections
+    .filter((each) => kind === undefined || each.kind === kind)
+    .flatMap(({ pause, step }) => step > 0 ? [pause, step] : [pause])
+    .sort((a, b) => a - b);
+  return {
+    count: pauses.length,
+    median: quantile(pauses, 0.5),
+    p99: quantile(pauses, 0.99),
+    longest: quantile(pauses, 1),
+    all: pauses.reduce((sum, each) => sum + each, 0),
+  };
 }
 
 /** Of sorted values, the least that as many are not above; 0 of none. */

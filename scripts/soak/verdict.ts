@@ -8,7 +8,7 @@ import { figure, textTable } from "../websocket_load/text_table.ts";
 import type { LoadReport } from "./load_main.ts";
 import { GAUGES, type Sample } from "./proxy.ts";
 import type { Round } from "./websocket_main.ts";
-import type { CollectionBook } from "./gc_trace.ts";
+import { type CollectionBook, pauseFigures } from "./gc_trace.ts";
 
 /** Everything that a run left behind. */
 export interface Evidence {
@@ -223,11 +223,11 @@ function webSockets({ rounds }: Evidence): string {
 }
 
 /** Of the collections of a run. */
-export function pauses(collections: CollectionBook): string {
+function pauses({ collections }: CollectionBook): string {
   const rows = [
-    ["scavenge", collections.figures("scavenge")],
-    ["mark-compact and its steps", collections.figures("mark-compact")],
-    ["all", collections.figures()],
+    ["scavenge", pauseFigures(collections, "scavenge")],
+    ["mark-compact and its steps", pauseFigures(collections, "mark-compact")],
+    ["all", pauseFigures(collections)],
   ] as const;
   return textTable(
     ["garbage collection, ms", "pauses", "p50", "p99", "longest", "in all"],
