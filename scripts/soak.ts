@@ -63,6 +63,7 @@ interface Options {
   readonly seed: number;
   readonly scale: number;
   readonly only: string;
+  readonly disk: boolean;
 }
 
 type Backend = Child<never, { readonly listens: true }>;
@@ -76,8 +77,10 @@ if (import.meta.main) {
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       // All rates are multiplied by it.
       scale: { type: "string", default: "1" },
-      // Kinds of traffic whose names hold this.
+      // Only kinds of traffic whose names hold this.
       only: { type: "string", default: "" },
+      // Cached objects lie on disk, too.
+      disk: { type: "boolean", default: false },
     },
   });
   const evidence = await soak({
@@ -86,6 +89,7 @@ if (import.meta.main) {
     seed: Number(values.seed),
     scale: Number(values.scale),
     only: values.only,
+    disk: values.disk,
   });
   const problems = problemsOf(evidence);
   console.log(tables(evidence));
@@ -99,7 +103,7 @@ if (import.meta.main) {
 
 /** Runs it. */
 async function soak(options: Options): Promise<Evidence> {
-  const { seconds, workers, seed, scale, only } = options;
+  const { seconds, workers, seed, scale, only, disk } = options;
   console.error(`seed ${seed}`);
   const random = new Random(seed);
   const folder = await Deno.makeTempDir({ prefix: "headrace-soak-" });
@@ -145,6 +149,7 @@ async function soak(options: Options): Promise<Evidence> {
   const parts = {
     folder,
     workers,
+    disk,
     calm,
     mortal,
     websocket: await webSocketPorts.promise,

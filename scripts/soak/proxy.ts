@@ -65,8 +65,10 @@ export class SoakProxy implements AsyncDisposable {
     },
   ): Promise<SoakProxy> {
     const flags = ["--trace-gc", ...v8Flags].join(",");
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `--v8-flags=${flags}`, MAIN, "--config", config],
+    const deno = [Deno.execPath(), "run", "-A", `--v8-flags=${flags}`];
+    // V8 writes its trace by stdio, which keeps 4 KB back from a pipe.
+    const child = new Deno.Command("stdbuf", {
+      args: ["-oL", ...deno, MAIN, "--config", config],
       env: { NO_COLOR: "1", HEADRACE_RUN_DIR: runDir },
       stdin: "null",
       stdout: "piped",

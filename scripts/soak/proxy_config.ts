@@ -11,6 +11,8 @@ export interface ConfigParts {
   /** Where certificates and logs lie. */
   readonly folder: string;
   readonly workers: number;
+  /** Whether cached objects lie on disk, too. */
+  readonly disk: boolean;
   /** Backends that never die. */
   readonly calm: BackendPorts;
   /** Backends that are killed. */
@@ -36,6 +38,9 @@ export function configText(parts: ConfigParts, variant: Variant): string {
     plugins: plugins(parts, second),
     cache: {
       memory: "4MiB",
+      ...(parts.disk && {
+        disk: { path: `${parts.folder}/cache`, size: "64MiB" },
+      }),
       purgeFrom: ["127.0.0.1/32"],
       rules: [
         { when: '!req_host_in("cache.test")', bypass: true },

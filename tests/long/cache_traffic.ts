@@ -2,6 +2,9 @@
  * Random traffic through the cache, with purges, reloads, ranges and clients
  * that leave: every body must be the one that its fields tell of.
  *
+ *     HEADRACE_CACHE_SECONDS=3600 HEADRACE_CACHE_RATE=15 HEADRACE_CACHE_DISK=64MiB \
+ *       deno test -A --frozen tests/long/cache_traffic.ts
+ *
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
@@ -12,8 +15,16 @@ import { configWith } from "../support/proxy_with.ts";
 
 /** How long it goes on, in seconds. */
 const SECONDS = Number(Deno.env.get("HEADRACE_CACHE_SECONDS") ?? "30");
+/** Requests of each client a second; as many as it can unless it is given. */
+const RATE = Number(Deno.env.get("HEADRACE_CACHE_RATE") ?? "Infinity");
+const WORKERS = Number(Deno.env.get("HEADRACE_CACHE_WORKERS") ?? "2");
+/** Bytes on disk beside those in memory, as the config says them; left out = none. */
+const DISK = Deno.env.get("HEADRACE_CACHE_DISK");
 const PATHS = 60;
 const CLIENTS = 16;
+
+/** Seconds between two lines of what came so far, where it takes long. */
+const TOLD = 60;
 
 /** Bytes that tell of their path, version and place. */
 function bodyOf(path: string, version: number): Uint8Array<ArrayBuffer> {
@@ -28,29 +39,11 @@ function bodyOf(path: string, version: number): Uint8Array<ArrayBuffer> {
   return body;
 }
 
-for (const where of ["memory", "memory and disk"] as const) {
-  Deno.test(`no body is wrong in ${SECONDS} s of random traffic: ${where}`, () =>
-    inRandomTraffic(where === "memory" ? undefined : "1MiB"));
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** With a disk where its memory is said: that holds little of what is asked for. */
-async function inRandomTraffic(besideDisk: string | undefined): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
-  const cache = besideDisk === undefined
-    ? { memory: "4MiB", purgeFrom: ["127.0.0.1"] }
-    : {
-      memory: besideDisk,
-      disk: { path: folder, size: "6MiB" },
-      purgeFrom: ["127.0.0.1"],
-    };
-  try {
-    await randomTraffic(cache);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function randomTraffic(cacheConfig: object): Promise<void> {
+Deno.test(`no body is wrong in ${SECONDS} s of random traffic`, async () => {
   let version = 1;
   await using backend = serveHttpBackend((request) => {
     const { pathname } = new URL(request.url);
@@ -92,17 +85,30 @@ async function randomTraffic(cacheConfig: object): Promise<void> {
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       async pull(controller) {
         if (at >= body.length) return controller.close();
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        await delay(1);
         controller.enqueue(body.slice(at, at += 20_000));
       },
     });
     return new Response(stream, { headers });
   });
-  const config = configWith({
-    backends: [backend.url],
-    cache: cacheConfig,
-  });
-  await using proxy = await startProxy(config);
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const configs = ["1s", "2s"].map((negative) =>
+    configWith({
+      backends: [backend.url],
+      workers: WORKERS,
+      cache: {
+        memory: "4MiB",
+        purgeFrom: ["127.0.0.1"],
+        rules: [{ when: "default_t()", negative }],
+        ...(DISK !== undefined && {
+          disk: { path: `${folder}/cache`, size: DISK },
+        }),
+      },
+    })
+  );
+  const proxy = stack.use(await startProxy(configs[0]!));
   const end = performance.now() + SECONDS * 1000;
   let answers = 0;
   const wrong: string[] = [];
@@ -111,6 +117,7 @@ async function randomTraffic(cacheConfig: object): Promise<void> {
   const ask = async () => {
     let client = await HttpClient.connect(proxy.port());
     while (performance.now() < end) {
+      if (RATE < Infinity) await delay(random(2_000 / RATE));
       const path = `/${Math.min(random(PATHS), random(PATHS))}`;
       const kind = random(100);
       const method = kind === 0 ? "PURGE" : kind === 1 ? "POST" : "GET";
@@ -153,13 +160,23 @@ async function randomTraffic(cacheConfig: object): Promise<void> {
   };
   const disturb = async () => {
     while (performance.now() < end) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await delay(150);
       version++;
-      if (version % 10 === 0) await proxy.reload(config);
+      if (version % 10 === 0) await proxy.reload(configs[version / 10 % 2]!);
     }
   };
+  const tell = async () => {
+    const { cache } = await proxy.report();
+    console.log({
+      answers,
+      wrong: wrong.length,
+      asked: backend.requests,
+      cache,
+    });
+  };
+  const telling = setInterval(tell, TOLD * 1_000);
   await Promise.all([disturb(), ...Array.from({ length: CLIENTS }, ask)]);
-  const { cache } = await proxy.report();
-  console.log({ answers, asked: backend.requests, cache });
+  clearInterval(telling);
+  await tell();
   assertEquals(wrong, []);
-}
+});

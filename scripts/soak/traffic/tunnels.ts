@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MessageKind } from "../../../core/websocket/link.ts";
 import {
   kindOf,
   readMessage,
@@ -85,6 +86,7 @@ const SIZE = 300;
 class TunnelSession {
   readonly #peer: Peer;
   #number = 0;
+  #ended: Error | undefined;
   #waits: { resolve(): void; reject(reason: Error): void } | undefined;
 
   private constructor(peer: Peer) {
@@ -97,9 +99,8 @@ class TunnelSession {
       },
       batchEnd: () => undefined,
     }).then(
-      ({ code }) =>
-        this.#waits?.reject(new CutError(`The WebSocket ended with ${code}`)),
-      (thrown) => this.#waits?.reject(new WrongError(`${thrown}`)),
+      ({ code }) => this.#end(new CutError(`The WebSocket ended with ${code}`)),
+      (thrown) => this.#end(new WrongError(`${thrown}`)),
     );
   }
 
@@ -114,6 +115,7 @@ class TunnelSession {
 
   /** Sends the next message; resolves when it came back. */
   async exchange(): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
     const bytes = new Uint8Array(SIZE);
     const number = ++this.#number;
     writeMessage(bytes, { sender: 1, number, answers: 0 });
@@ -134,8 +136,13 @@ class TunnelSession {
     this.#peer.destroy();
   }
 
+  #end(reason: Error): void {
+    this.#ended = reason;
+    this.#waits?.reject(reason);
+  }
+
   #take(
-    kind: 1 | 2,
+    kind: MessageKind,
     bytes: Uint8Array,
     start: number,
     end: number,
