@@ -3,10 +3,11 @@
  * proxy can do: `deno task gc-pauses`.
  *
  * Headrace with one worker, nginx behind it, wrk before it. A run without pauses
- * finds the rate, the next one is paced to half of it; V8's own trace tells each
- * pause. Pauses are wall-clock time: where the machine has other things to do
+ * finds the rate, the next one is paced to half of it, or to `--rate`; V8's own
+ * trace tells each pause. Pauses are wall-clock time: where the machine has other things to do
  * they are longer, so the time in which the proxy's threads waited for a core
- * stands beside them.
+ * stands beside them. `--realtime` (for root) has the proxy run before all
+ * others while it is measured.
  *
  * Ends with 1 where the p99 of a case is above the goal.
  *
@@ -89,10 +90,18 @@ interface Figures {
   readonly late: number;
 }
 
+interface Options {
+  readonly seconds: number;
+  readonly v8Flags: readonly string[];
+  readonly realtime: boolean;
+  /** Requests a second; undefined = half of what it can do. */
+  readonly rate: number | undefined;
+}
+
 async function measure(
   { name, config }: Case,
   backend: NginxBackend,
-  seconds: number,
+  { seconds, v8Flags, realtime, rate }: Options,
 ): Promise<Figures> {
   const folder = await Deno.makeTempDir({ prefix: "headrace-gc-" });
   try {
@@ -111,11 +120,14 @@ async function measure(
     await Deno.writeTextFile(path, JSON.stringify(whole));
     await using proxy = await SoakProxy.start(path, {
       runDir: `${folder}/run`,
+      v8Flags,
     });
     const load = { port: proxy.port, connections: CONNECTIONS };
     await drive({ ...load, seconds: WARM_UP });
     const full = await drive({ ...load, seconds: FULL });
-    const pause = Math.round(CONNECTIONS * 1_000 / (full.perSecond / 2));
+    const wanted = rate ?? full.perSecond / 2;
+    const pause = Math.round(CONNECTIONS * 1_000 / wanted);
+    if (realtime) await prefer(proxy.pid);
     const from = proxy.collections.collections.length;
     const lagBefore = lagOf(await proxy.metricsText());
     const cpuBefore = await cpuSeconds(proxy.pid);
@@ -167,6 +179,14 @@ async function waitedSeconds(pid: number): Promise<number> {
   return sum;
 }
 
+/** Has all threads of a process run before others (sched(7), SCHED_FIFO). Throws where that is not allowed. */
+async function prefer(pid: number): Promise<void> {
+  const { success, stderr } = await new Deno.Command("chrt", {
+    args: ["-a", "-f", "-p", "1", String(pid)],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
 function rowsOf(figures: Figures): string[][] {
   const { name, collections } = figures;
   return (["scavenge", "mark-compact", undefined] as const).map((kind) => {
@@ -192,15 +212,25 @@ if (import.meta.main) {
       seconds: { type: "string", default: "30" },
       // Cases whose names hold this.
       only: { type: "string", default: "" },
+      // For the proxy, with commas between.
+      "v8-flags": { type: "string" },
+      realtime: { type: "boolean", default: false },
+      rate: { type: "string" },
     },
   });
+  const options = {
+    seconds: Number(values.seconds),
+    v8Flags: values["v8-flags"]?.split(",") ?? [],
+    realtime: values.realtime,
+    rate: values.rate === undefined ? undefined : Number(values.rate),
+  };
   const folder = await Deno.makeTempDir({ prefix: "headrace-gc-" });
   const results: Figures[] = [];
   try {
     await using backend = await NginxBackend.start("nginx", folder);
     for (const each of CASES) {
       if (!each.name.includes(values.only)) continue;
-      results.push(await measure(each, backend, Number(values.seconds)));
+      results.push(await measure(each, backend, options));
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
