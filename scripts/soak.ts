@@ -7,8 +7,8 @@
  *
  *     deno task soak --seconds 1800 --workers 2
  *
- * Ends with 1 where something is not as it must be. Linux only, as it reads
- * `/proc`.
+ * Ends with 1 where something is not as it must be, with 2 where its arguments
+ * are wrong. Linux only, as it reads `/proc`.
  *
  * @module
  */
@@ -68,29 +68,27 @@ interface Options {
 
 type Backend = Child<never, { readonly listens: true }>;
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      seconds: { type: "string", default: "1800" },
-      workers: { type: "string", default: "1" },
-      seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      // All rates are multiplied by it.
-      scale: { type: "string", default: "1" },
-      // Only kinds of traffic whose names hold this.
-      only: { type: "string", default: "" },
-      // Cached objects lie on disk, too.
-      disk: { type: "boolean", default: false },
-    },
-  });
-  const evidence = await soak({
-    seconds: Number(values.seconds),
-    workers: Number(values.workers),
-    seed: Number(values.seed),
-    scale: Number(values.scale),
-    only: values.only,
-    disk: values.disk,
-  });
+const USAGE = `deno task soak [options]
+  --seconds N   how long the load lasts: 1800
+  --workers N   of the proxy: 2
+  --seed N      decides all that is random
+  --scale N     all rates are multiplied by it: 1
+  --only NAME   only kinds of traffic whose names hold this
+  --disk        cached objects lie on disk, too
+`;
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+async function main(args: string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions(args);
+  } catch (thrown) {
+    console.error(`${thrown instanceof Error ? thrown.message : thrown}\n`);
+    console.error(USAGE);
+    return 2;
+  }
+  const evidence = await soak(options);
   const problems = problemsOf(evidence);
   console.log(tables(evidence));
   console.log(
@@ -98,7 +96,36 @@ if (import.meta.main) {
       ? "\nAll is as it must be"
       : `\nNot as it must be:\n  ${problems.join("\n  ")}`,
   );
-  Deno.exit(problems.length === 0 ? 0 : 1);
+  return problems.length === 0 ? 0 : 1;
+}
+
+/** Throws what is wrong with them. */
+function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seconds: { type: "string", default: "1800" },
+      workers: { type: "string", default: "2" },
+      seed: { type: "string", default: String(1 + Date.now() % 1_000_000) },
+      scale: { type: "string", default: "1" },
+      only: { type: "string", default: "" },
+      disk: { type: "boolean", default: false },
+    },
+  });
+  return {
+    seconds: positive(values.seconds),
+    workers: positive(values.workers),
+    seed: positive(values.seed),
+    scale: positive(values.scale),
+    only: values.only,
+    disk: values.disk,
+  };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`Not a number above 0: ${text}`);
+  return value;
 }
 
 /** Runs it. */
@@ -176,7 +203,11 @@ async function soak(options: Options): Promise<Evidence> {
   const load = new Child<LoadCommand, LoadReport>(
     "./load_main.ts",
     loadArguments,
-    (report) => latest = report,
+    (report) => {
+      const before = latest?.told.length ?? 0;
+      for (const text of report.told.slice(before)) console.error(text);
+      latest = report;
+    },
   );
   stack.defer(() => load.kill());
   await webSockets.tell({ port: proxy.port });

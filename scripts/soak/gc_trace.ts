@@ -49,20 +49,25 @@ export interface PauseFigures {
 /** Keeps what was parsed. */
 export class CollectionBook {
   readonly collections: Collection[] = [];
-  readonly #heaps = new Map<string, number>();
+  /** The last of each isolate that tells most: scavenges leave old garbage where it is. */
+  readonly #last = new Map<string, Collection>();
 
   /** Takes a line of the process; whether it was one of a collection. */
   take(line: string): boolean {
     const collection = parseCollection(line);
     if (collection === undefined) return false;
     this.collections.push(collection);
-    this.#heaps.set(collection.isolate, collection.heap);
+    const { isolate, kind } = collection;
+    const before = this.#last.get(isolate)?.kind;
+    if (kind === "mark-compact" || before !== "mark-compact") {
+      this.#last.set(isolate, collection);
+    }
     return true;
   }
 
-  /** Megabytes of live objects behind the last collection of each isolate, in all. */
+  /** Megabytes of live objects of all isolates, each behind its last mark-compact, or its last scavenge before there was one. */
   get heap(): number {
-    return [...this.#heaps.values()].reduce((sum, each) => sum + each, 0);
+    return [...this.#last.values()].reduce((sum, { heap }) => sum + heap, 0);
   }
 }
 

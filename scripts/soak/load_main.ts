@@ -53,7 +53,7 @@ export const KINDS: readonly Kind[] = [
 /** Milliseconds between two reports. */
 const REPORT = 5_000;
 
-async function main(options: LoadArguments): Promise<void> {
+async function run(options: LoadArguments): Promise<void> {
   const { places, seed, scale, only } = options;
   const random = new Random(seed);
   const tally = new Tally();
@@ -92,4 +92,4 @@ async function main(options: LoadArguments): Promise<void> {
   tell(true);
 }
 
-if (import.meta.main) await main(JSON.parse(Deno.args[0]!));
+if (import.meta.main) await run(JSON.parse(Deno.args[0]!));

@@ -8,7 +8,7 @@ import {
 /** Over several of the blocks that are computed at once. */
 const LENGTH = 200_003;
 
-Deno.test("bytes are the same from whichever place they are read", () => {
+Deno.test("seeded bytes: bytes are the same from whichever place they are read", () => {
   const whole = seededBytes(7, LENGTH);
   for (const start of [0, 1, 3, 65_535, 65_536, 65_537, 131_071, 200_000]) {
     const source = new SeededBytes(7);
@@ -26,18 +26,20 @@ Deno.test("bytes are the same from whichever place they are read", () => {
   }
 });
 
-Deno.test("what is compared in any pieces is right", () => {
+Deno.test("seeded bytes: what is compared in any pieces is right", () => {
   const whole = seededBytes(8, LENGTH);
   const check = new ByteCheck(8, 5);
-  for (let at = 5, size = 1; at < LENGTH; size = size * 3 % 40_009) {
+  let size = 1;
+  for (let at = 5; at < LENGTH;) {
     const piece = whole.subarray(at, at + size);
     assert(check.take(piece));
     at += piece.length;
+    size = size * 3 % 40_009;
   }
   assertEquals(check.place, LENGTH);
 });
 
-Deno.test("one wrong byte is seen wherever it is", () => {
+Deno.test("seeded bytes: one wrong byte is seen wherever it is", () => {
   for (const place of [0, 1, 65_535, 65_536, LENGTH - 1]) {
     const bytes = seededBytes(9, LENGTH);
     bytes[place]! ^= 1;
@@ -45,7 +47,7 @@ Deno.test("one wrong byte is seen wherever it is", () => {
   }
 });
 
-Deno.test("another seed's bytes, and those of another place, are others", () => {
+Deno.test("seeded bytes: another seed's bytes, and those of another place, are others", () => {
   const bytes = seededBytes(10, 64);
   assertEquals(new ByteCheck(11).take(bytes), false);
   assertEquals(new ByteCheck(10, 1).take(bytes), false);
