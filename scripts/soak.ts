@@ -39,7 +39,7 @@ import type {
 import { figure } from "./websocket_load/text_table.ts";
 import { listenLow } from "./websocket_load/listen_low.ts";
 
-/** Seconds between two samples, and between two reloads. */
+/** Seconds between two samples, less in a short run, and between two reloads. */
 const SAMPLE = 10;
 const RELOAD = 10;
 
@@ -217,7 +217,7 @@ async function soak(options: Options): Promise<Evidence> {
   const samples: Sample[] = [];
   const reloads = { good: 0, refused: 0 };
   let deaths = 0;
-  const sampling = every(SAMPLE, signal, async () => {
+  const sampling = every(Math.min(SAMPLE, seconds / 30), signal, async () => {
     const sample = await proxy.sample();
     samples.push(sample);
     console.error(describe(sample, began, latest, rounds.length));
