@@ -140,7 +140,8 @@ async function measure(
       rate: paced.perSecond,
       failed: paced.failed,
       cpu: (await cpuSeconds(proxy.pid) - cpuBefore) / seconds,
-      waited: 1_000 * (await waitedSeconds(proxy.pid) - waitedBefore) / seconds,
+      waited: 1_000 *
+        wait(waitedBefore, await waitedSeconds(proxy.pid)) / seconds,
       collections: proxy.collections.collections.slice(from),
       looks: lag.all - lagBefore.all,
       late: lag.late - lagBefore.late,
@@ -162,19 +163,31 @@ function lagOf(text: string): { readonly all: number; readonly late: number } {
   return { all, late: all - value(`bucket{le="${GOAL / 1_000}"}`) };
 }
 
-/** Seconds in which threads of a process were ready and had no core. */
-async function waitedSeconds(pid: number): Promise<number> {
-  let sum = 0;
+/** Seconds in which each thread of a process was ready and had no core. */
+async function waitedSeconds(pid: number): Promise<Map<string, number>> {
+  const seconds = new Map<string, number>();
   for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
     try {
       const text = await Deno.readTextFile(
         `/proc/${pid}/task/${name}/schedstat`,
       );
-      sum += Number(text.split(" ")[1]) / 1e9;
+      seconds.set(name, Number(text.split(" ")[1]) / 1e9);
     } catch (thrown) {
       // The thread has ended meanwhile.
       if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
     }
+  }
+  return seconds;
+}
+
+/** Of the threads that were there all the time. */
+function wait(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): number {
+  let sum = 0;
+  for (const [thread, seconds] of after) {
+    sum += seconds - (before.get(thread) ?? seconds);
   }
   return sum;
 }
