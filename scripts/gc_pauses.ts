@@ -127,7 +127,7 @@ async function measure(
     const full = await drive({ ...load, seconds: FULL });
     const wanted = rate ?? full.perSecond / 2;
     const pause = Math.round(CONNECTIONS * 1_000 / wanted);
-    if (realtime) await prefer(proxy.pid);
+    if (realtime) await proxy.prefer();
     const from = proxy.collections.collections.length;
     const lagBefore = lagOf(await proxy.metricsText());
     const cpuBefore = await cpuSeconds(proxy.pid);
@@ -190,14 +190,6 @@ function wait(
     sum += seconds - (before.get(thread) ?? seconds);
   }
   return sum;
-}
-
-/** Has all threads of a process run before others (sched(7), SCHED_FIFO). Throws where that is not allowed. */
-async function prefer(pid: number): Promise<void> {
-  const { success, stderr } = await new Deno.Command("chrt", {
-    args: ["-a", "-f", "-p", "1", String(pid)],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 function rowsOf(figures: Figures): string[][] {

@@ -64,6 +64,7 @@ interface Options {
   readonly scale: number;
   readonly only: string;
   readonly disk: boolean;
+  readonly realtime: boolean;
 }
 
 type Backend = Child<never, { readonly listens: true }>;
@@ -75,6 +76,7 @@ const USAGE = `deno task soak [options]
   --scale N     all rates are multiplied by it: 1
   --only NAME   only kinds of traffic whose names hold this
   --disk        cached objects lie on disk, too
+  --realtime    (root) the proxy runs before all others: its pauses are its own
 `;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
@@ -110,6 +112,7 @@ function readOptions(args: string[]): Options {
       scale: { type: "string", default: "1" },
       only: { type: "string", default: "" },
       disk: { type: "boolean", default: false },
+      realtime: { type: "boolean", default: false },
     },
   });
   return {
@@ -119,6 +122,7 @@ function readOptions(args: string[]): Options {
     scale: positive(values.scale),
     only: values.only,
     disk: values.disk,
+    realtime: values.realtime,
   };
 }
 
@@ -189,6 +193,7 @@ async function soak(options: Options): Promise<Evidence> {
   const proxy = stack.use(
     await SoakProxy.start(config, { runDir: `${folder}/run` }),
   );
+  if (options.realtime) await proxy.prefer();
   await pause(2_000);
   const before = await proxy.sample();
 

@@ -108,6 +108,14 @@ export class SoakProxy implements AsyncDisposable {
     return Number(first.slice(first.lastIndexOf(":") + 1));
   }
 
+  /** Has all its threads run before others (sched(7), SCHED_FIFO). Throws where that is not allowed. */
+  async prefer(): Promise<void> {
+    const { success, stderr } = await new Deno.Command("chrt", {
+      args: ["-a", "-f", "-p", "1", String(this.pid)],
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  }
+
   /** SIGHUP. */
   reload(): void {
     this.#child.kill("SIGHUP");

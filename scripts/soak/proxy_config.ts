@@ -143,7 +143,8 @@ function clusters(parts: ConfigParts, second: boolean): object[] {
   });
   // Idle connections must be gone soon once the load is over.
   const common = { keepAlive: { maxIdle: 64, idle: "5s" } };
-  const health = { path: "/bytes/1/1", interval: "1s", timeout: "1s" };
+  // Dead backends refuse at once; those that are slow on a busy machine are not down.
+  const health = { path: "/bytes/1/1", interval: "1s", timeout: "5s" };
   return [
     {
       ...common,
