@@ -244,6 +244,10 @@ async function soak(options: Options): Promise<Evidence> {
     await load.tell({ fault: "end", at: Date.now() });
   });
   const timer = setTimeout(() => stop.abort(), seconds * 1_000);
+  // Whoever has seen enough gets the tables of what there was.
+  const enough = () => stop.abort();
+  Deno.addSignalListener("SIGINT", enough);
+  Deno.addSignalListener("SIGTERM", enough);
   try {
     await Promise.race([
       Promise.all([sampling, reloading, killing]),
@@ -255,6 +259,8 @@ async function soak(options: Options): Promise<Evidence> {
   } finally {
     clearTimeout(timer);
     stop.abort();
+    Deno.removeSignalListener("SIGINT", enough);
+    Deno.removeSignalListener("SIGTERM", enough);
   }
   const stopped = performance.now();
   await Promise.all([
