@@ -23,6 +23,8 @@ export interface Sample {
   readonly heap: number;
   /** Seconds of CPU so far. */
   readonly cpu: number;
+  /** Collections so far. */
+  readonly collections: number;
   /** Sums of metrics, by name. */
   readonly metrics: ReadonlyMap<string, number>;
 }
@@ -138,6 +140,7 @@ export class SoakProxy implements AsyncDisposable {
       descriptors: [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length,
       heap: this.collections.heap,
       cpu: await cpuSeconds(this.pid),
+      collections: this.collections.collections.length,
       metrics,
     };
   }

@@ -68,7 +68,7 @@ function listeners({ folder, extra }: ConfigParts, second: boolean): object[] {
       handshake: "5s",
       header: "4s",
       body: "8s",
-      write: "8s",
+      write: "15s",
       keepAlive: second ? "61s" : "60s",
     },
   };

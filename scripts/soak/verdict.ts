@@ -119,7 +119,7 @@ export function tables(evidence: Evidence): string {
     resources(evidence),
     traffic(evidence),
     webSockets(evidence),
-    pauses(evidence.collections),
+    pauses(evidence),
     ...others(evidence),
   ].join("\n\n");
 }
@@ -222,15 +222,24 @@ function webSockets({ rounds }: Evidence): string {
   );
 }
 
-/** Of the collections of a run. */
-function pauses({ collections }: CollectionBook): string {
+/** Of collections once it is warm. */
+function pauses(evidence: Evidence): string {
+  const warm = parts(evidence).early[0]?.collections ?? 0;
+  const collections = evidence.collections.collections.slice(warm);
   const rows = [
     ["scavenge", pauseFigures(collections, "scavenge")],
     ["mark-compact and its steps", pauseFigures(collections, "mark-compact")],
     ["all", pauseFigures(collections)],
   ] as const;
   return textTable(
-    ["garbage collection, ms", "pauses", "p50", "p99", "longest", "in all"],
+    [
+      "garbage collection once warm, ms",
+      "pauses",
+      "p50",
+      "p99",
+      "longest",
+      "in all",
+    ],
     rows.map(([name, { count, median, p99, longest, all }]) => [
       name,
       String(count),

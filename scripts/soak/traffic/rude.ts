@@ -166,21 +166,21 @@ const slow: Kind = {
 };
 
 /** Milliseconds in which it takes nothing. */
-const STALL = 30_000;
+const STALL = 45_000;
 
 /** Takes nothing at all, until the proxy has enough of it. */
 const stalled: Kind = {
   name: "stalled reader",
   users: 2,
-  rate: 1 / 40,
+  rate: 1 / 60,
   user: ({ places }) => ({
     async act() {
       const client = await Client.connect(places.web);
       try {
         const length = 64 << 20;
         await client.send({ host: HOST, target: `/bytes/3/${length}` });
-        // The listener's write timeout of 8 s, which begins when the system's
-        // buffers are full: on a busy machine that takes seconds, too.
+        // Beyond the listener's write timeout of 15 s, which begins when the
+        // system's buffers are full: on a busy machine that takes seconds, too.
         await pause(STALL);
         try {
           await client.seeded("GET", { seed: 3, start: 0, end: length });

@@ -22,6 +22,7 @@ function sample(at: number, more: Partial<Sample> = {}): Sample {
     descriptors: 50,
     heap: 1,
     cpu: at / 10_000,
+    collections: 0,
     metrics: new Map(Object.entries(RELOADED)),
     ...more,
   };
