@@ -71,6 +71,7 @@ export const FAILURES = {
   no_rule: { side: "proxy", status: 404, retry: "never" },
   no_backend: { side: "proxy", status: 503, retry: "never" },
   buffer_failed: { side: "proxy", status: 503, retry: "never" },
+  // What is stored can't be brought: its disk or the worker that owns it fails.
   cache_failed: { side: "proxy", status: 500, retry: "never" },
   blackholed: { side: "proxy", status: 503, retry: "never" },
   queue_full: { side: "proxy", status: 503, retry: "never" },

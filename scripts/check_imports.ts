@@ -10,6 +10,7 @@ import { relative } from "node:path";
 const MAY: Readonly<Record<string, readonly string[]>> = {
   text: [],
   cache: ["message", "net"],
+  "shared_cache": ["cache", "message", "net"],
   net: ["message", "text"],
   message: ["net"],
   conditions: ["net", "text"],
@@ -107,6 +108,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "session",
     "shared",
+    "shared_cache",
     "snapshot",
     "tls",
     "text",

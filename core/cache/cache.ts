@@ -7,7 +7,8 @@
  */
 import type { ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
-import { Fill } from "./fill.ts";
+import type { Elsewhere } from "./elsewhere.ts";
+import { Fill, type OpenFill } from "./fill.ts";
 import { textKey } from "./text_key.ts";
 import {
   type CacheStore,
@@ -16,6 +17,7 @@ import {
   type StoredEntry,
   type StoredHead,
   type StoreStats,
+  type StoreWriter,
 } from "./store.ts";
 
 /** How long a key that turned out not to be cacheable is fetched without waiting, in milliseconds. */
@@ -30,26 +32,53 @@ const MAX_REFRESHES = 64;
 /** What those who wait for another's fetch get. */
 export type FetchResult =
   /** A body that comes, for those whom its head suits. */
-  | { readonly kind: "fill"; readonly fill: Fill }
+  | { readonly kind: "fill"; readonly fill: OpenFill }
   /** A stored response that was found to hold, or stands in. */
   | { readonly kind: "entry"; readonly entry: StoredEntry }
   /** Each is to ask for himself. */
   | { readonly kind: "uncacheable" }
-  /** It came to nothing for reasons of its own: the next one tries. */
-  | { readonly kind: "again" }
+  /** It came to nothing for reasons of its own, or is stored by now: who waits looks again. */
+  | { readonly kind: "again"; readonly stored?: boolean }
   /** No backend answers. */
   | { readonly kind: "failed"; readonly error: ProxyError };
 
 const UNCACHEABLE: FetchResult = Object.freeze({ kind: "uncacheable" });
 const AGAIN: FetchResult = Object.freeze({ kind: "again" });
 
-/** A request to a backend whose answer may be stored. */
-export class Fetch {
+/** A request to a backend whose answer may be stored, whichever worker owns its key. */
+export interface Fetching {
   readonly key: string;
   /** By what others find it; undefined where nobody may wait for it. */
   readonly variant: string | undefined;
   /** A purge or an unsafe request came since: what it brings is not stored. */
-  doomed = false;
+  readonly doomed: boolean;
+  /** Set where another worker owns the key. */
+  readonly owner?: FetchOwner;
+  /** Tells those who wait; once. */
+  settle(result: FetchResult): void;
+  /** As `settle`, with a result for nobody. */
+  giveUp(reason: "uncacheable" | "again"): void;
+}
+
+/** The worker that owns a fetch's key. */
+export interface FetchOwner {
+  /** Sends a response there while it comes; undefined where the owner is gone. */
+  begin(
+    head: StoredHead,
+    size: number | undefined,
+    replaced: readonly StoredEntry[],
+  ): StoreWriter | undefined;
+  /** Notes that the variant is not cacheable. */
+  pass(): void;
+}
+
+/** A request to a backend whose answer may be stored here. */
+export class Fetch implements Fetching {
+  readonly key: string;
+  readonly variant: string | undefined;
+  /** Is called once where it is doomed. */
+  onDoom: (() => void) | undefined;
+  #doomed = false;
   readonly #ended: (fetch: Fetch) => void;
   #waiting: ((result: FetchResult) => void)[] = [];
   #over = false;
@@ -64,6 +93,17 @@ export class Fetch {
     this.#ended = ended;
   }
 
+  get doomed(): boolean {
+    return this.#doomed;
+  }
+
+  /** What it brings is not to be stored. */
+  doom(): void {
+    if (this.#doomed) return;
+    this.#doomed = true;
+    this.onDoom?.();
+  }
+
   /** How many wait. */
   get waiting(): number {
     return this.#waiting.length;
@@ -74,7 +114,6 @@ export class Fetch {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Tells those who wait; once. */
   settle(result: FetchResult): void {
     if (this.#over) return;
     this.#over = true;
@@ -84,7 +123,6 @@ export class Fetch {
     this.#waiting = [];
   }
 
-  /** As `settle`, with a result for nobody. */
   giveUp(reason: "uncacheable" | "again"): void {
     this.settle(reason === "again" ? AGAIN : UNCACHEABLE);
   }
@@ -92,7 +130,7 @@ export class Fetch {
 
 /** What a fill needs beside its body. */
 export interface FillRequest {
-  readonly fetch: Fetch;
+  readonly fetch: Fetching;
   readonly head: StoredHead;
   /** Bytes of the body, undefined where nobody knows. */
   readonly size: number | undefined;
@@ -129,23 +167,24 @@ export class Cache {
   readonly #uses = new Map<number, number>();
   #alone = 0;
   readonly #refreshes = new Set<string>();
-  readonly #tell: ((purge: Purge) => void) | undefined;
+  readonly #elsewhere: Elsewhere | undefined;
 
-  /** `tell` has other caches of the same proxy forget the same; left out where there are none. */
-  constructor(store: CacheStore, tell?: (purge: Purge) => void) {
+  /** `elsewhere` is what other workers own of the proxy's cache; left out where there are none. */
+  constructor(store: CacheStore, elsewhere?: Elsewhere) {
     this.store = store;
-    this.#tell = tell;
+    this.#elsewhere = elsewhere;
   }
 
-  /** Whether there are others that may hold what this one does not. */
-  get hasOthers(): boolean {
-    return this.#tell !== undefined;
+  /** Who is to be asked for a key's fetches: undefined where that is this cache. */
+  elsewhere(key: string): Elsewhere | undefined {
+    return this.#elsewhere?.owns(key) === false ? this.#elsewhere : undefined;
   }
 
-  /** As `purge`, in the proxy's other caches too, a moment later. */
+  /** As `purge`, wherever it is stored: nobody is answered with it any more once this resolves. */
   invalidate(purge: Purge): number | Promise<number> {
-    this.#tell?.(purge);
-    return this.purge(purge);
+    return this.#elsewhere === undefined
+      ? this.purge(purge)
+      : this.#elsewhere.invalidate(purge);
   }
 
   /** The fetch that brings this variant, where one is under way. */
@@ -179,6 +218,7 @@ export class Cache {
   fill(request: FillRequest): Fill | undefined {
     const { fetch, head, size, body, before, after, replaced } = request;
     const { key } = fetch;
+    if (fetch.owner !== undefined) return sendTo(fetch.owner, request);
     const writer = this.store.begin(key, head, size);
     if (writer === undefined) return undefined;
     let alone = false;
@@ -223,8 +263,10 @@ export class Cache {
     return false;
   }
 
-  /** Notes that a key is not cacheable. */
-  pass(variant: string, now: number): void {
+  /** Notes that what a fetch brought is not cacheable. */
+  pass({ owner, variant }: Fetching, now: number): void {
+    if (owner !== undefined) return owner.pass();
+    if (variant === undefined) return;
     forgetSome(this.#passes);
     this.#passes.set(textKey(variant), now + PASS_FOR);
   }
@@ -246,7 +288,9 @@ export class Cache {
   }
 
   /** Whether to fetch a variant anew behind a client's back: not where that goes on already, nor with too many others. */
-  beginRefresh(variant: string): boolean {
+  beginRefresh(key: string, variant: string): boolean | Promise<boolean> {
+    const elsewhere = this.elsewhere(key);
+    if (elsewhere !== undefined) return elsewhere.beginRefresh(key, variant);
     if (this.#refreshes.has(variant) || this.#fetches.has(variant)) {
       return false;
     }
@@ -256,16 +300,18 @@ export class Cache {
   }
 
   /** It is over. */
-  endRefresh(variant: string): void {
-    this.#refreshes.delete(variant);
+  endRefresh(key: string, variant: string): void {
+    const elsewhere = this.elsewhere(key);
+    if (elsewhere !== undefined) elsewhere.endRefresh(key, variant);
+    else this.#refreshes.delete(variant);
   }
 
-  /** Forgets what is meant, also what is on its way in; how many entries there were. */
+  /** Forgets what is meant of what is stored here, also what is on its way in; how many entries there were. */
   purge(purge: Purge): number | Promise<number> {
     for (const fetch of this.#pending) {
       // What its tags will be nobody knows: it was asked for before.
       if (purge.kind === "tag" || isPurged(purge, fetch.key, [])) {
-        fetch.doomed = true;
+        fetch.doom();
       }
     }
     for (const fills of this.#fills.values()) {
@@ -289,6 +335,30 @@ export class Cache {
       refreshes: this.#refreshes.size,
     };
   }
+}
+
+/** Sends a response to the worker that stores it: others find it there. */
+function sendTo(
+  owner: FetchOwner,
+  { fetch, head, size, body, before, after, replaced, ended }: FillRequest,
+): Fill | undefined {
+  const writer = owner.begin(head, size, replaced);
+  if (writer === undefined) return undefined;
+  const fill = new Fill({
+    key: fetch.key,
+    head,
+    size,
+    body,
+    writer,
+    before,
+    after,
+    replaced,
+    distant: true,
+    // The owner knows who waits for it.
+    goesOnAlone: () => true,
+    onEnd: (_entry, error) => ended(error === undefined && fill.done),
+  });
+  return fill;
 }
 
 /** Makes room for one more. */

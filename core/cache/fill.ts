@@ -25,6 +25,11 @@ export interface FillParts {
   readonly after?: BodyReader | undefined;
   /** Entries that it takes the place of. */
   readonly replaced: readonly StoredEntry[];
+  /**
+   * Whether the writer's bytes are far away: those who read here then get
+   * theirs from the pieces that pass, and only who falls behind asks the writer.
+   */
+  readonly distant?: boolean;
   /** Whether it goes on where nobody waits for it any more, so many bytes being stored. */
   readonly goesOnAlone: (stored: number) => boolean;
   /** Is told once, when all is over: the entry, where there is one, or why the body broke off. */
@@ -40,8 +45,32 @@ interface Piece {
   readonly bytes: Uint8Array;
 }
 
+/** A response on its way that clients may read, here or in the worker that stores it. */
+export interface OpenFill {
+  readonly head: StoredHead;
+  /** Bytes in all, undefined where that is not known yet. */
+  readonly size: number | undefined;
+  /** Whether who comes now may read it from its first byte on. */
+  readonly open: boolean;
+  /** Tells fills apart; later ones have greater numbers. */
+  readonly serial: number;
+  /** Makes sure that `read` gets its bytes; false where it is too late. Left out where that is always so. */
+  join?(): Promise<boolean>;
+  /** Reads bytes from `start` to before `end`, as they come. */
+  read(start: number, end: number): ClientReader;
+}
+
+/** One client's way through a body that comes. */
+export interface ClientReader extends BodyReader {
+  /** The client is gone: who waits here is told. */
+  giveUp(reason: ProxyError): void;
+}
+
+let serials = 0;
+
 /** One response. */
-export class Fill {
+export class Fill implements OpenFill {
+  readonly serial = ++serials;
   readonly key: string;
   readonly head: StoredHead;
   readonly #size: number | undefined;
@@ -69,7 +98,6 @@ export class Fill {
     this.#parts = parts;
   }
 
-  /** Bytes in all, undefined where that is not known yet. */
   get size(): number | undefined {
     return this.done ? this.length : this.#size;
   }
@@ -140,9 +168,21 @@ export class Fill {
       this.#give(piece);
       return;
     }
+    if (this.#parts.distant) this.#keepNear(piece);
     this.length += piece.length;
     this.#stored = this.length;
     this.#wake();
+  }
+
+  /** Keeps a piece for those who read here; who is too far behind by now gets his own way to the writer. */
+  #keepNear(piece: Uint8Array): void {
+    if (this.#readers.size === 0) return;
+    this.#window.push({ start: this.length, bytes: piece.slice() });
+    const ahead = this.length + piece.length - WINDOW;
+    for (const reader of this.#readers) {
+      if (reader.position < ahead) reader.fallBehind(this.#parts.writer);
+    }
+    this.#trim();
   }
 
   /** What is not stored is kept only as long as a reader wants it. */
@@ -164,8 +204,8 @@ export class Fill {
 
   #slowest(): number {
     let least = this.length;
-    for (const { position } of this.#readers) {
-      if (position < least) least = position;
+    for (const { position, isBehind } of this.#readers) {
+      if (!isBehind && position < least) least = position;
     }
     return least;
   }
@@ -196,7 +236,11 @@ export class Fill {
   #end(error: ProxyError | undefined, entry?: StoredEntry): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (!this.done) this.#parts.body?.cancel();
+    for (const source of this.#sources()) {
+      if (!source.last) source.cancel();
+    }
+    // Who waits far away is to hear of it now, not when the last one here has left.
+    if (this.#parts.distant && !this.done) this.#parts.writer.abort();
     this.#parts.onEnd(entry, error);
     this.#letGo();
   }
@@ -238,13 +282,17 @@ export class Fill {
     this.#letGo();
   }
 
-  /** A reader got on, or left. */
-  #moved(): void {
+  #trim(): void {
     const slowest = this.#slowest();
     while (
       this.#window[0] !== undefined &&
       this.#window[0].start + this.#window[0].bytes.length <= slowest
     ) this.#window.shift();
+  }
+
+  /** A reader got on, or left. */
+  #moved(): void {
+    this.#trim();
     const pump = this.#pump;
     this.#pump = undefined;
     pump?.();
@@ -254,13 +302,16 @@ export class Fill {
   #open(position: number, until: number): BodyReader | Uint8Array | undefined {
     const end = Math.min(until, this.length);
     if (position >= end) return undefined;
-    if (position < this.#stored) {
-      return this.#parts.writer.read(position, Math.min(end, this.#stored));
+    const { writer, distant } = this.#parts;
+    if (!distant && position < this.#stored) {
+      return writer.read(position, Math.min(end, this.#stored));
     }
     const piece = this.#window.find(({ start, bytes }) =>
-      position < start + bytes.length
-    )!;
-    return piece.bytes.subarray(position - piece.start, end - piece.start);
+      position >= start && position < start + bytes.length
+    );
+    return piece === undefined
+      ? writer.read(position, until)
+      : piece.bytes.subarray(position - piece.start, end - piece.start);
   }
 
   #wake(): void {
@@ -280,7 +331,7 @@ interface Source {
 }
 
 /** One client's way through a fill. */
-export class FillReader implements BodyReader {
+export class FillReader implements ClientReader {
   bytes: Uint8Array = EMPTY;
   start = 0;
   end = 0;
@@ -292,7 +343,8 @@ export class FillReader implements BodyReader {
   readonly #fill: Fill;
   readonly #end: number;
   readonly #source: Source;
-  #stored: BodyReader | undefined;
+  #stored: (BodyReader & Partial<ClientReader>) | undefined;
+  #behind = false;
   #given: ProxyError | undefined;
   #release: (() => void) | undefined;
 
@@ -301,6 +353,18 @@ export class FillReader implements BodyReader {
     this.position = start;
     this.#end = end;
     this.#source = source;
+  }
+
+  /** Whether it reads what the writer has and not what passes. */
+  get isBehind(): boolean {
+    return this.#behind;
+  }
+
+  /** Reads from the writer from here on: it is too slow for what passes. */
+  fallBehind(writer: StoreWriter): void {
+    if (this.#behind) return;
+    this.#behind = true;
+    this.#stored = writer.read(this.position, this.#end);
   }
 
   advance(): boolean {
@@ -330,7 +394,7 @@ export class FillReader implements BodyReader {
       if (this.advance()) return this.end > this.start;
       const inner = this.#stored;
       if (inner !== undefined && !inner.last) {
-        if (!await inner.next()) continue;
+        if (!await this.#nextOf(inner)) continue;
         return this.#show(inner.bytes, inner.start, inner.end);
       }
       this.#check();
@@ -339,6 +403,15 @@ export class FillReader implements BodyReader {
         this.#source.wait().then(resolve);
       });
       this.#check();
+    }
+  }
+
+  async #nextOf(inner: BodyReader): Promise<boolean> {
+    try {
+      return await inner.next();
+    } catch (thrown) {
+      this.#leave();
+      throw thrown;
     }
   }
 
@@ -366,15 +439,16 @@ export class FillReader implements BodyReader {
     this.#leave();
   }
 
-  /** The client is gone: who waits here is told. */
   giveUp(reason: ProxyError): void {
     this.#given = reason;
+    this.#stored?.giveUp?.(reason);
     this.#release?.();
   }
 
   #leave(): void {
     if (this.last) return;
     this.last = true;
+    if (this.#behind && !this.#stored!.last) this.#stored!.cancel();
     this.#source.left();
   }
 }

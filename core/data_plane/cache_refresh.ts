@@ -35,11 +35,17 @@ const CONDITIONAL = [
 
 const bytes: ByteCounter = { in: 0, out: 0 };
 
-/** Sends a transaction's request again and reads the answer to its end. Rejects with a ProxyError. */
+/** Sends a transaction's request again, unless `may` comes to false, and reads the answer to its end. Rejects with a ProxyError. */
 export async function refreshCached(
   { env, enter }: SubrequestEntry,
   { session, head }: Transaction,
+  may?: Promise<boolean>,
 ): Promise<void> {
+  // The transaction's own are gone when it is over.
+  const { target } = head!;
+  const fields = new ListFields(head!.fields);
+  fields.removeEach(CONDITIONAL);
+  if (may !== undefined && !await may) return;
   const { remote, local, proxy, tls } = session.initiator;
   const [near, far] = createPipe();
   enter(
@@ -61,11 +67,9 @@ export async function refreshCached(
     idleTimeout: 0,
   }, undefined);
   try {
-    const fields = new ListFields(head!.fields);
-    fields.removeEach(CONDITIONAL);
     await connection.send({
       method: "GET",
-      target: head!.target,
+      target,
       fields,
       bodyLength: 0,
       upgrade: undefined,

@@ -226,6 +226,21 @@ export interface CacheReport {
   readonly refreshes: number;
   /** The disk behind it; left out where there is none. */
   readonly disk?: CacheDiskReport;
+  /** What workers share; left out where there is one. */
+  readonly shared?: SharedCacheReport;
+}
+
+/** What workers tell each other of their parts of the cache, added up. */
+export interface SharedCacheReport {
+  /** Copies of small objects in workers that don't own them. */
+  readonly copies: number;
+  /** Bytes that they take, within `capacity` but not in `bytes`. */
+  readonly copyBytes: number;
+  /** Lookups in the worker's own part, by a copy, by the owner, and while the owner was not there. */
+  readonly own: number;
+  readonly copy: number;
+  readonly owner: number;
+  readonly none: number;
 }
 
 /** What a data plane tells of itself. */
@@ -279,7 +294,7 @@ export interface PlaneControl {
   abortWebSocket(id: string): Promise<boolean>;
   /** Moves one WebSocket session, or all of a backend, to other backends in order. */
   moveWebSockets(which: MovedSessions): Promise<Moves>;
-  /** Forgets stored responses; how many there were. */
+  /** Forgets stored responses, in all planes that share a cache with this one; how many there were. */
   purgeCache(purge: Purge): Promise<number>;
   /** Takes new requests on all addresses but these, as listings show them. */
   pause(addresses: readonly string[]): Promise<void>;

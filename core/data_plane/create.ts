@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Purge } from "../cache/store.ts";
 import { DateLine } from "../http1/http_date.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
@@ -19,6 +18,7 @@ import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
+import type { CachePeers } from "./plane_cache.ts";
 
 /** What a data plane gets from outside. */
 export interface CreateOptions {
@@ -32,8 +32,8 @@ export interface CreateOptions {
   readonly onBackendEvent?: ((event: BackendEvent) => void) | undefined;
   /** Opens files that plugins append lines to; left out = the plane by itself. */
   readonly lineFiles?: LineFileSource | undefined;
-  /** Tells the supervisor of what all planes' caches are to forget; left out = there are no others. */
-  readonly onPurge?: ((purge: Purge) => void) | undefined;
+  /** Tells of the other planes, whose caches are one with this one's; left out = there are none. */
+  readonly cachePeers?: CachePeers | undefined;
   /** Looks up backends' names; the system. */
   readonly lookUp?: LookUp | undefined;
   /** Connects to backends instead of a dial; see {@linkcode PlaneEnv.connect}. */
@@ -42,14 +42,13 @@ export interface CreateOptions {
 
 /** A data plane without a config yet. */
 export function createDataPlane(options: CreateOptions): DataPlane {
-  const { settings, clock, log, builtins, onBackendEvent, onPurge, lookUp } =
-    options;
+  const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
   const { lineFiles = new LineFiles(log).open } = options;
   const registry = new MetricRegistry();
   const memory = new SharedMemory(settings.workers);
   return new DataPlane({
     onBackendEvent,
-    onPurge,
+    cachePeers: options.cachePeers,
     settings,
     registry,
     log,

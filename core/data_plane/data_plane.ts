@@ -56,7 +56,7 @@ import {
   type WebSocketQuery,
 } from "./control.ts";
 import { refreshCached } from "./cache_refresh.ts";
-import { PlaneCache } from "./plane_cache.ts";
+import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { Refusals } from "./refusals.ts";
 import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
@@ -86,8 +86,8 @@ export interface DataPlaneParts {
   readonly lineFiles: LineFileSource;
   /** Is told of each change of a backend's state that this plane made; undefined = only its own plugins are. */
   readonly onBackendEvent: ((event: BackendEvent) => void) | undefined;
-  /** Is told of what this plane's cache forgets for all; undefined = there are no others. */
-  readonly onPurge: ((purge: Purge) => void) | undefined;
+  /** Tells of the other planes' caches; undefined = there are none. */
+  readonly cachePeers: CachePeers | undefined;
 }
 
 /** A candidate on its way to be the current config. */
@@ -149,7 +149,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       clock: parts.env.clock,
       log: parts.env.log,
       metrics: parts.env.metrics,
-      tell: parts.onPurge,
+      peers: parts.cachePeers,
     });
     this.listeners = new BoundListeners({
       worker,
@@ -389,6 +389,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     this.#retireUnused();
     old.release();
+    this.caches.leave();
     await Promise.all(this.#late);
     await this.caches.close();
     await this.plugins.settled();
@@ -431,14 +432,22 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#counts.count(transaction);
   }
 
-  refresh(transaction: Transaction, ended: () => void): void {
-    if (this.draining) return ended();
+  refresh(
+    transaction: Transaction,
+    ended: () => void,
+    may?: Promise<boolean>,
+  ): void {
+    if (this.draining) {
+      if (may === undefined) ended();
+      else this.outlives(may.then(ended));
+      return;
+    }
     const entry = {
       env: this.env,
       enter: (initiator: Initiator, listener: string | undefined) =>
         this.#enter(initiator, listener),
     };
-    const refreshed = refreshCached(entry, transaction).catch((error) => {
+    const refreshed = refreshCached(entry, transaction, may).catch((error) => {
       this.env.log.debug("A stored response could not be fetched anew", {
         error,
       });

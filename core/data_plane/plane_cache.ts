@@ -9,14 +9,23 @@ import { MemoryStore } from "../cache/memory_store.ts";
 import type { CacheStore, Purge } from "../cache/store.ts";
 import type { CacheConfig } from "../config/config_later.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
+import { SharedCache } from "../shared_cache/shared_cache.ts";
 import { CacheDisks, type CacheDisksOptions } from "./cache_disks.ts";
 import type { CacheReport } from "./control.ts";
+
+/** Of a worker's memory, what copies of other workers' objects may take. */
+const COPIES = 1 / 8;
+
+/** Has another worker's comings and goings told: with a port to it, or without where it is gone. */
+export type CachePeers = (
+  heard: (worker: number, port: MessagePort | undefined) => void,
+) => void;
 
 /** What a data plane's cache is made of. */
 export interface PlaneCacheOptions extends CacheDisksOptions {
   readonly metrics: ProxyMetrics;
-  /** Has the other workers' caches forget the same; undefined = there are none. */
-  readonly tell: ((purge: Purge) => void) | undefined;
+  /** Tells of the other workers; undefined = there are none. */
+  readonly peers: CachePeers | undefined;
 }
 
 /** A cache, what it stores in, and the config that it is for. */
@@ -30,23 +39,32 @@ interface Opened {
 export class PlaneCache {
   readonly #workers: number;
   readonly #disks: CacheDisks;
+  readonly #shared: SharedCache | undefined;
   /** The last one that was opened for a candidate. */
   #opened: Opened | undefined;
   /** The one that traffic meets. */
   #current: Opened | undefined;
 
-  readonly #tell: ((purge: Purge) => void) | undefined;
-
   constructor(options: PlaneCacheOptions) {
-    const { metrics, workers, tell } = options;
+    const { metrics, workers, peers } = options;
     this.#workers = workers;
-    this.#tell = workers > 1 ? tell : undefined;
     this.#disks = new CacheDisks(options);
     const stats = () => this.report();
     metrics.cacheEntries.collect(() => stats()?.entries ?? 0);
     metrics.cacheBytes.collect(() => stats()?.bytes ?? 0);
     metrics.cacheEvictions.collect(() => stats()?.evicted ?? 0);
     this.#disks.collect(metrics, () => stats()?.disk);
+    if (peers === undefined || workers === 1) return;
+    const shared = new SharedCache(options);
+    this.#shared = shared;
+    peers((other, port) => {
+      if (port === undefined) shared.lose(other);
+      else shared.connect(other, port);
+    });
+    metrics.cacheCopyBytes.collect(() => shared.stats().copyBytes);
+    for (const from of ["own", "copy", "owner", "none"] as const) {
+      metrics.cacheFinds.collect(() => shared.stats()[from], from);
+    }
   }
 
   /** The cache for a config; the one there is where that fits. */
@@ -56,9 +74,12 @@ export class PlaneCache {
     }
     // Each worker has its share: together they keep what is said.
     const capacity = Math.max(1, Math.floor(config.memory / this.#workers));
-    const memory = new MemoryStore({ capacity });
+    const copies = this.#shared === undefined
+      ? 0
+      : Math.floor(capacity * COPIES);
+    const memory = new MemoryStore({ capacity: capacity - copies });
     const store = this.#disks.behind(memory, config.disk);
-    const cache = new Cache(store, this.#tell);
+    const cache = this.#shared?.open(store, copies) ?? new Cache(store);
     this.#opened = { cache, store, config };
     return cache;
   }
@@ -69,17 +90,25 @@ export class PlaneCache {
       this.#current = this.#opened?.cache === cache ? this.#opened : undefined;
     }
     this.#opened = undefined;
+    this.#shared?.use(cache);
     this.#disks.use(this.#current?.store);
   }
 
   /** What there is; undefined where no config wanted a cache so far. */
   report(): CacheReport | undefined {
-    return this.#current?.cache.stats();
+    const stats = this.#current?.cache.stats();
+    const shared = this.#shared?.stats();
+    return stats && { ...stats, ...shared !== undefined && { shared } };
   }
 
-  /** Forgets what is meant; how many there were. */
+  /** Forgets what is meant, in all workers; how many there were. */
   async purge(purge: Purge): Promise<number> {
-    return await this.#current?.cache.purge(purge) ?? 0;
+    return await this.#current?.cache.invalidate(purge) ?? 0;
+  }
+
+  /** Leaves the other workers: nobody here waits for them any more. */
+  leave(): void {
+    this.#shared?.close();
   }
 
   /** Lets go of the disk. */

@@ -281,6 +281,20 @@ export const PROXY_METRICS = {
     help: "Bytes that the cache read from its disk and has written to it",
     labels: ["direction"],
   },
+  cacheCopyBytes: {
+    type: "gauge",
+    name: "headrace_cache_copy_bytes",
+    help: "Bytes that copies of other workers' stored responses take",
+    labels: [],
+    merge: "sum",
+  },
+  cacheFinds: {
+    type: "counter",
+    name: "headrace_cache_finds_total",
+    help:
+      "Lookups in a cache that workers share, by who answered: own part, copy, owner, or none where the owner was not there",
+    labels: ["from"],
+  },
   handlerErrors: {
     type: "counter",
     name: "headrace_handler_errors_total",

@@ -33,10 +33,7 @@ export async function purge(
   for (const each of purgesOf(transaction, key)) {
     purged += await cache.invalidate(each);
   }
-  // What other workers held nobody here knows.
-  return cache.hasOthers
-    ? answer(transaction, 200, "Purged\n")
-    : answer(transaction, purged === 0 ? 404 : 200, `${purged} purged\n`);
+  return answer(transaction, purged === 0 ? 404 : 200, `${purged} purged\n`);
 }
 
 function purgesOf({ request }: Transaction, key: string): Purge[] {

@@ -129,12 +129,12 @@ function passOn(
   reply: BackendReply,
   head: StoredHead,
 ): Reply {
-  const { cache, fetch, variant, transaction, reason, stores } = caching;
+  const { cache, fetch, transaction, reason, stores } = caching;
   const { status, fields } = reply.response;
   // Nobody has to wait for the next one, unless this says nothing of its kind.
   const led = fetch?.variant !== undefined && !fetch.doomed;
   if (stores && led && status < 500 && refusalOf(head, ANYBODY) !== undefined) {
-    cache.pass(variant, transaction.session.env.clock.wall());
+    cache.pass(fetch, transaction.session.env.clock.wall());
   }
   fetch?.giveUp("uncacheable");
   fields.append("cache-status", formatCacheStatus({ forward: reason }));
@@ -193,6 +193,8 @@ function fill(
     },
   });
   if (made === undefined) {
+    plan.before?.cancel();
+    plan.after?.cancel();
     snapshot.release();
     return undefined;
   }
@@ -374,7 +376,8 @@ function standIn(
   const disconnected = status === undefined;
   if (!mayStandIn(entry.head, directives, now, disconnected)) return undefined;
   fetch?.settle({ kind: "entry", entry });
-  return replyFrom(transaction, sourceOf(entry), {
+  const source = sourceOf(entry, (reader) => caching.reader = reader);
+  return replyFrom(transaction, source, {
     now,
     status: {
       forward: reason,
@@ -409,7 +412,7 @@ async function changed(caching: Caching, reply: BackendReply): Promise<Reply> {
   // All of the request is out before somebody else ends the connection's use.
   await attempt.connection!.upload;
   const { bodyLength } = response;
-  caching.fetch = cache.begin(key, undefined);
+  if (!await caching.begin()) return reply;
   return fill(caching, reply, {
     head,
     size: bodyLength === undefined || bodyLength < 0 ? undefined : bodyLength,

@@ -5,12 +5,17 @@
  * @module
  */
 import type { Fetch, FetchResult } from "../cache/cache.ts";
+import type { Elsewhere } from "../cache/elsewhere.ts";
 import type { CacheStatus, ForwardReason } from "../cache/cache_status.ts";
 import { NO_DIRECTIVES } from "../cache/directives.ts";
-import type { Fill } from "../cache/fill.ts";
+import type { OpenFill } from "../cache/fill.ts";
 import { judge, type Judgement } from "../cache/freshness.ts";
 import { parseRange, spanOf } from "../cache/ranges.ts";
-import type { StoredEntry, StoredHead } from "../cache/store.ts";
+import {
+  NO_ENTRIES,
+  type StoredEntry,
+  type StoredHead,
+} from "../cache/store.ts";
 import { factsOf } from "../cache/stored_response.ts";
 import { rangeStands } from "../cache/validators.ts";
 import { selectEntry, varyingValue, varyMatches } from "../cache/vary.ts";
@@ -59,7 +64,7 @@ export class CacheLookup implements Lookup {
 /** What was found for a request. */
 interface Found {
   readonly entry: StoredEntry | undefined;
-  readonly fill: Fill | undefined;
+  readonly fill: OpenFill | undefined;
   readonly judgement: Judgement | undefined;
   /** By what others find the fetch that brings it. */
   readonly variant: string;
@@ -81,13 +86,16 @@ export function lookUp(
     transaction.fires("cacheLookupComplete")
   ) return lookUpLater(caching, entries);
   const found = find(caching, entries);
-  if (otherFetch(caching, found) !== undefined) {
+  if (otherFetch(caching, found) !== undefined || ownerOf(caching, found)) {
     return lookUpLater(caching, entries);
   }
   if (headOf(found) !== undefined) transaction.move(STATES.stored);
   transaction.move(STATES.lookup);
   return act(caching, found, resultOf(found));
 }
+
+/** What is stored may change as often as this while a request looks; then it goes by what it found. */
+const MAX_ROUNDS = 8;
 
 /** The same with everything that takes its time. */
 async function lookUpLater(
@@ -96,13 +104,18 @@ async function lookUpLater(
 ): Promise<Outcome | undefined> {
   const { transaction, cache, key } = caching;
   let entries = await first;
-  for (;;) {
+  for (let round = 0;; round++) {
     const found = find(caching, entries);
-    const other = otherFetch(caching, found);
-    if (other === undefined) return await complete(caching, found);
-    const result = await waitFor(caching, other);
-    caching.collapsed = result.kind === "fill" || result.kind === "entry";
-    const known = after(caching, found, result);
+    const owner = ownerOf(caching, found);
+    const asked = owner === undefined
+      ? waitForOther(caching, found)
+      : askOwner(caching, found, owner, round < MAX_ROUNDS);
+    // Without a turn in between: nobody else is to begin the same fetch.
+    const result = asked && await asked;
+    if (result === undefined) return await complete(caching, found);
+    caching.collapsed ||= result.kind === "fill" || result.kind === "entry" ||
+      result.kind === "again" && result.stored === true;
+    const known = await after(caching, found, result);
     // Deferred until now: handlers see only what came of it.
     if (known !== undefined) return await complete(caching, known);
     if (result.kind === "failed") {
@@ -115,17 +128,81 @@ async function lookUpLater(
   }
 }
 
+/** What another's fetch came to; undefined where there is none to wait for. */
+function waitForOther(
+  caching: Caching,
+  found: Found,
+): Promise<FetchResult> | undefined {
+  const other = otherFetch(caching, found);
+  if (other === undefined) return undefined;
+  caching.transaction.exchange.watch();
+  return caching.unlessGone(other.wait());
+}
+
+/** The worker to ask before a backend is; undefined where that is this one, or where nothing need be asked. */
+function ownerOf(
+  caching: Caching,
+  { entry, fill, judgement }: Found,
+): Elsewhere | undefined {
+  const { cache, key, transaction } = caching;
+  const hit = fill !== undefined ||
+    (entry !== undefined && judgement !== "stale");
+  if (hit || caching.fetch !== undefined) return undefined;
+  // What comes of a HEAD is not stored, and nobody waits for it.
+  return transaction.head!.method === "GET" ? cache.elsewhere(key) : undefined;
+}
+
+/** As `waitForOther`, for the fetches of all workers: undefined where this request is to fetch it. With `current` it looks again where what it found is not current any more. */
+async function askOwner(
+  caching: Caching,
+  { entry, entries, variant }: Found,
+  owner: Elsewhere,
+  current: boolean,
+): Promise<FetchResult | undefined> {
+  const { key, rule, alone } = caching;
+  const claim = await caching.claim(owner, {
+    key,
+    variant,
+    joins: caching.joins,
+    leads: !alone && caching.leads(entry !== undefined),
+    minUses: rule.minUses,
+    entries: current ? entries : NO_ENTRIES,
+    seen: caching.unsuited,
+  });
+  switch (claim.kind) {
+    case "again":
+      return AGAIN;
+    case "lead":
+      caching.variant = variant;
+      caching.stores = claim.stores;
+      caching.fetch = claim.fetch;
+      return undefined;
+    case "wait":
+      caching.transaction.exchange.watch();
+      return await caching.unlessGone(claim.result);
+  }
+}
+
+const AGAIN: FetchResult = Object.freeze({ kind: "again" });
+
 /** What another's fetch came to means for this request; undefined where it has to look again. */
-function after(
+async function after(
   caching: Caching,
   found: Found,
   result: FetchResult,
-): Found | undefined {
+): Promise<Found | undefined> {
   switch (result.kind) {
-    case "fill":
-      return suits(caching, result.fill)
-        ? { ...missed(found), fill: result.fill, judgement: "fresh" }
-        : undefined;
+    case "fill": {
+      const { fill } = result;
+      if (!suits(caching, fill)) {
+        caching.unsuited = fill.serial;
+        return undefined;
+      }
+      if (fill.join !== undefined && !await caching.unlessGone(fill.join())) {
+        return undefined;
+      }
+      return { ...missed(found), fill, judgement: "fresh" };
+    }
     case "entry":
       return mayAnswer(caching, result.entry.head)
         ? { ...missed(found), entry: result.entry, judgement: "fresh" }
@@ -181,7 +258,7 @@ async function complete(
   const { transaction } = caching;
   // Others wait from here on, also where handlers take their time.
   if (resultOf(looked) !== "hit-fresh" && failed === undefined) {
-    begin(caching, looked);
+    await beginAnywhere(caching, looked);
   }
   const found = await askOnHit(caching, looked);
   transaction.move(STATES.lookup);
@@ -199,7 +276,20 @@ async function complete(
     }
   }
   if (failed !== undefined) return undefined;
-  return act(caching, withResult(found, lookup.result), lookup.result);
+  const wanted = withResult(found, lookup.result);
+  if (lookup.result !== "hit-fresh" && !caching.directives.onlyIfCached) {
+    await beginAnywhere(caching, wanted);
+  }
+  return act(caching, wanted, lookup.result);
+}
+
+/** As `begin`, by the worker that owns the key. */
+async function beginAnywhere(caching: Caching, found: Found): Promise<void> {
+  const owner = ownerOf(caching, found);
+  if (owner === undefined) return begin(caching, found);
+  // It has waited already, or a handler called a miss what is none: it fetches for itself.
+  caching.alone = true;
+  await askOwner(caching, found, owner, false);
 }
 
 function resultOf({ entry, fill, judgement }: Found): Lookup["result"] {
@@ -264,7 +354,7 @@ function mayServe(
 }
 
 /** Whether a response on its way may answer the request. */
-function suits(caching: Caching, fill: Fill): boolean {
+function suits(caching: Caching, fill: OpenFill): boolean {
   const { head } = fill;
   return caching.joins && fill.open && head.complete &&
     mayAnswer(caching, head) &&
@@ -284,11 +374,6 @@ function otherFetch(
   if (!caching.joins || fill !== undefined) return undefined;
   if (entry !== undefined && judgement !== "stale") return undefined;
   return caching.cache.fetchOf(variant);
-}
-
-async function waitFor(caching: Caching, fetch: Fetch): Promise<FetchResult> {
-  caching.transaction.exchange.watch();
-  return await caching.unlessGone(fetch.wait());
 }
 
 /** The key with what is known to tell its responses apart: only who may get the same waits for it. */
@@ -331,11 +416,8 @@ function act(
     }
     cache.store.used(entry!);
     if (judgement === "refresh") caching.refresh(variant);
-    return replyFrom(transaction, sourceOf(entry!), {
-      now,
-      status,
-      fresh: false,
-    });
+    const source = sourceOf(entry!, (reader) => caching.reader = reader);
+    return replyFrom(transaction, source, { now, status, fresh: false });
   }
   if (directives.onlyIfCached) {
     caching.fetch?.giveUp("again");

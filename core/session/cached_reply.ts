@@ -6,7 +6,7 @@
  */
 import { formatCacheStatus } from "../cache/cache_status.ts";
 import type { CacheStatus } from "../cache/cache_status.ts";
-import type { Fill, FillReader } from "../cache/fill.ts";
+import type { ClientReader, OpenFill } from "../cache/fill.ts";
 import { ageOf } from "../cache/freshness.ts";
 import {
   formatContentRange,
@@ -34,20 +34,29 @@ export interface ReplySource {
   open(start: number, end: number): BodyReader;
 }
 
-/** A stored response as a source. */
-export function sourceOf(entry: StoredEntry): ReplySource {
+/** A stored response as a source; `reads` gets the reader that it gives, where that may have to wait long. */
+export function sourceOf(
+  entry: StoredEntry,
+  reads?: (reader: ClientReader) => void,
+): ReplySource {
   const { head } = entry;
   return {
     head,
     length: head.complete ? entry.size : head.length,
-    open: (start, end) => entry.open(start - head.start, end - head.start),
+    open(start, end) {
+      const reader = entry.open(start - head.start, end - head.start);
+      if (reads !== undefined && "giveUp" in reader) {
+        reads(reader as ClientReader);
+      }
+      return reader;
+    },
   };
 }
 
 /** One on its way as a source; `reads` gets the reader that it gives. */
 export function sourceOfFill(
-  fill: Fill,
-  reads: (reader: FillReader) => void,
+  fill: OpenFill,
+  reads: (reader: ClientReader) => void,
 ): ReplySource {
   const { head } = fill;
   return {

@@ -66,7 +66,8 @@ export async function holds(
   // Where it is gone meanwhile, this client still gets what was found to hold.
   const current = entry.head === head ? entry : withHead(entry, head);
   fetch?.settle({ kind: "entry", entry: current });
-  const own = replyFrom(transaction, sourceOf(current), {
+  const source = sourceOf(current, (reader) => caching.reader = reader);
+  const own = replyFrom(transaction, source, {
     now,
     status: { forward: reason, forwardStatus: 304, stored: true },
     fresh: false,
@@ -122,7 +123,11 @@ export async function chosen(
   };
   if (made === undefined) {
     caching.fetch?.giveUp("again");
-    return replyFrom(transaction, sourceOf(withHead(first!, head)), options);
+    const stored = sourceOf(
+      withHead(first!, head),
+      (reader) => caching.reader = reader,
+    );
+    return replyFrom(transaction, stored, options);
   }
   const source = sourceOfFill(made, (reader) => caching.reader = reader);
   const own = replyFrom(transaction, source, options);

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type { Cache, Fetch } from "../cache/cache.ts";
+import type { Cache, Fetching } from "../cache/cache.ts";
 import { type Directives, parseCacheControl } from "../cache/directives.ts";
-import type { FillReader } from "../cache/fill.ts";
+import type { Claim, ClaimRequest, Elsewhere } from "../cache/elsewhere.ts";
+import type { ClientReader } from "../cache/fill.ts";
 import { parseRange } from "../cache/ranges.ts";
 import { type CacheRule, ruleOf } from "../cache/rules.ts";
-import type { StoredEntry } from "../cache/store.ts";
+import { NO_ENTRIES, type StoredEntry } from "../cache/store.ts";
 import {
   CLIENT_CONDITIONS,
   conditionsOf,
@@ -110,7 +111,9 @@ export class Caching {
   alone = false;
   /** Whether what comes may be stored, as far as that was to be known before. */
   stores = true;
-  fetch: Fetch | undefined;
+  fetch: Fetching | undefined;
+  /** The last response on its way that did not suit. */
+  unsuited = 0;
   variant = "";
   purpose: Purpose = "unsafe";
   reason: ForwardReason = "method";
@@ -120,11 +123,14 @@ export class Caching {
   entries: readonly StoredEntry[] = [];
   /** The request as backends get it, where that is not the client's own. */
   request: Request | undefined;
-  /** What brings the body while it comes in. */
-  reader: FillReader | undefined;
+  /** What brings the body while it comes in, or from another worker. */
+  reader: ClientReader | undefined;
   /** When the backend was asked. */
   requestedAt: number;
   #gone: PromiseWithResolvers<never> | undefined;
+  /** Ends what it waits for in another worker. */
+  #leave: (() => void) | undefined;
+  #over = false;
 
   constructor(
     transaction: Transaction,
@@ -258,11 +264,55 @@ export class Caching {
   /** Has what was served stale fetched anew. */
   refresh(variant: string): void {
     const { transaction, cache } = this;
-    if (!cache.beginRefresh(variant)) return;
+    const may = cache.beginRefresh(this.key, variant);
+    if (may === false) return;
+    let began = may === true;
     transaction.session.plane.refresh(
       transaction,
-      () => cache.endRefresh(variant),
+      () => {
+        if (began) cache.endRefresh(this.key, variant);
+      },
+      may === true ? undefined : may.then((allowed) => began = allowed),
     );
+  }
+
+  /** Begins a fetch that nobody waits for; whether what it brings may be stored. */
+  async begin(): Promise<boolean> {
+    const { cache, key } = this;
+    const owner = cache.elsewhere(key);
+    if (owner === undefined) {
+      this.fetch = cache.begin(key, undefined);
+      return true;
+    }
+    const claim = await this.claim(owner, {
+      key,
+      variant: key,
+      joins: false,
+      leads: false,
+      minUses: 1,
+      entries: NO_ENTRIES,
+      seen: 0,
+    });
+    if (claim.kind !== "lead") return false;
+    this.fetch = claim.fetch;
+    return claim.stores;
+  }
+
+  /** Asks the owner of the key what to do. Rejects where the client leaves. */
+  async claim(owner: Elsewhere, request: ClaimRequest): Promise<Claim> {
+    this.#leave?.();
+    this.#leave = undefined;
+    const asked = owner.claim(request).then((claim) => {
+      const leave = claim.kind === "wait"
+        ? () => claim.leave()
+        : claim.kind === "lead"
+        ? () => claim.fetch.giveUp("again")
+        : undefined;
+      if (this.#over) leave?.();
+      else this.#leave = leave;
+      return claim;
+    });
+    return await this.unlessGone(asked);
   }
 
   /** The promise, unless the client leaves before. */
@@ -281,7 +331,11 @@ export class Caching {
 
   /** The transaction is over: whoever waits for what it did not fetch goes on. */
   over(): void {
+    this.#over = true;
     this.fetch?.giveUp("again");
+    // A handler may have put another response in its place.
+    this.reader?.cancel();
+    this.#leave?.();
   }
 }
 

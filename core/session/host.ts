@@ -44,8 +44,15 @@ export interface SessionHost {
   count(transaction: Transaction): void;
   /** A handler's `retry` of this backend's response could not be followed: counts it. */
   refuseRetry(backend: Backend): void;
-  /** Has the cache fetch anew what this transaction's client was given stale; `ended` is called when that is over. */
-  refresh(transaction: Transaction, ended: () => void): void;
+  /**
+   * Has the cache fetch anew what this transaction's client was given stale;
+   * `ended` is called when that is over. Left aside where `may` comes to false.
+   */
+  refresh(
+    transaction: Transaction,
+    ended: () => void,
+    may?: Promise<boolean>,
+  ): void;
   /** Handlers are at work that delay nobody: only the plane's end waits for them. */
   outlives(work: Promise<unknown>): void;
 }

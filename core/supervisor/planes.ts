@@ -38,6 +38,7 @@ import type { TraceReport } from "../session/trace_report.ts";
 import { SharedMemory } from "../shared/shared_memory.ts";
 import type { ListenerLocks } from "../takeover/listener_locks.ts";
 import type { Backends } from "./backends.ts";
+import { CacheChannels } from "./cache_channels.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
 import type { Names } from "./names.ts";
@@ -110,6 +111,7 @@ export class Planes {
   readonly #options: PlanesOptions;
   readonly #slots: Slot[];
   readonly #seats: Seats;
+  readonly #cacheChannels = new CacheChannels();
   #lostMetrics: MetricSnapshot | undefined;
   /** What plugins share over workers, and over reloads. */
   readonly #shared: SharedMemory;
@@ -249,10 +251,14 @@ export class Planes {
     };
   }
 
-  /** Forgets stored responses in all planes; how many there were. */
+  /** Forgets stored responses in all planes; how many there were. Rejects with a {@linkcode RefusedError}. */
   async purgeCache(purge: Purge): Promise<number> {
-    const all = await this.#each((control) => control.purgeCache(purge));
-    return all.reduce<number>((sum, purged) => sum + (purged ?? 0), 0);
+    // One tells the others, also those that are not there now.
+    for (const { control } of this.#slots) {
+      const purged = await control?.purgeCache(purge).catch(lostToUndefined);
+      if (purged !== undefined) return purged;
+    }
+    throw nobodyThere();
   }
 
   /** What each of them tells; those that are being restarted tell nothing. */
@@ -440,29 +446,21 @@ export class Planes {
         shared: (request) => Promise.resolve(this.#shared.get(request)),
       });
     }
-    slot.plane = new WorkerPlane({
+    const plane = new WorkerPlane({
       settings,
       clock,
       heartbeat: this.#options.heartbeat,
       lineFiles: this.#options.lineFiles,
       onBackendEvent,
       shared: (request) => this.#shared.get(request),
-      onPurge: (purge) => this.#purgeOthers(slot, purge),
       onLost: (reason) => this.#restartLater(slot, reason),
     });
-    return slot.plane.control;
-  }
-
-  /** What one worker's cache forgot, the others' forget. */
-  #purgeOthers(slot: Slot, purge: Purge): void {
-    for (const { control, worker } of this.#slots) {
-      if (worker === slot.worker || control === undefined) continue;
-      control.purgeCache(purge).catch((error) => {
-        // Who is lost has lost what it stored, too.
-        if (error instanceof WorkerLostError) return;
-        this.#options.log.error("A worker could not purge", { worker, error });
-      });
-    }
+    slot.plane = plane;
+    this.#cacheChannels.join(
+      slot.worker,
+      (notice, ports) => plane.tellOfPeer(notice, ports),
+    );
+    return plane.control;
   }
 
   /** A worker is lost with its sessions; another one is to take its place. */
@@ -470,6 +468,7 @@ export class Planes {
     const { log, clock, metrics } = this.#options;
     slot.control = undefined;
     slot.plane = undefined;
+    this.#cacheChannels.leave(slot.worker);
     this.#clear(slot);
     if (this.#closed) return;
     if (clock.now() - slot.startedAt > MAX_RESTART_DELAY) slot.failures = 0;

@@ -11,6 +11,7 @@ import type {
   PlaneReport,
   PluginReport,
   SessionReport,
+  SharedCacheReport,
 } from "../data_plane/control.ts";
 import type { LastError } from "../health/backend_health.ts";
 import type { CheckResult } from "../health/checker.ts";
@@ -102,6 +103,7 @@ function addCaches(
     fills: a.fills + b.fills,
     refreshes: a.refreshes + b.refreshes,
     ...addDisks([a.disk, b.disk]),
+    ...addShared([a, b].flatMap(({ shared }) => shared ?? [])),
   }));
   return { cache };
 }
@@ -124,6 +126,21 @@ function addDisks(
     ready: a.ready + b.ready,
   }));
   return { disk };
+}
+
+function addShared(
+  all: readonly SharedCacheReport[],
+): { readonly shared?: SharedCacheReport } {
+  if (all.length === 0) return {};
+  const shared = all.reduce((a, b) => ({
+    copies: a.copies + b.copies,
+    copyBytes: a.copyBytes + b.copyBytes,
+    own: a.own + b.own,
+    copy: a.copy + b.copy,
+    owner: a.owner + b.owner,
+    none: a.none + b.none,
+  }));
+  return { shared };
 }
 
 function later(

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Purge } from "../cache/store.ts";
 import { type PlaneControl, RefusedError } from "../data_plane/control.ts";
 import type { BackendEvent } from "../plugin.ts";
 
@@ -19,11 +18,6 @@ export interface Port {
 /** What a plane says unasked: the state of a backend changed by its doing. */
 export interface BackendNotice {
   readonly backendEvent: BackendEvent;
-}
-
-/** What a plane says unasked: the other planes' caches are to forget this, too. */
-export interface PurgeNotice {
-  readonly purge: Purge;
 }
 
 type Method = keyof PlaneControl;

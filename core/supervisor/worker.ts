@@ -8,15 +8,11 @@ import type { PlaneSettings } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
+import { askCachePeers } from "./cache_channels.ts";
 import type { Beat } from "./heartbeat.ts";
 import { askLineFiles } from "./line_file_channel.ts";
 import { askShared } from "./shared_channel.ts";
-import {
-  type BackendNotice,
-  type Port,
-  type PurgeNotice,
-  serveControl,
-} from "./rpc.ts";
+import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** The first message. */
@@ -38,7 +34,7 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
     lineFiles: askLineFiles(port),
     onBackendEvent: (backendEvent) =>
       port.postMessage({ backendEvent } satisfies BackendNotice),
-    onPurge: (purge) => port.postMessage({ purge } satisfies PurgeNotice),
+    cachePeers: askCachePeers(port),
   });
   serveControl(port, plane);
   const beat = () => port.postMessage({ beat: true } satisfies Beat);

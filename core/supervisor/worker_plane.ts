@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Purge } from "../cache/store.ts";
 import type { PlaneControl, PlaneSettings } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
 import type { LineFiles } from "../observe/line_files.ts";
@@ -12,7 +11,8 @@ import type { Beat, Heartbeat } from "./heartbeat.ts";
 import { serveLineFiles } from "./line_file_channel.ts";
 import type { SharedRequest } from "../shared/shared_memory.ts";
 import { serveShared } from "./shared_channel.ts";
-import { type BackendNotice, type PurgeNotice, RemoteControl } from "./rpc.ts";
+import type { CachePeerNotice } from "./cache_channels.ts";
+import { type BackendNotice, RemoteControl } from "./rpc.ts";
 import type { StartMessage } from "./worker.ts";
 
 /** A worker may take so long to its first sign of life, in milliseconds: all of its code is loaded before. */
@@ -34,8 +34,6 @@ export interface WorkerPlaneOptions {
   readonly shared: (request: SharedRequest) => SharedArrayBuffer;
   /** The files that its plugins append lines to. */
   readonly lineFiles: LineFiles;
-  /** Is told of what the worker's cache forgot for all. */
-  readonly onPurge: (purge: Purge) => void;
   /** Called once when it is gone without having been stopped. */
   readonly onLost: (reason: WorkerLostError) => void;
 }
@@ -51,7 +49,7 @@ export class WorkerPlane {
   #gone = false;
 
   constructor(options: WorkerPlaneOptions) {
-    const { settings, clock, heartbeat, onBackendEvent, onPurge } = options;
+    const { settings, clock, heartbeat, onBackendEvent } = options;
     this.#onLost = options.onLost;
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
       type: "module",
@@ -68,13 +66,8 @@ export class WorkerPlane {
     });
     this.#worker.addEventListener(
       "message",
-      (
-        { data: { backendEvent, purge } }: MessageEvent<
-          Partial<BackendNotice & PurgeNotice>
-        >,
-      ) => {
+      ({ data: { backendEvent } }: MessageEvent<Partial<BackendNotice>>) => {
         if (backendEvent !== undefined) onBackendEvent(backendEvent);
-        if (purge !== undefined) onPurge(purge);
       },
     );
     this.#stopWatch = this.#watch(clock, heartbeat);
@@ -83,6 +76,11 @@ export class WorkerPlane {
       beatInterval: heartbeat.interval,
     };
     this.#worker.postMessage(message);
+  }
+
+  /** Tells it of another worker. */
+  tellOfPeer(notice: CachePeerNotice, ports: MessagePort[]): void {
+    if (!this.#gone) this.#worker.postMessage(notice, ports);
   }
 
   /**

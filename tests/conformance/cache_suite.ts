@@ -4,7 +4,7 @@
  *
  * ```sh
  * npm pack http-cache-tests && tar xzf http-cache-tests-*.tgz
- * deno run -A tests/conformance/cache_suite.ts package [ID …]
+ * deno run -A tests/conformance/cache_suite.ts package [--workers=N] [ID …]
  * ```
  *
  * Version 0.4.5 is the last one published. The suite's repository has changed
@@ -15,14 +15,19 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { freePorts } from "../support/free_ports.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { type Suite, suitesNow } from "./cache_suite_now.ts";
 import { INTERIM } from "./cache_suite_interim.ts";
 
-const [folder, ...ids] = Deno.args;
+const { values: { workers }, positionals: [folder, ...ids] } = parseArgs({
+  args: Deno.args,
+  options: { workers: { type: "string", default: "1" } },
+  allowPositionals: true,
+});
 if (folder === undefined) {
-  console.error("usage: cache_suite.ts FOLDER [ID …]");
+  console.error("usage: cache_suite.ts FOLDER [--workers=N] [ID …]");
   Deno.exit(2);
 }
 const file = (path: string) => pathToFileURL(resolve(folder, path)).href;
@@ -56,6 +61,7 @@ for (;;) {
 const proxy = await startProxyWith({
   backends: [`http://localhost:${port}`],
   cache: {},
+  workers: Number(workers),
 });
 await runTests(suites, fetch, false, proxy.url(""), 50);
 const results: Record<string, true | readonly [string, string]> = getResults();

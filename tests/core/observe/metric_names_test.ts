@@ -40,6 +40,8 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "counter headrace_cache_disk_errors_total{}",
     "counter headrace_cache_disk_skipped_total{}",
     "counter headrace_cache_disk_io_bytes_total{direction}",
+    "gauge headrace_cache_copy_bytes{}",
+    "counter headrace_cache_finds_total{from}",
     "counter headrace_handler_errors_total{plugin,point}",
     "counter headrace_reloads_total{result}",
     "histogram headrace_transaction_duration_seconds{product,cluster}",

@@ -1,0 +1,486 @@
+/**
+ * The side of a worker that owns keys: answers what one other worker asks, by
+ * the cache that its own clients use too.
+ *
+ * @module
+ */
+import type { Cache, Fetch, FetchResult } from "../cache/cache.ts";
+import type { OpenFill } from "../cache/fill.ts";
+import type { StoredEntry } from "../cache/store.ts";
+import { ProxyError } from "../errors.ts";
+import type { BodyReader } from "../message/body.ts";
+import type { Clock } from "../net/clock.ts";
+import { errorOf } from "./asker.ts";
+import { Inflow } from "./inflow.ts";
+import { Outflow } from "./outflow.ts";
+import type { OwnerMemory } from "./owner_memory.ts";
+import type { Pins } from "./pins.ts";
+import type { SharedStore } from "./shared_store.ts";
+import { buffersOf, drop, type Piece } from "./slab.ts";
+import {
+  type Ask,
+  type ClaimAnswer,
+  type EntryName,
+  type Listing,
+  markOf,
+  MAX_INLINE,
+  SMALL_BODY,
+  type Tell,
+  type WireEntry,
+  type WireFill,
+  type WireResult,
+  type WireSettle,
+} from "./protocol.ts";
+
+type AskOf<A extends Ask["ask"]> = Extract<Ask, { ask: A }>;
+
+/** What an owner works with. */
+export interface OwnerParts {
+  /** The cache, where a config wants one. */
+  readonly cache: () => Cache | undefined;
+  /** What is stored here. */
+  readonly find: SharedStore["findOwn"];
+  readonly memory: () => OwnerMemory;
+  readonly pins: Pins;
+  readonly clock: Clock;
+  /** Resolves when all purges that were asked for so far have begun; undefined where they have. */
+  readonly purged: () => Promise<void> | undefined;
+  /** A purge has begun. */
+  readonly began: () => void;
+  /** Copies bytes for the other worker. */
+  readonly pack: (bytes: Uint8Array) => Piece[];
+  readonly post: (message: Tell, transfer?: Transferable[]) => void;
+}
+
+/** A claim of the other worker's. */
+interface ClaimState {
+  readonly key: string;
+  /** What it leads; undefined where it waits. */
+  readonly fetch: Fetch | undefined;
+  /** What it was offered, or sends. */
+  fill: OpenFill | undefined;
+  /** What it sends. */
+  body: Inflow | undefined;
+  /** Settles when its fill has begun. */
+  beginning: Promise<void> | undefined;
+}
+
+/** One other worker's counterpart. */
+export class Owner {
+  readonly #parts: OwnerParts;
+  readonly #claims = new Map<number, ClaimState>();
+  readonly #streams = new Map<number, Outflow>();
+  readonly #refreshes = new Map<string, string>();
+  #lost = false;
+
+  constructor(parts: OwnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Does what is asked. */
+  asked(ask: Ask): void {
+    switch (ask.ask) {
+      case "find":
+        return this.#answer(ask.id, this.#find(ask));
+      case "claim":
+        return this.#answer(ask.id, this.#claim(ask));
+      case "join":
+        return this.#join(ask);
+      case "leave":
+        return this.#leave(ask.id);
+      case "settle":
+        this.#settle(ask);
+        return;
+      case "pass":
+        return this.#pass(ask.id);
+      case "fill":
+        return this.#fill(ask);
+      case "bytes":
+        return this.#take(ask);
+      case "end":
+        return this.#claims.get(ask.id)?.body?.finish();
+      case "break":
+        return this.#claims.get(ask.id)?.body?.fail(brokenOff());
+      case "open":
+        this.#open(ask);
+        return;
+      case "reread":
+        return this.#reread(ask);
+      case "more":
+        return this.#streams.get(ask.id)?.more(ask.count);
+      case "used":
+        this.#used(ask.names);
+        return;
+      case "update":
+        return this.#answer(ask.id, this.#update(ask));
+      case "remove":
+        return this.#answer(ask.id, this.#remove(ask.name));
+      case "purge":
+        this.#parts.began();
+        return this.#answer(ask.id, this.#parts.cache()?.purge(ask.purge) ?? 0);
+      case "refresh":
+        return this.#answer(ask.id, this.#refresh(ask));
+      case "refreshed":
+        this.#refreshes.delete(ask.variant);
+        return this.#parts.cache()?.endRefresh(ask.key, ask.variant);
+      case "ping":
+        return this.#answer(ask.id, true);
+    }
+  }
+
+  /** The other worker is gone: nobody waits for what it fetched, nor gets a part of it for the whole. */
+  lose(): void {
+    this.#lost = true;
+    for (const id of [...this.#claims.keys()]) this.#leave(id);
+    for (const id of [...this.#streams.keys()]) this.#leave(id);
+    for (const [variant, key] of this.#refreshes) {
+      this.#parts.cache()?.endRefresh(key, variant);
+    }
+    this.#refreshes.clear();
+  }
+
+  #post(message: Tell, transfer?: Transferable[]): void {
+    if (!this.#lost) this.#parts.post(message, transfer);
+  }
+
+  #answer(id: number, value: unknown): void {
+    if (value instanceof Promise) {
+      value.then((later) => this.#answer(id, later));
+      return;
+    }
+    this.#post({ tell: "answer", id, value });
+  }
+
+  // ----------------------------------------------------------------- entries
+
+  async #find({ key }: AskOf<"find">): Promise<Listing> {
+    const { find, memory, purged } = this.#parts;
+    await purged();
+    // Before the look: what changes meanwhile makes the answer an old one.
+    const version = memory().versionAt(memory().slotOf(key));
+    const entries = await find(key);
+    const wire: WireEntry[] = [];
+    let room = MAX_INLINE;
+    for (const entry of entries) {
+      const one = await this.#wire(entry, room);
+      room -= one?.bytes?.length ?? 0;
+      if (one !== undefined) wire.push(one);
+    }
+    return { entries: wire, version };
+  }
+
+  /** As it crosses; undefined where the store can't bring it. */
+  async #wire(
+    entry: StoredEntry,
+    room: number,
+  ): Promise<WireEntry | undefined> {
+    const { head, size } = entry;
+    if (size <= SMALL_BODY && size <= room) {
+      const bytes = await bytesOf(entry);
+      return bytes && { head, size, bytes, ref: 0 };
+    }
+    return { head, size, ref: this.#parts.pins.pin(entry) };
+  }
+
+  async #named(
+    { key, mark }: EntryName,
+  ): Promise<StoredEntry | undefined> {
+    const entries = await this.#parts.find(key);
+    return entries.find(({ head }) => markOf(head) === mark);
+  }
+
+  async #used(names: readonly EntryName[]): Promise<void> {
+    for (const name of names) {
+      const entry = await this.#named(name);
+      if (entry !== undefined) this.#parts.cache()?.store.used(entry);
+    }
+  }
+
+  async #update(
+    { name, head }: AskOf<"update">,
+  ): Promise<WireEntry | undefined> {
+    const entry = await this.#named(name);
+    const store = this.#parts.cache()?.store;
+    if (entry === undefined || store === undefined) return undefined;
+    const updated = await store.update(entry, head);
+    if (updated.head !== head) return undefined;
+    return { head, size: updated.size, ref: this.#parts.pins.pin(updated) };
+  }
+
+  async #remove(name: EntryName): Promise<void> {
+    const entry = await this.#named(name);
+    if (entry !== undefined) await this.#parts.cache()?.store.remove(entry);
+  }
+
+  async #open({ id, name, ref, start, end }: AskOf<"open">): Promise<void> {
+    const entry = this.#parts.pins.get(ref) ?? await this.#named(name);
+    if (this.#lost) return;
+    if (entry === undefined) this.#gone(id);
+    else this.#stream(id, entry.open(start, end));
+  }
+
+  // ----------------------------------------------------------------- fetches
+
+  #claim(ask: AskOf<"claim">): ClaimAnswer | Promise<ClaimAnswer> {
+    const { cache: current, memory, clock, purged } = this.#parts;
+    const waits = purged();
+    if (waits !== undefined) return waits.then(() => this.#claim(ask));
+    const { id, key, variant, version, joins, leads, minUses, seen } = ask;
+    const cache = current();
+    if (cache === undefined || this.#lost) return NOTHING;
+    if (
+      version !== undefined &&
+      version !== memory().versionAt(memory().slotOf(key))
+    ) return LOOK_AGAIN;
+    if (joins) {
+      const fill = cache.fillOf(
+        key,
+        ({ open, head, serial }) => open && head.complete && serial > seen,
+      );
+      if (fill !== undefined) return this.#offer(id, key, fill);
+      const other = cache.fetchOf(variant);
+      if (other !== undefined) {
+        this.#claims.set(id, claimOf(key, undefined));
+        other.wait().then((result) => this.#tellResult(id, key, result));
+        return { kind: "wait" };
+      }
+    }
+    const uses = minUses > 1 ? cache.use(key) : Infinity;
+    const stores = uses >= minUses;
+    const leading = stores && leads && !cache.passes(variant, clock.wall());
+    const fetch = cache.begin(key, leading ? variant : undefined);
+    const tellDoom = () => this.#post({ tell: "doomed", id });
+    fetch.onDoom = tellDoom;
+    this.#claims.set(id, claimOf(key, fetch));
+    return { kind: "lead", led: fetch.variant !== undefined, stores };
+  }
+
+  #offer(id: number, key: string, fill: OpenFill): WireFill {
+    this.#claims.set(id, { ...claimOf(key, undefined), fill });
+    const { head, size, serial } = fill;
+    return { kind: "fill", head, size, serial };
+  }
+
+  async #tellResult(
+    id: number,
+    key: string,
+    result: FetchResult,
+  ): Promise<void> {
+    if (!this.#claims.has(id)) return;
+    const wire = await this.#wireResult(id, key, result);
+    // Whoever waited may have left meanwhile.
+    if (!this.#claims.has(id)) return;
+    if (wire.kind !== "fill") this.#claims.delete(id);
+    this.#post({ tell: "result", id, result: wire });
+  }
+
+  async #wireResult(
+    id: number,
+    key: string,
+    result: FetchResult,
+  ): Promise<WireResult> {
+    switch (result.kind) {
+      case "fill":
+        return result.fill.open
+          ? this.#offer(id, key, result.fill)
+          : { kind: "again", stored: true };
+      case "entry": {
+        const entry = await this.#wire(result.entry, MAX_INLINE);
+        return entry === undefined
+          ? { kind: "again" }
+          : { kind: "entry", entry };
+      }
+      case "failed": {
+        const { code, message } = result.error;
+        return { kind: "failed", code, message };
+      }
+      default:
+        return result;
+    }
+  }
+
+  #join({ id }: AskOf<"join">): void {
+    const fill = this.#claims.get(id)?.fill;
+    const joined = fill?.open === true;
+    this.#answer(id, joined);
+    if (joined) this.#stream(id, fill.read(0, Infinity));
+  }
+
+  async #settle({ id, result }: AskOf<"settle">): Promise<void> {
+    const claim = this.#claims.get(id);
+    if (claim?.fetch === undefined) return;
+    const { fetch } = claim;
+    // A response that is sent goes on under this number.
+    if (claim.body === undefined) this.#claims.delete(id);
+    await claim.beginning;
+    fetch.settle(await this.#settledBy(claim, result));
+  }
+
+  async #settledBy(
+    { fill }: ClaimState,
+    result: WireSettle,
+  ): Promise<FetchResult> {
+    switch (result.kind) {
+      case "fill":
+        // Where the store would not have it, each is to ask for himself.
+        return fill === undefined
+          ? { kind: "uncacheable" }
+          : { kind: "fill", fill };
+      case "entry": {
+        const entry = await this.#named(result.name);
+        return entry === undefined
+          ? { kind: "again" }
+          : { kind: "entry", entry };
+      }
+      case "failed":
+        return { kind: "failed", error: errorOf(result) };
+      default:
+        return { kind: result.kind };
+    }
+  }
+
+  #pass(id: number): void {
+    const fetch = this.#claims.get(id)?.fetch;
+    const { cache, clock } = this.#parts;
+    if (fetch !== undefined) cache()?.pass(fetch, clock.wall());
+  }
+
+  /** What the other worker's fetch brings is stored as if this one's had brought it. */
+  #fill({ id, head, size, replaced }: AskOf<"fill">): void {
+    const claim = this.#claims.get(id);
+    const cache = this.#parts.cache();
+    if (claim?.fetch === undefined || cache === undefined) {
+      this.#post({ tell: "stop", id });
+      return;
+    }
+    const { key, fetch } = claim;
+    const body = new Inflow({
+      more: (count) => this.#post({ tell: "taken", id, count }),
+      stop: () => this.#post({ tell: "stop", id }),
+    });
+    claim.body = body;
+    const entries = this.#parts.find(key);
+    const begin = (entries: readonly StoredEntry[]) => {
+      const fill = fetch.doomed ? undefined : cache.fill({
+        fetch,
+        head,
+        size,
+        body,
+        replaced: entries.filter((entry) =>
+          replaced.includes(markOf(entry.head))
+        ),
+        ended: () => {},
+      });
+      if (fill === undefined) {
+        body.cancel();
+        return;
+      }
+      if (fetch.variant !== undefined) cache.cacheable(fetch.variant);
+      claim.fill = fill;
+      fill.run();
+    };
+    if (entries instanceof Promise) claim.beginning = entries.then(begin);
+    else begin(entries);
+  }
+
+  #take({ id, pieces }: AskOf<"bytes">): void {
+    const body = this.#claims.get(id)?.body;
+    if (body === undefined) drop(pieces);
+    else body.take(pieces, false);
+  }
+
+  #reread({ id, claim, start, end }: AskOf<"reread">): void {
+    const fill = this.#claims.get(claim)?.fill;
+    if (fill === undefined) this.#gone(id);
+    else this.#stream(id, fill.read(start, end));
+  }
+
+  #refresh(
+    { key, variant }: AskOf<"refresh">,
+  ): boolean | Promise<boolean> {
+    const may = this.#parts.cache()?.beginRefresh(key, variant) ?? false;
+    if (may === true) this.#refreshes.set(variant, key);
+    return may;
+  }
+
+  // ------------------------------------------------------------------ bodies
+
+  #stream(id: number, body: BodyReader): void {
+    const stream = new Outflow(body, {
+      pack: this.#parts.pack,
+      bytes: (pieces, last) =>
+        this.#post({ tell: "bytes", id, pieces, last }, buffersOf(pieces)),
+      broken: ({ code, message }) =>
+        this.#post({ tell: "broken", id, code, message }),
+    });
+    this.#streams.set(id, stream);
+    stream.run().then(() => {
+      this.#streams.delete(id);
+      // Who has read all of an offered fill does not leave.
+      if (this.#claims.get(id)?.fetch === undefined) this.#claims.delete(id);
+    });
+  }
+
+  #gone(id: number): void {
+    this.#post({
+      tell: "broken",
+      id,
+      code: "cache_failed",
+      message: "The stored response is gone",
+    });
+  }
+
+  #leave(id: number): void {
+    this.#streams.get(id)?.stop();
+    const claim = this.#claims.get(id);
+    if (claim === undefined) return;
+    this.#claims.delete(id);
+    claim.body?.fail(brokenOff());
+    const { fetch, beginning } = claim;
+    // Who waits may still find what it has sent.
+    if (beginning === undefined) fetch?.giveUp("again");
+    else beginning.then(() => fetch?.giveUp("again"));
+  }
+}
+
+function claimOf(key: string, fetch: Fetch | undefined): ClaimState {
+  return { key, fetch, fill: undefined, body: undefined, beginning: undefined };
+}
+
+const LOOK_AGAIN: ClaimAnswer = Object.freeze({ kind: "again" });
+/** There is no cache here now. */
+const NOTHING: ClaimAnswer = Object.freeze({
+  kind: "lead",
+  led: false,
+  stores: false,
+});
+
+function brokenOff(): ProxyError {
+  return new ProxyError(
+    "response_truncated",
+    "The worker that fetched the response is gone, or its backend broke off",
+  );
+}
+
+/** All bytes of a small body; undefined where the store can't bring them. */
+async function bytesOf(
+  entry: StoredEntry,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const all = new Uint8Array(entry.size);
+  let at = 0;
+  if (entry.size === 0) return all;
+  const body = entry.open(0, entry.size);
+  try {
+    for (;;) {
+      if (!body.advance()) await body.next();
+      const { bytes, start, end } = body;
+      all.set(bytes.subarray(start, end), at);
+      at += end - start;
+      if (body.last) break;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof ProxyError)) throw thrown;
+    return undefined;
+  }
+  return at === all.length ? all : undefined;
+}
