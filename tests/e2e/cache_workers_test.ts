@@ -232,6 +232,48 @@ Deno.test("a worker that ends takes its part with it: requests go on, and what c
   });
 });
 
+Deno.test("with a disk: all workers find after a restart what one of them stored, not what was purged", async () => {
+  await using backend = serveHttpBackend(() => fresh("x".repeat(100_000)));
+  const path = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const parts = {
+    cache: { disk: { path: `${path}/cache`, size: "64MiB" } },
+  };
+  const paths = [pathOf(0, 2), pathOf(1, 2), pathOf(0, 2, 1), pathOf(1, 2, 1)];
+  const stored = (proxy: TestProxy, entries: number) =>
+    eventually(`${entries} on disk`, async () => {
+      const { cache } = await proxy.report();
+      const { ready, shards, entries: known } = cache!.disk!;
+      return ready === shards && known >= entries;
+    });
+  try {
+    {
+      await using proxy = await start(backend, parts);
+      using each = await clientOnEach(proxy.port());
+      for (const path of paths) {
+        assertEquals((await each.clients[0].get(path)).body.length, 100_000);
+      }
+      await stored(proxy, 5);
+      const purged = await proxy.supervisor.purgeCache({
+        kind: "url",
+        url: `http://localhost${paths[0]}`,
+      });
+      assertEquals(purged, 1);
+    }
+    await using proxy = await start(backend, parts);
+    using each = await clientOnEach(proxy.port());
+    await stored(proxy, 4);
+    const before = backend.requests;
+    for (const path of paths) {
+      for (const client of each.clients) {
+        assertEquals((await client.get(path)).body.length, 100_000);
+      }
+    }
+    assertEquals(backend.requests - before, 1);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
 Deno.test("a reload with another bound starts anew in all workers", async () => {
   await using backend = serveHttpBackend(() => fresh("x"));
   await using proxy = await start(backend);
