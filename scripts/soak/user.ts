@@ -42,6 +42,9 @@ export interface Kind {
   ) => { readonly act: Action; readonly end?: () => void };
 }
 
+/** Milliseconds until what happened to backends is known here. */
+const NEWS = 1_000;
+
 /** What users are run by. */
 export interface RunOptions {
   readonly places: Places;
@@ -93,7 +96,10 @@ async function runUser(
         continue;
       }
       if (!isCut(thrown) && !(thrown instanceof UnexpectedError)) throw thrown;
-      const explained = mortal && faults.explain(began, Date.now());
+      const failed = Date.now();
+      // The news of a death may come behind what it does.
+      if (mortal) await pause(NEWS, signal);
+      const explained = mortal && faults.explain(began, failed);
       tally.fail(name, explained ? "explained" : "unexplained", text);
     }
   }
