@@ -13,12 +13,17 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 /** A start or a reload takes no longer, in milliseconds. */
 const PATIENCE = 30_000;
 
+/** What paths of the cache's files hold, as the soak's configs have it. */
+const CACHE = "/soak-cache/";
+
 /** What it takes and has at a moment. */
 export interface Sample {
   /** Milliseconds of the harness's clock. */
   readonly at: number;
   readonly resident: number;
+  /** Open ones but those of the cache's files, which a pool keeps. */
   readonly descriptors: number;
+  readonly cacheFiles: number;
   /** Megabytes of live objects behind the last collections. */
   readonly heap: number;
   /** Seconds of CPU so far. */
@@ -35,6 +40,8 @@ export const GAUGES = {
   pool: "headrace_pool_connections",
   websockets: "headrace_websocket_sessions_open",
   cached: "headrace_cache_bytes",
+  cachedOnDisk: "headrace_cache_disk_bytes",
+  diskErrors: "headrace_cache_disk_errors_total",
   reloads: "headrace_reloads_total",
 } as const;
 
@@ -134,10 +141,13 @@ export class SoakProxy implements AsyncDisposable {
       const key = name === GAUGES.reloads ? `${name}{${labels}}` : name;
       metrics.set(key, (metrics.get(key) ?? 0) + Number(value));
     }
+    const descriptors = openDescriptors(this.pid);
+    const cacheFiles = descriptors.filter((to) => to.includes(CACHE)).length;
     return {
       at: performance.now(),
       resident: await residentBytes(this.pid),
-      descriptors: [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length,
+      descriptors: descriptors.length - cacheFiles,
+      cacheFiles,
       heap: this.collections.heap,
       cpu: await cpuSeconds(this.pid),
       collections: this.collections.collections.length,
@@ -198,6 +208,20 @@ export class SoakProxy implements AsyncDisposable {
     }
     this.#serving.reject(new Error("The proxy ended before it served"));
   }
+}
+
+/** What each descriptor of a process leads to. */
+function openDescriptors(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return [...Deno.readDirSync(folder)].flatMap(({ name }) => {
+    try {
+      return [Deno.readLinkSync(`${folder}/${name}`)];
+    } catch (thrown) {
+      // It was closed meanwhile.
+      if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+      return [];
+    }
+  });
 }
 
 function parseLine(line: string): Record<string, unknown> {

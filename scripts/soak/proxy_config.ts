@@ -39,7 +39,7 @@ export function configText(parts: ConfigParts, variant: Variant): string {
     cache: {
       memory: "4MiB",
       ...(parts.disk && {
-        disk: { path: `${parts.folder}/cache`, size: "64MiB" },
+        disk: { path: `${parts.folder}/soak-cache`, size: "8MiB" },
       }),
       purgeFrom: ["127.0.0.1/32"],
       rules: [

@@ -78,6 +78,8 @@ export function problemsOf(evidence: Evidence): string[] {
   if (left > LEFT_DESCRIPTORS) {
     problems.push(`${left} descriptors are left when all is over`);
   }
+  const disk = idle.metrics.get(GAUGES.diskErrors) ?? 0;
+  if (disk !== 0) problems.push(`${disk} errors of the cache's disk`);
   for (const name of ["sessions", "pool", "websockets"] as const) {
     const open = idle.metrics.get(GAUGES[name]) ?? 0;
     if (open !== 0) problems.push(`${GAUGES[name]} is ${open} in the end`);
@@ -133,10 +135,15 @@ function resources(evidence: Evidence): string {
     ["resident, MB", ({ resident }) => resident / MEGA, 1],
     ["heap behind collections, MB", ({ heap }) => heap, 1],
     ["descriptors", ({ descriptors }) => descriptors, 0],
+    ["files of the cache", ({ cacheFiles }) => cacheFiles, 0],
     ["open sessions", metric(GAUGES.sessions), 0],
     ["connections to backends", metric(GAUGES.pool), 0],
     ["WebSocket sessions", metric(GAUGES.websockets), 0],
-    ["cached, MB", (sample) => metric(GAUGES.cached)(sample) / MEGA, 1],
+    [
+      "cached in memory, MB",
+      (sample) => metric(GAUGES.cached)(sample) / MEGA,
+      1,
+    ],
   ];
   const minutes = (sixth: number) =>
     figure((evidence.stopped - evidence.began) / 360_000 * sixth, 1);

@@ -16,7 +16,7 @@ import type { Kind } from "../user.ts";
 import { KeptConnection, wanted } from "./connection.ts";
 
 const HOST = "cache.test";
-const NAMES = 60;
+const NAMES = 120;
 
 /**
  * Milliseconds that a version may be old: until it is replaced, a second fresh,

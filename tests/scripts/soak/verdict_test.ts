@@ -20,6 +20,7 @@ function sample(at: number, more: Partial<Sample> = {}): Sample {
     at,
     resident: 100,
     descriptors: 50,
+    cacheFiles: 0,
     heap: 1,
     cpu: at / 10_000,
     collections: 0,
