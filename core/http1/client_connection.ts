@@ -12,7 +12,11 @@ import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { type Analyser, HeldDirection } from "../net/held_direction.ts";
 import type { Socket } from "../net/socket.ts";
-import type { ClientExchange, ExchangeOwner } from "../session/exchange.ts";
+import type {
+  ClientExchange,
+  ExchangeOwner,
+  Lasting,
+} from "../session/exchange.ts";
 import {
   type BodyReadOptions,
   checkBodyLength,
@@ -132,20 +136,22 @@ export class Http1ClientConnection implements ClientExchange {
   };
 
   /**
-   * Runs exchanges until the connection ends, and tells of the end of each.
-   * Rejects with a ProxyError where the client ended it badly between requests.
+   * Runs exchanges until the connection ends or is a tunnel, which lasts, and
+   * tells of the end of each other one. Rejects with a ProxyError where the
+   * client ended it badly between requests.
    */
   async serve(
-    run: (exchange: ClientExchange) => Promise<void>,
+    run: (exchange: ClientExchange) => Promise<Lasting | undefined | void>,
     ended?: () => void,
-  ): Promise<void> {
+  ): Promise<Lasting | undefined> {
     const socket = this.#socket;
     while (await this.#nextRequest()) {
       this.#begin();
-      await run(this);
+      const lasting = await run(this);
+      if (lasting !== undefined) return lasting;
       this.#end();
       ended?.();
-      if (this.#switched || socket.closed) return;
+      if (this.#switched || socket.closed) return undefined;
       const body = this.#reader;
       const unread = body !== null && !body.last;
       if (this.#keepAlive && unread) {
@@ -159,6 +165,7 @@ export class Http1ClientConnection implements ClientExchange {
       }
     }
     socket.close();
+    return undefined;
   }
 
   /**

@@ -5,9 +5,11 @@
  * @module
  */
 import { asProxyError } from "../errors.ts";
-import { relay } from "../net/relay.ts";
+import { Relay } from "../net/relay.ts";
+import type { Socket } from "../net/socket.ts";
 import { TransformedBody } from "../message/transformed_body.ts";
 import type { Attempt } from "./attempt.ts";
+import type { Lasting } from "./exchange.ts";
 import { stopUpload } from "./forward.ts";
 import { failureReply, type Reply, replyOf } from "./reply.ts";
 import type { Response } from "./response.ts";
@@ -17,13 +19,14 @@ import { STATES } from "./states.ts";
 import { transformReply } from "./transforms.ts";
 
 /**
- * Sends a reply; `"close"` where a handler wants nothing to be sent. Rejects
- * with a ProxyError where it could not be sent whole.
+ * Sends a reply; `"close"` where a handler wants nothing to be sent, a tunnel
+ * where one goes on behind it. Rejects with a ProxyError where it could not be
+ * sent whole.
  */
 export async function deliver(
   transaction: Transaction,
   first: Reply,
-): Promise<"sent" | "close"> {
+): Promise<"sent" | "close" | Lasting> {
   const { exchange } = transaction;
   const reply = transaction.fires("readResponse") ||
       transaction.fires("sendResponseHeader") ||
@@ -34,10 +37,9 @@ export async function deliver(
   const { attempt } = first;
   transaction.trace?.tell(reply.response);
   if (reply.response.status === 101) {
-    await (transaction.websocket === undefined
+    return await (transaction.websocket === undefined
       ? tunnel(transaction, reply.response, attempt!)
       : serveWebSocket(transaction, reply.response, first.foreign ?? attempt!));
-    return "sent";
   }
   const before = exchange.bytesOut;
   try {
@@ -189,25 +191,50 @@ function discard(reply: Reply): void {
   reply.foreign?.close();
 }
 
-/** Relays bytes after a 101 until both directions have ended. */
+/** Sends the 101; bytes are relayed from then on until both directions have ended. */
 async function tunnel(
   transaction: Transaction,
   response: Response,
   attempt: Attempt,
-): Promise<void> {
+): Promise<Lasting> {
   const { exchange, listener } = transaction;
   transaction.status = response.status;
+  let client: Socket;
   try {
-    const client = await exchange.switchProtocols(response);
-    transaction.move(STATES.tunnel);
-    attempt.keepViews();
-    const backend = attempt.connection!.tunnel();
-    const failure = await relay(client, backend, {
-      idle: listener.timeouts.tunnel,
-      idleCode: "client_idle",
-    });
-    if (failure !== undefined) transaction.fail(failure);
-  } finally {
+    client = await exchange.switchProtocols(response);
+  } catch (thrown) {
     attempt.close();
+    throw thrown;
+  }
+  transaction.move(STATES.tunnel);
+  attempt.keepViews();
+  transaction.session.settle();
+  const relaying = new Relay(client, attempt.connection!.tunnel(), {
+    idle: listener.timeouts.tunnel,
+    idleCode: "client_idle",
+  });
+  return new LastingTunnel(transaction, attempt, relaying);
+}
+
+/** A tunnel that goes on. */
+class LastingTunnel implements Lasting {
+  readonly #transaction: Transaction;
+  readonly #attempt: Attempt;
+  readonly #relay: Relay;
+
+  constructor(transaction: Transaction, attempt: Attempt, relay: Relay) {
+    this.#transaction = transaction;
+    this.#attempt = attempt;
+    this.#relay = relay;
+  }
+
+  get over(): Promise<unknown> {
+    return this.#relay.ended;
+  }
+
+  end(): void {
+    const { failure } = this.#relay;
+    if (failure !== undefined) this.#transaction.fail(failure);
+    this.#attempt.close();
   }
 }

@@ -6,7 +6,7 @@
 import type { ProxyError } from "../errors.ts";
 import { Http1ClientConnection } from "../http1/client_connection.ts";
 import type { Socket } from "../net/socket.ts";
-import type { ClientExchange } from "./exchange.ts";
+import type { ClientExchange, Lasting } from "./exchange.ts";
 import type { Session } from "./session.ts";
 import { STATES } from "./states.ts";
 import { Transaction } from "./transaction.ts";
@@ -14,7 +14,7 @@ import { Transaction } from "./transaction.ts";
 /** A protocol at work on a session's connection. */
 export interface Served {
   /** Settles when it is over. Rejects with a ProxyError where it ended badly. */
-  readonly done: Promise<void>;
+  readonly done: Promise<Lasting | undefined>;
   /** What it does now, for listings. */
   readonly state: string;
   /** Ends as soon as nothing is at work. */
@@ -29,7 +29,7 @@ export function serveHttp1(session: Session, socket: Socket): Served {
 }
 
 class ServedHttp1 implements Served {
-  readonly done: Promise<void>;
+  readonly done: Promise<Lasting | undefined>;
   readonly #session: Session;
   readonly #connection: Http1ClientConnection;
   #current: Transaction | undefined;
@@ -62,10 +62,10 @@ class ServedHttp1 implements Served {
     this.#working?.clientGone(reason);
   }
 
-  #run(exchange: ClientExchange): Promise<void> {
+  #run(exchange: ClientExchange): Promise<Lasting | undefined> {
     const session = this.#session;
     // An exchange that is not answered is the connection's end.
-    if (session.finished) return Promise.resolve();
+    if (session.finished) return Promise.resolve(undefined);
     if (session.plane.draining) this.drain();
     const number = ++session.transactions;
     this.#current = new Transaction(session, exchange, number);

@@ -9,8 +9,9 @@ import type { Backend } from "../connect/backend.ts";
 import type { Preface } from "../connect/preface.ts";
 import type { Permit } from "../health/backend_health.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
-import { relay } from "../net/relay.ts";
+import { Relay } from "../net/relay.ts";
 import type { Socket } from "../net/socket.ts";
+import type { Lasting } from "./exchange.ts";
 import type { Served } from "./serve_http1.ts";
 import type { Session } from "./session.ts";
 import { clusterOf, factsOf, readClientHello } from "./sni.ts";
@@ -31,11 +32,11 @@ export function serveTcp(session: Session, client: Socket): Served {
     const target = { cluster: name, carriesTls };
     const backend = await connect(session, client, target);
     state = "tunnel";
-    const failure = await relay(client, backend, {
+    const relay = new Relay(client, backend, {
       idle: timeouts.tunnel,
       idleCode: "client_idle",
     });
-    if (failure !== undefined) throw failure;
+    return new LastingRelay(relay);
   };
   return {
     done: run(),
@@ -46,6 +47,24 @@ export function serveTcp(session: Session, client: Socket): Served {
     drain: () => {},
     abort: () => {},
   };
+}
+
+/** A relay that goes on. */
+class LastingRelay implements Lasting {
+  readonly #relay: Relay;
+
+  constructor(relay: Relay) {
+    this.#relay = relay;
+  }
+
+  get over(): Promise<unknown> {
+    return this.#relay.ended;
+  }
+
+  end(): void {
+    const { failure } = this.#relay;
+    if (failure !== undefined) throw failure;
+  }
 }
 
 /** Where a session's bytes go. */

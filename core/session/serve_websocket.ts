@@ -22,6 +22,7 @@ import { DialRefusal } from "../websocket/redial.ts";
 import { isDeclined } from "../ws.ts";
 import type { Attempt } from "./attempt.ts";
 import { dialForeign, ForeignBackend } from "./foreign_backend.ts";
+import type { Lasting } from "./exchange.ts";
 import { ask, responseTimeout } from "./forward.ts";
 import { makeLink, OwnBackend } from "./own_backend.ts";
 import type { Outcome } from "./reply.ts";
@@ -34,12 +35,12 @@ import type { Gates } from "./valves.ts";
 import type { BoundDialer } from "./websocket_parts.ts";
 import { type SessionBackend, WebSocketSession } from "./websocket_session.ts";
 
-/** Sends the 101 and serves the session until both sides are closed. Rejects with a ProxyError. */
+/** Sends the 101 and begins the session, which lasts until both sides are closed. Rejects with a ProxyError. */
 export async function serveWebSocket(
   transaction: Transaction,
   response: Response,
   first: Attempt | ForeignBackend,
-): Promise<void> {
+): Promise<Lasting> {
   const { exchange, head, session: { env, plane } } = transaction;
   transaction.status = response.status;
   let client: Socket;
@@ -70,10 +71,27 @@ export async function serveWebSocket(
     owner: new Owner(own, gates),
   });
   own.run(session, () => plane.websocketOpened(own));
-  const { error } = await session.done;
-  plane.websocketEnded(own);
-  own.end();
-  if (error !== undefined) transaction.fail(error);
+  return new LastingSession(own);
+}
+
+/** A session that goes on. */
+class LastingSession implements Lasting {
+  readonly #session: WebSocketSession;
+
+  constructor(session: WebSocketSession) {
+    this.#session = session;
+  }
+
+  get over(): Promise<unknown> {
+    return this.#session.proxy.done;
+  }
+
+  end(): void {
+    const { transaction, proxy: { end } } = this.#session;
+    transaction.session.plane.websocketEnded(this.#session);
+    this.#session.end();
+    if (end?.error !== undefined) transaction.fail(end.error);
+  }
 }
 
 /** What a session's machine asks of its surroundings; an object and no closures, as idle sessions are many. */

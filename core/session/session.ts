@@ -19,6 +19,7 @@ import type { TlsFacts } from "../plugin.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
+import type { Lasting } from "./exchange.ts";
 import { ForwardingFields } from "./forwarding.ts";
 import { type RunEnded, tellStarted } from "./handler_runs.ts";
 import {
@@ -76,7 +77,9 @@ export class Session implements HandlerOwner, Placed {
   #introducing = false;
   /** Ends the handshake while it is under way. */
   #abortHandshake: ((reason: ProxyError) => void) | undefined;
-  #served: Served | undefined;
+  #serving: Served | undefined;
+  /** Tells who waits for its end. */
+  #resolve: () => void = nobody;
   #controller: AbortController | undefined;
   #hostField = "";
   #hostParts: HostParts = splitHost("");
@@ -103,10 +106,19 @@ export class Session implements HandlerOwner, Placed {
 
   /**
    * Runs it until its connection is closed; what handlers do at finish delays
-   * nobody. `admit` is asked about the client's address. Never rejects.
+   * nobody. `admit` is asked about the client's address. Never rejects. No async
+   * function: each silent connection would hold its frame.
    */
-  async run(admit?: Admit): Promise<void> {
+  run(admit?: Admit): Promise<void> {
     this.plane.opened(this);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#resolve = resolve;
+    this.#begin(admit);
+    return promise;
+  }
+
+  /** Ends with the connection served, or with the session over. */
+  async #begin(admit: Admit | undefined): Promise<void> {
     try {
       const introduced = this.#introduce();
       if (introduced !== undefined) await introduced;
@@ -119,19 +131,52 @@ export class Session implements HandlerOwner, Placed {
         (this.#securedAlready || await this.#handshake());
       if (!goesOn) this.#close();
       else if (!this.#closed) {
-        // No function of its own: each silent connection would hold its frame.
         const socket = this.#socket = this.#makeSocket();
-        await this.#serve(socket).done;
-        socket.close();
+        this.#serve(socket).done.then(
+          (lasting) => this.#served(lasting),
+          (thrown) => this.#failed(thrown),
+        );
+        return;
       }
     } catch (thrown) {
-      this.error ??= asProxyError(thrown);
-      this.#close();
+      this.#failed(thrown);
+      return;
     }
+    this.#over();
+  }
+
+  /** Nothing is left to be served but perhaps a tunnel. */
+  #served(lasting: Lasting | undefined): void {
+    if (lasting === undefined) this.#ended();
+    else lasting.over.then(() => this.#tunnelEnded(lasting));
+  }
+
+  async #tunnelEnded(tunnel: Lasting): Promise<void> {
+    try {
+      await tunnel.end();
+      this.#ended();
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
+  }
+
+  #ended(): void {
+    this.#socket!.close();
+    this.#over();
+  }
+
+  #failed(thrown: unknown): void {
+    this.error ??= asProxyError(thrown);
+    this.#close();
+    this.#over();
+  }
+
+  #over(): void {
     this.plane.ended(this);
     this.abortSignal(this.error ?? OVER);
     if (handles(this, POINT.finish)) this.plane.outlives(this.#finish());
     else this.#snapshot.release();
+    this.#resolve();
   }
 
   /** Who the client is, where a PROXY header says so; a promise only then. */
@@ -215,7 +260,7 @@ export class Session implements HandlerOwner, Placed {
   }
 
   #serve(socket: Socket): Served {
-    const served = this.#served = this.protocol === "http"
+    const served = this.#serving = this.protocol === "http"
       ? serveHttp1(this, socket)
       : serveTcp(this, socket);
     if (this.plane.draining || this.closing) served.drain();
@@ -226,13 +271,13 @@ export class Session implements HandlerOwner, Placed {
   drain(): void {
     this.closing = true;
     if (this.#introducing) this.abort(DRAINED);
-    else this.#served?.drain();
+    else this.#serving?.drain();
   }
 
   /** Ends it now. */
   abort(reason: ProxyError): void {
     this.error ??= reason;
-    this.#served?.abort(reason);
+    this.#serving?.abort(reason);
     this.#close(reason);
   }
 
@@ -321,7 +366,7 @@ export class Session implements HandlerOwner, Placed {
 
   /** What it does now, for listings. */
   get state(): string {
-    if (this.#served !== undefined) return this.#served.state;
+    if (this.#serving !== undefined) return this.#serving.state;
     if (this.#introducing) return "proxy header";
     return this.#abortHandshake === undefined ? "accept" : "handshake";
   }
@@ -415,6 +460,8 @@ export class Session implements HandlerOwner, Placed {
     };
   }
 }
+
+function nobody(): void {}
 
 /** `plugins[].timeout`'s default, for handlers registered outside of any other. */
 const DEFAULT_TIMEOUT = 5_000;

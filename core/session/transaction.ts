@@ -22,7 +22,7 @@ import type { Attempt } from "./attempt.ts";
 import { type Identified, identify, type Origin } from "./client_address.ts";
 import type { Caching } from "./caching.ts";
 import { deliver } from "./deliver.ts";
-import type { ClientExchange, ExchangeOwner } from "./exchange.ts";
+import type { ClientExchange, ExchangeOwner, Lasting } from "./exchange.ts";
 import { forward } from "./forward.ts";
 import {
   both,
@@ -120,8 +120,11 @@ export class Transaction
     this.#started = session.env.clock.now();
   }
 
-  /** Runs it from its first byte to its close. Never rejects. */
-  async run(): Promise<void> {
+  /**
+   * Runs it from its first byte to its close, or to where it is a tunnel, which
+   * lasts. Never rejects.
+   */
+  async run(): Promise<Lasting | undefined> {
     this.exchange.owner = this;
     let outcome: Outcome | undefined;
     try {
@@ -147,15 +150,27 @@ export class Transaction
       outcome = this.#failed(thrown);
     }
     try {
-      if (outcome === "close" || await deliver(this, outcome) === "close") {
-        this.#breakOff();
-      }
+      const sent = outcome === "close" ? outcome : await deliver(this, outcome);
+      if (sent === "close") this.#breakOff();
+      else if (sent !== "sent") return new LastingTransaction(this, sent);
     } catch (thrown) {
       this.fail(asProxyError(thrown));
       this.#breakOff();
     }
     const concluding = this.#conclude();
     if (concluding !== undefined) await concluding;
+    return undefined;
+  }
+
+  /** Its tunnel is over. Never rejects. */
+  tunnelEnded(tunnel: Lasting): void | Promise<void> {
+    try {
+      tunnel.end();
+    } catch (thrown) {
+      this.fail(asProxyError(thrown));
+      this.#breakOff();
+    }
+    return this.#conclude();
   }
 
   /** Nothing (more) is sent: the connection ends with it. */
@@ -469,6 +484,25 @@ export class Transaction
     const bound = this.session.bind(point, run, this.#running);
     const handlers = this.transactionHandlers ??= [];
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
+  }
+}
+
+/** A transaction that is a tunnel now. */
+class LastingTransaction implements Lasting {
+  readonly #transaction: Transaction;
+  readonly #tunnel: Lasting;
+
+  constructor(transaction: Transaction, tunnel: Lasting) {
+    this.#transaction = transaction;
+    this.#tunnel = tunnel;
+  }
+
+  get over(): Promise<unknown> {
+    return this.#tunnel.over;
+  }
+
+  end(): void | Promise<void> {
+    return this.#transaction.tunnelEnded(this.#tunnel);
   }
 }
 

@@ -187,6 +187,11 @@ export class ProxySession implements Expiring {
     return this.#done.promise;
   }
 
+  /** How it ended; undefined while it has not. */
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
   get state(): SessionState {
     return this.#state;
   }

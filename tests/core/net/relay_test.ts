@@ -4,7 +4,7 @@ import { Buffers } from "../../../core/net/buffer_pool.ts";
 import type { ByteConn } from "../../../core/net/byte_conn.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import { createPipe } from "../../../core/net/pipe.ts";
-import { relay } from "../../../core/net/relay.ts";
+import { Relay } from "../../../core/net/relay.ts";
 import { Socket } from "../../../core/net/socket.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import {
@@ -45,11 +45,14 @@ function setUp(wrap: (conn: ByteConn) => ByteConn = (conn) => conn) {
     backend,
     clientSocket,
     backendSocket,
-    run: () =>
-      relay(clientSocket, backendSocket, {
+    async run() {
+      const relay = new Relay(clientSocket, backendSocket, {
         idle: IDLE,
         idleCode: "client_idle",
-      }),
+      });
+      await relay.ended;
+      return relay.failure;
+    },
   };
 }
 
