@@ -257,10 +257,16 @@ export class Http1BackendConnection implements BackendConnection {
     this.#head?.fields.release();
     this.#head = undefined;
     this.#retire();
-    this.#socket.unpin();
-    // It counts as active until the tunnel ends.
-    this.#socket.onClosed = this.#endUse;
-    return this.#socket;
+    const socket = this.#socket;
+    const pool = this.#pool;
+    socket.unpin();
+    this.#inUse = false;
+    // It counts as active until the tunnel ends, which holds nothing of this.
+    const closed = () => {
+      if (pool !== undefined) pool.active--;
+    };
+    socket.onClosed = closed;
+    return socket;
   }
 
   /** No head follows: views of the last one are dead, and nothing is held for another. */

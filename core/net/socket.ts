@@ -207,16 +207,14 @@ export class Socket implements Expiring {
     if (this.held === 0 && !this.#headHere) this.#rewind();
     if (this.end === this.bytes.length) return;
     this.#posted = this.#conn.read(this.bytes.subarray(this.end));
-    this.#posted.then(this.#onPostedRead, this.#onPostedFailed);
+    // No fields: most connections are never posted for.
+    this.#posted.then(
+      () => this.onReadable?.(),
+      () => {
+        if (!this.closed) this.onLost?.();
+      },
+    );
   }
-
-  readonly #onPostedRead = (): void => {
-    this.onReadable?.();
-  };
-
-  readonly #onPostedFailed = (): void => {
-    if (!this.closed) this.onLost?.();
-  };
 
   /**
    * Waits for more bytes behind `end`, making room first. False at the end of

@@ -8,6 +8,7 @@ import type { Waiting } from "../balance/slot_queue.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
 import { ProxyError } from "../errors.ts";
+import type { Socket } from "../net/socket.ts";
 import type { TransformedBody } from "../message/transformed_body.ts";
 import type { Permit } from "../health/backend_health.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
@@ -44,6 +45,8 @@ export class Attempt {
   /** Undefined while it waits for a slot of the backend. */
   #permit: Permit | undefined;
   #waiting: Waiting<Backend, Permit> | undefined;
+  /** What its connection is since a 101. */
+  #tunnel: Socket | undefined;
   /** Somebody else ends the connection's use. */
   #handedOver = false;
   /** What the backend's health is still to be told. */
@@ -171,6 +174,31 @@ export class Attempt {
     return { release: () => this.#release(), close: () => this.#close() };
   }
 
+  /**
+   * After a 101: hands over the connection, with whose end the attempt ends.
+   * Nothing else of it is held: a silent tunnel would hold a KB for nothing.
+   */
+  tunnel(): Socket {
+    const socket = this.#connection!.tunnel();
+    const ended = socket.onClosed;
+    const closed = () => {
+      ended?.();
+      this.#leave();
+    };
+    socket.onClosed = closed;
+    this.#connection = undefined;
+    this.#using = false;
+    this.#tunnel = socket;
+    return socket;
+  }
+
+  /** Nobody is to see any more what came of it. */
+  forget(): void {
+    this.response = undefined;
+    this.addresses = NO_ADDRESSES;
+    this.#facts = undefined;
+  }
+
   /** Ends the use of the connection: kept for others where both messages are complete. */
   release(): void {
     if (!this.#handedOver) this.#release();
@@ -190,6 +218,7 @@ export class Attempt {
 
   #close(): void {
     this.#leave();
+    this.#tunnel?.abort(GIVEN_UP);
     if (!this.#using) return;
     this.keepViews();
     this.#using = false;
@@ -201,5 +230,7 @@ export class Attempt {
     if (this.#using) this.response?.fields.keep();
   }
 }
+
+const NO_ADDRESSES: SocketAddress[] = [];
 
 const GIVEN_UP = new ProxyError("client_closed", "The attempt was given up");

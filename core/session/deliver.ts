@@ -209,7 +209,7 @@ async function tunnel(
   transaction.move(STATES.tunnel);
   attempt.keepViews();
   transaction.session.settle();
-  const relaying = new Relay(client, attempt.connection!.tunnel(), {
+  const relaying = new Relay(client, attempt.tunnel(), {
     idle: listener.timeouts.tunnel,
     idleCode: "client_idle",
   });

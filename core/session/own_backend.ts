@@ -28,14 +28,8 @@ export class OwnBackend implements SessionBackend {
     this.#attempt = attempt;
     if (isSeen(transaction)) attempt.keepViews();
     // Each session would hold a KB for nothing.
-    else attempt.response = undefined;
-    const socket = attempt.connection!.tunnel();
-    const ended = socket.onClosed;
-    const closed = () => {
-      ended?.();
-      attempt.close();
-    };
-    socket.onClosed = closed;
+    else attempt.forget();
+    const socket = attempt.tunnel();
     socket.settle();
     this.link = makeLink(transaction, socket, "server");
   }

@@ -4,8 +4,12 @@
  * @module
  */
 import type { ProxyError } from "../errors.ts";
-import { Http1ClientConnection } from "../http1/client_connection.ts";
+import {
+  Http1ClientConnection,
+  type Http1ClientOptions,
+} from "../http1/client_connection.ts";
 import type { Socket } from "../net/socket.ts";
+import type { ListenerRuntime } from "../snapshot/snapshot.ts";
 import type { ClientExchange, Lasting } from "./exchange.ts";
 import type { Session } from "./session.ts";
 import { STATES } from "./states.ts";
@@ -35,15 +39,8 @@ class ServedHttp1 implements Served {
   #current: Transaction | undefined;
 
   constructor(session: Session, socket: Socket) {
-    const { env, listenerRuntime } = session;
     this.#session = session;
-    this.#connection = new Http1ClientConnection(socket, {
-      buffers: env.buffers,
-      clock: env.clock,
-      date: env.date,
-      limits: listenerRuntime.limits,
-      timeouts: listenerRuntime.timeouts,
-    });
+    this.#connection = new Http1ClientConnection(socket, optionsOf(session));
     this.done = this.#connection.serve(
       (exchange) => this.#run(exchange),
       () => this.#current = undefined,
@@ -76,4 +73,18 @@ class ServedHttp1 implements Served {
     const current = this.#current;
     return current?.state === STATES.closed ? undefined : current;
   }
+}
+
+/** What a listener's connections go by, made once: they are many. */
+const OPTIONS = new WeakMap<ListenerRuntime, Http1ClientOptions>();
+
+function optionsOf({ env, listenerRuntime }: Session): Http1ClientOptions {
+  let options = OPTIONS.get(listenerRuntime);
+  if (options?.buffers !== env.buffers) {
+    const { limits, timeouts } = listenerRuntime;
+    const { buffers, clock, date } = env;
+    options = { buffers, clock, date, limits, timeouts };
+    OPTIONS.set(listenerRuntime, options);
+  }
+  return options;
 }

@@ -53,7 +53,8 @@ export async function serveWebSocket(
   transaction.move(STATES.tunnel);
   // Nobody gives these bytes back for as long as the session lives.
   head!.fields.keep();
-  response.fields.keep();
+  if (transaction.isSeen) response.fields.keep();
+  else transaction.response = undefined;
   transaction.session.settle();
   client.settle();
   const backend = first instanceof ForeignBackend

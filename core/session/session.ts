@@ -13,7 +13,7 @@ import { introduce } from "../listener/proxy_header.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
 import { NOWHERE, type Placed } from "../net/roster.ts";
-import { Socket } from "../net/socket.ts";
+import { Socket, type SocketOptions } from "../net/socket.ts";
 import type { SentVersion } from "../proxy_protocol/write.ts";
 import type { TlsFacts } from "../plugin.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
@@ -250,13 +250,7 @@ export class Session implements HandlerOwner, Placed {
 
   /** Only now, past every refusal on layer 4, come buffers and deadlines. */
   #makeSocket(): Socket {
-    return new Socket(this.initiator.conn, {
-      buffers: this.env.buffers,
-      deadlines: this.env.deadlines,
-      closedCode: "client_closed",
-      total: this.env.clientBytes,
-      buffer: "small",
-    });
+    return new Socket(this.initiator.conn, clientOptions(this.env));
   }
 
   #serve(socket: Socket): Served {
@@ -364,6 +358,11 @@ export class Session implements HandlerOwner, Placed {
     return this.#view ??= new SessionView(this);
   }
 
+  /** Whether a plugin has seen it. */
+  get isSeen(): boolean {
+    return this.#view !== undefined;
+  }
+
   /** What it does now, for listings. */
   get state(): string {
     if (this.#serving !== undefined) return this.#serving.state;
@@ -459,6 +458,24 @@ export class Session implements HandlerOwner, Placed {
       calls: owner?.calls ?? 0,
     };
   }
+}
+
+/** What clients' sockets go by, made once: connections are many. */
+const CLIENT_OPTIONS = new WeakMap<PlaneEnv, SocketOptions>();
+
+function clientOptions(env: PlaneEnv): SocketOptions {
+  let options = CLIENT_OPTIONS.get(env);
+  if (options === undefined) {
+    options = {
+      buffers: env.buffers,
+      deadlines: env.deadlines,
+      closedCode: "client_closed",
+      total: env.clientBytes,
+      buffer: "small",
+    };
+    CLIENT_OPTIONS.set(env, options);
+  }
+  return options;
 }
 
 function nobody(): void {}

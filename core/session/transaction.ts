@@ -262,6 +262,13 @@ export class Transaction
     return handles(this, POINT[point]) || this.trace !== undefined;
   }
 
+  /** Whether a plugin has seen it, or will see it or its response at its end. */
+  get isSeen(): boolean {
+    return this.#view !== undefined || this.session.isSeen ||
+      this.fires("requestFinish") ||
+      this.fires("transactionClose");
+  }
+
   /** As `fire`, for the points that get the transaction; without handlers no view is made. */
   fireOwn(
     point: "transactionStart" | "transactionClose",

@@ -23,7 +23,8 @@ export class FrameQueue {
   size = 0;
   readonly #buffers: Buffers;
   readonly #masked: boolean;
-  readonly #full: Filled[] = [];
+  /** Those before it; undefined while there is none. */
+  #full: Filled[] | undefined;
   #bytes: Uint8Array | undefined;
   #end = 0;
 
@@ -52,7 +53,7 @@ export class FrameQueue {
 
   /** Takes the oldest bytes; undefined where nothing waits. Whoever has written them gives the buffer back. */
   take(): Filled | undefined {
-    let filled = this.#full.shift();
+    let filled = this.#full?.shift();
     if (filled === undefined && this.#bytes !== undefined) {
       filled = { bytes: this.#bytes, end: this.#end };
       this.#bytes = undefined;
@@ -74,7 +75,7 @@ export class FrameQueue {
   #room(size: number): Uint8Array {
     if (this.#bytes !== undefined) {
       if (this.#end + size <= this.#bytes.length) return this.#bytes;
-      this.#full.push({ bytes: this.#bytes, end: this.#end });
+      (this.#full ??= []).push({ bytes: this.#bytes, end: this.#end });
     }
     this.#end = 0;
     return this.#bytes = this.#newBuffer(size);

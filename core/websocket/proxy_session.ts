@@ -137,7 +137,9 @@ export class ProxySession implements Expiring {
   readonly #deadlines: Deadlines;
   readonly #log: ReplayLog;
   readonly #bound: number;
-  readonly #done = Promise.withResolvers<SessionEnd>();
+  /** Resolves when both sides are closed. */
+  readonly done: Promise<SessionEnd>;
+  #resolve: (end: SessionEnd) => void = () => {};
   #state: SessionState = "open";
   /** The backend that the session is on; undefined while it has none. */
   #backend: BackendSide | undefined;
@@ -164,6 +166,7 @@ export class ProxySession implements Expiring {
   #room: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: SessionParts) {
+    this.done = new Promise((resolve) => this.#resolve = resolve);
     this.#client = parts.client;
     this.#log = new ReplayLog(parts.buffers);
     this.#settings = parts.settings;
@@ -180,11 +183,6 @@ export class ProxySession implements Expiring {
     this.#deadlines.add(this);
     this.#client.start(new ProxySession.#ClientEvents(this));
     this.#listen(this.#backend!);
-  }
-
-  /** Resolves when both sides are closed. */
-  get done(): Promise<SessionEnd> {
-    return this.#done.promise;
   }
 
   /** How it ended; undefined while it has not. */
@@ -587,7 +585,7 @@ export class ProxySession implements Expiring {
   }
 
   #linkOver(): void {
-    if (--this.#links === 0) this.#done.resolve(this.#end!);
+    if (--this.#links === 0) this.#resolve(this.#end!);
   }
 
   // -------------------------------------------------------------------- events
