@@ -11,7 +11,7 @@ import { ListFields } from "../message/list_fields.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { type Analyser, HeldDirection } from "../net/held_direction.ts";
-import type { Socket } from "../net/socket.ts";
+import type { Resting, Socket } from "../net/socket.ts";
 import type {
   ClientExchange,
   ExchangeOwner,
@@ -54,6 +54,16 @@ export interface ClientTimeouts {
   readonly keepAlive: number;
 }
 
+/** Who runs exchanges. */
+export interface ExchangeRunner {
+  /** Until the response is out or given up, or a tunnel is what goes on. Never rejects. */
+  run(exchange: ClientExchange): Promise<Lasting | undefined>;
+  /** One is over, and its head with it. */
+  ended(): void;
+  /** No request came for a second. */
+  rests(): void;
+}
+
 /** What a connection needs of its surroundings. */
 export interface Http1ClientOptions {
   readonly buffers: Buffers;
@@ -83,28 +93,15 @@ const INTERIM = {
 const NO_ANALYSERS: readonly Analyser[] = [];
 
 /** One connection; it is the exchange of the request at hand too. */
-export class Http1ClientConnection implements ClientExchange {
+export class Http1ClientConnection implements ClientExchange, Resting {
   owner: ExchangeOwner | undefined;
 
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
-  #index: HeadIndex;
+  #index = NO_INDEX;
   readonly #inbound: HeldDirection;
-  /** What a request's direction is held for. */
-  #analysers: readonly Analyser[] = [{
-    // Its time runs from the request's first byte on, see `#begin`.
-    deadline: undefined,
-    analyse: () => this.#parse(),
-    ended() {
-      throw new ProxyError(
-        "bad_request",
-        "The client ended the connection within a request's head",
-      );
-    },
-    full() {
-      throw new ProxyError("headers_too_large", "The head is too large");
-    },
-  }];
+  /** What a request's direction is held for; undefined while nobody needs it. */
+  #analysers: readonly Analyser[] | undefined;
   #head: Http1RequestHead | undefined;
   #reader: LengthBody | ChunkedBody | null = null;
   #keepAlive = true;
@@ -117,13 +114,17 @@ export class Http1ClientConnection implements ClientExchange {
   #watched = false;
   #answered = false;
   #first = true;
+  /** Bytes of empty lines before the request. */
+  #ignored = 0;
+  /** The last request came before a second was over: the next one is to arrive in one read. */
+  #busy = false;
+  #runner: ExchangeRunner | undefined;
   #bytesInBefore = 0;
   #bytesOutBefore = 0;
 
   constructor(socket: Socket, options: Http1ClientOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#index = new HeadIndex(options.limits.headers);
     this.#inbound = new HeldDirection(socket, { interruptible: true });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = this.#lost;
@@ -136,21 +137,36 @@ export class Http1ClientConnection implements ClientExchange {
   };
 
   /**
-   * Runs exchanges until the connection ends or is a tunnel, which lasts, and
-   * tells of the end of each other one. Rejects with a ProxyError where the
-   * client ended it badly between requests.
+   * Runs exchanges until the connection ends or is a tunnel, which lasts.
+   * Rejects with a ProxyError where the client ended it badly between requests.
    */
-  async serve(
-    run: (exchange: ClientExchange) => Promise<Lasting | undefined | void>,
-    ended?: () => void,
-  ): Promise<Lasting | undefined> {
+  async serve(runner: ExchangeRunner): Promise<Lasting | undefined> {
     const socket = this.#socket;
-    while (await this.#nextRequest()) {
+    this.#runner = runner;
+    for (;;) {
+      this.#expectRequest();
+      // No function of its own: each silent connection would hold its frame.
+      let begins = this.#lookForRequest();
+      while (begins === undefined) {
+        this.#waiting = true;
+        try {
+          begins = await socket.fill()
+            ? this.#lookForRequest()
+            : socket.held > 0;
+        } catch (thrown) {
+          begins = false;
+          const error = asProxyError(thrown);
+          if (error.code !== "client_idle" && !this.#draining) throw error;
+        } finally {
+          this.#waiting = false;
+        }
+      }
+      if (!begins) break;
       this.#begin();
-      const lasting = await run(this);
+      const lasting = await runner.run(this);
       if (lasting !== undefined) return lasting;
       this.#end();
-      ended?.();
+      runner.ended();
       if (this.#switched || socket.closed) return undefined;
       const body = this.#reader;
       const unread = body !== null && !body.last;
@@ -252,8 +268,27 @@ export class Http1ClientConnection implements ClientExchange {
   #retire(): void {
     this.#index.invalidate();
     this.#index = NO_INDEX;
-    this.#analysers = NO_ANALYSERS;
+    this.#analysers = undefined;
     this.#inbound.hold(NO_ANALYSERS);
+  }
+
+  /** For heads that come. */
+  #prepare(): void {
+    this.#index = new HeadIndex(this.#options.limits.headers);
+    this.#analysers = [{
+      // Its time runs from the request's first byte on, see `#begin`.
+      deadline: undefined,
+      analyse: () => this.#parse(),
+      ended() {
+        throw new ProxyError(
+          "bad_request",
+          "The client ended the connection within a request's head",
+        );
+      },
+      full() {
+        throw new ProxyError("headers_too_large", "The head is too large");
+      },
+    }];
   }
 
   abort(reason: ProxyError): void {
@@ -273,49 +308,57 @@ export class Http1ClientConnection implements ClientExchange {
     return this.#socket.bytesIn - this.#socket.held;
   }
 
-  /** Waits for the first byte of a request; false where none comes. */
-  async #nextRequest(): Promise<boolean> {
-    const socket = this.#socket;
+  /** From here on a request may come. */
+  #expectRequest(): void {
     const { timeouts } = this.#options;
-    if (socket.held === 0) this.#rest();
+    this.#ignored = 0;
     // Once and for all: empty lines do not prolong it.
-    socket.armRead(
-      this.#first ? timeouts.header : timeouts.keepAlive,
-      "client_idle",
-    );
-    this.#first = false;
-    let ignored = 0;
-    for (;;) {
-      if (socket.held > 0) {
-        const start = skipEmptyLines(socket.bytes, socket.start, socket.end);
-        ignored += start - socket.start;
-        if (ignored > MAX_EMPTY) return false;
-        socket.start = start;
-        // A lone CR may be the first half of an empty line.
-        if (socket.held > 1 || (socket.held === 1 && !startsWithCr(socket))) {
-          return true;
-        }
-      }
-      if (this.#draining && !this.#isNew && socket.held === 0) return false;
-      this.#waiting = true;
-      try {
-        if (!await socket.fill()) return socket.held > 0;
-      } catch (thrown) {
-        const error = asProxyError(thrown);
-        if (error.code === "client_idle" || this.#draining) return false;
-        throw error;
-      } finally {
-        this.#waiting = false;
+    if (this.#first) {
+      this.#first = false;
+      this.#socket.armRead(timeouts.header, "client_idle");
+    } else if (this.#socket.held > 0) {
+      this.#socket.armRead(timeouts.keepAlive, "client_idle");
+    } else {
+      this.#rest();
+      this.#socket.armRest(timeouts.keepAlive, "client_idle", this);
+      this.#busy = true;
+    }
+  }
+
+  /** Whether a request begins; false where none is to come, undefined where more bytes tell. */
+  #lookForRequest(): boolean | undefined {
+    const socket = this.#socket;
+    if (socket.held > 0) {
+      const start = skipEmptyLines(socket.bytes, socket.start, socket.end);
+      this.#ignored += start - socket.start;
+      if (this.#ignored > MAX_EMPTY) return false;
+      socket.start = start;
+      // A lone CR may be the first half of an empty line.
+      if (socket.held > 1 || (socket.held === 1 && !startsWithCr(socket))) {
+        return true;
       }
     }
+    return this.#draining && !this.#isNew && socket.held === 0
+      ? false
+      : undefined;
   }
 
   /** Lets go of what the last request needed: what idle connections hold is memory times their number. */
   #rest(): void {
     this.#head = undefined;
     this.#reader = null;
-    this.#socket.shrink();
+    // A read that is posted can't be swapped: until a client has shown that it
+    // asks again at once it gets the smallest, which costs one read more.
+    if (this.#busy) this.#socket.shrink();
+    else this.#socket.shrinkForRest();
     this.#index.leave(this.#socket.bytes);
+  }
+
+  /** No request came for a second. */
+  rests(): void {
+    this.#busy = false;
+    this.#retire();
+    this.#runner?.rests();
   }
 
   #begin(): void {
@@ -323,8 +366,9 @@ export class Http1ClientConnection implements ClientExchange {
     const socket = this.#socket;
     this.#bytesInBefore = this.#consumed;
     this.#bytesOutBefore = socket.bytesOut;
+    if (this.#analysers === undefined) this.#prepare();
     this.#index.reset();
-    this.#inbound.hold(this.#analysers);
+    this.#inbound.hold(this.#analysers!);
     this.#head = undefined;
     this.#reader = null;
     this.#keepAlive = true;

@@ -31,6 +31,12 @@ export interface SocketOptions {
   readonly buffer: "small" | "medium";
 }
 
+/** Whose connection is silent. */
+export interface Resting {
+  /** Nothing came for a second: what was made for the next message may go. */
+  rests(): void;
+}
+
 /**
  * A connection as sessions and connectors use it. Bytes read stay in `bytes`
  * from `start` to `end` until they are consumed by moving `start`: held, that
@@ -68,6 +74,9 @@ export class Socket implements Expiring {
   #writeCode: FailureCode = "internal";
   #failure: ProxyError | undefined;
   #watching = false;
+  /** Who is told when nothing came for a second, and when that silence is too long. */
+  #resting: Resting | undefined;
+  #restUntil = Infinity;
   #interrupt: ((reason: ProxyError) => void) | undefined;
   #posted: Promise<number | null> | undefined;
   /** The buffer that a pinned head lies in, once reading went on in another. */
@@ -113,12 +122,23 @@ export class Socket implements Expiring {
     this.#readDeadline = this.#options.deadlines.after(milliseconds);
     this.#readCode = code;
     this.#watching = false;
+    this.#resting = undefined;
   }
 
   /** Reads may wait for ever. */
   disarmRead(): void {
     this.#readDeadline = Infinity;
     this.#watching = false;
+    this.#resting = undefined;
+  }
+
+  /** As `armRead`; who is to be told of a rest is, after a second. */
+  armRest(milliseconds: number, code: FailureCode, owner: Resting): void {
+    this.armRead(milliseconds, code);
+    if (milliseconds <= REST_AFTER) return;
+    this.#restUntil = this.#readDeadline;
+    this.#readDeadline = this.#options.deadlines.after(REST_AFTER);
+    this.#resting = owner;
   }
 
   /**
@@ -142,7 +162,12 @@ export class Socket implements Expiring {
    */
   expire(): void {
     const reading = this.#readDeadline <= this.#writeDeadline;
-    if (!reading) {
+    const resting = this.#resting;
+    if (reading && resting !== undefined) {
+      this.#resting = undefined;
+      this.#readDeadline = this.#restUntil;
+      resting.rests();
+    } else if (!reading) {
       this.abort(new ProxyError(this.#writeCode, "No write got through"));
     } else if (this.#watching) {
       this.disarmRead();
@@ -307,11 +332,21 @@ export class Socket implements Expiring {
 
   /** Back to the smallest buffer, where all is consumed: what an idle connection holds is its memory. */
   shrink(): void {
+    this.#shrinkTo(this.#floor);
+  }
+
+  /** As `shrink`, but for one read to the smallest that there is: most likely nothing comes for long. */
+  shrinkForRest(): void {
+    this.#shrinkTo(this.#options.buffers.tiny);
+  }
+
+  #shrinkTo(pool: BufferPool): void {
     if (this.held > 0 || this.#posted !== undefined || this.#headHere) return;
-    if (this.bytes.length !== this.#floor.size && !this.closed) {
+    if (this.bytes.length !== pool.size && !this.closed) {
       this.#options.buffers.give(this.bytes);
-      this.bytes = this.#floor.take();
+      this.bytes = pool.take();
     }
+    this.#fit = "right";
     this.#rewind();
   }
 
@@ -462,6 +497,9 @@ export class Socket implements Expiring {
 const EMPTY = new Uint8Array(0);
 
 const ENDED = Promise.resolve(false);
+
+/** Who is silent for so long rests, in milliseconds. */
+const REST_AFTER = 1_000;
 
 /** Two reads of one that talks are no further apart, in milliseconds: two sweeps. */
 const TALKS_WITHIN = 250;

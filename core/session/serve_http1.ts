@@ -5,6 +5,7 @@
  */
 import type { ProxyError } from "../errors.ts";
 import {
+  type ExchangeRunner,
   Http1ClientConnection,
   type Http1ClientOptions,
 } from "../http1/client_connection.ts";
@@ -32,7 +33,7 @@ export function serveHttp1(session: Session, socket: Socket): Served {
   return new ServedHttp1(session, socket);
 }
 
-class ServedHttp1 implements Served {
+class ServedHttp1 implements Served, ExchangeRunner {
   readonly done: Promise<Lasting | undefined>;
   readonly #session: Session;
   readonly #connection: Http1ClientConnection;
@@ -41,10 +42,7 @@ class ServedHttp1 implements Served {
   constructor(session: Session, socket: Socket) {
     this.#session = session;
     this.#connection = new Http1ClientConnection(socket, optionsOf(session));
-    this.done = this.#connection.serve(
-      (exchange) => this.#run(exchange),
-      () => this.#current = undefined,
-    );
+    this.done = this.#connection.serve(this);
   }
 
   get state(): string {
@@ -59,7 +57,7 @@ class ServedHttp1 implements Served {
     this.#working?.clientGone(reason);
   }
 
-  #run(exchange: ClientExchange): Promise<Lasting | undefined> {
+  run(exchange: ClientExchange): Promise<Lasting | undefined> {
     const session = this.#session;
     // An exchange that is not answered is the connection's end.
     if (session.finished) return Promise.resolve(undefined);
@@ -67,6 +65,14 @@ class ServedHttp1 implements Served {
     const number = ++session.transactions;
     this.#current = new Transaction(session, exchange, number);
     return this.#current.run();
+  }
+
+  ended(): void {
+    this.#current = undefined;
+  }
+
+  rests(): void {
+    this.#session.settle();
   }
 
   get #working(): Transaction | undefined {

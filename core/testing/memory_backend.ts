@@ -72,7 +72,11 @@ export class MemoryBackend {
     const options = { ...PATIENT, buffers, clock, date };
     const connection = new Http1ClientConnection(socket, options);
     try {
-      await connection.serve((exchange) => this.#answer(env, exchange));
+      await connection.serve({
+        run: (exchange) => this.#answer(env, exchange),
+        ended() {},
+        rests() {},
+      });
     } catch {
       // The proxy broke off, or the handler threw, which was logged: either way
       // this connection is over.
@@ -81,7 +85,10 @@ export class MemoryBackend {
     }
   }
 
-  async #answer(env: PlaneEnv, exchange: ClientExchange): Promise<void> {
+  async #answer(
+    env: PlaneEnv,
+    exchange: ClientExchange,
+  ): Promise<undefined> {
     const head = await exchange.readHead();
     const headers = new Headers([...head.fields]);
     const url = `http://${headers.get("host") ?? "backend"}${head.target}`;
