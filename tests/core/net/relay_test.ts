@@ -213,3 +213,24 @@ Deno.test("relay: any bytes in any pieces arrive both ways, ends in any order", 
     { numRuns: 25 },
   );
 });
+
+Deno.test("relay: while nothing comes, each side's standing read is the smallest", async () => {
+  const fixture = setUp();
+  const { buffers } = fixture;
+  const done = fixture.run();
+  const out =
+    () => [buffers.tiny.inUse, buffers.small.inUse, buffers.medium.inUse];
+  assertEquals(out(), [2, 0, 0]);
+  const sent = patternBytes(20_000);
+  const writing = writeAll(fixture.backend, sent);
+  assertEquals(await readExactly(fixture.client, sent.length), sent);
+  await writing;
+  await fixture.backend.write(bytesOf("!"));
+  await readExactly(fixture.client, 1);
+  await settle();
+  assertEquals(out(), [2, 0, 0]);
+  fixture.client.close();
+  fixture.backend.close();
+  await done;
+  assertNothingLeft(fixture);
+});

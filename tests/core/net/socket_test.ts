@@ -606,3 +606,49 @@ Deno.test("Socket.settle: waits with the tiniest buffer while little comes, with
   await settle();
   assertNothingLeft(fixture);
 });
+
+Deno.test("Socket.armRest: tells of a rest after a second, and ends the read when its whole time is over", async () => {
+  const { clock, socket } = setUp();
+  let rests = 0;
+  socket.armRest(10_000, "client_idle", { rests: () => rests++ });
+  const read = assertRejects(() => socket.fill(), ProxyError);
+  clock.advance(900);
+  assertEquals(rests, 0);
+  clock.advance(400);
+  assertEquals([rests, socket.closed], [1, false]);
+  clock.advance(8_600);
+  assertEquals([rests, socket.closed], [1, false]);
+  clock.advance(400);
+  assertEquals([rests, (await read).code], [1, "client_idle"]);
+  socket.close();
+});
+
+Deno.test("Socket.armRest: who reads within a second does not rest", async () => {
+  const { clock, peer, socket } = setUp();
+  let rests = 0;
+  socket.armRest(10_000, "client_idle", { rests: () => rests++ });
+  await peer.write(bytesOf("GET"));
+  await socket.fill();
+  socket.disarmRead();
+  clock.advance(20_000);
+  assertEquals([rests, socket.closed], [0, false]);
+  socket.close();
+});
+
+Deno.test("Socket.shrinkForRest: the next read is of the smallest buffer, the ones behind it are not", async () => {
+  const { buffers, peer, socket } = setUp();
+  await peer.write(bytesOf("a"));
+  await socket.fill();
+  socket.start = socket.end;
+  socket.shrinkForRest();
+  const read = socket.fill();
+  assertEquals([buffers.tiny.inUse, buffers.small.inUse], [1, 0]);
+  await peer.write(patternBytes(1_000));
+  await read;
+  assertEquals(socket.held, buffers.tiny.size - HEADROOM);
+  socket.enlarge();
+  await socket.fill();
+  assertEquals(socket.held, 1_000);
+  assertEquals([buffers.tiny.inUse, buffers.small.inUse], [0, 1]);
+  socket.close();
+});
