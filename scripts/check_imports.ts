@@ -10,6 +10,7 @@ import { relative } from "node:path";
 const MAY: Readonly<Record<string, readonly string[]>> = {
   text: [],
   cache: ["message", "net"],
+  "cache_disk": ["cache", "message", "net"],
   "shared_cache": ["cache", "message", "net"],
   net: ["message", "text"],
   message: ["net"],
@@ -95,6 +96,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "data_plane": [
     "balance",
     "cache",
+    "cache_disk",
     "conditions",
     "config",
     "connect",

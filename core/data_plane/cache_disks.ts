@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { DiskStore } from "../cache/disk_store.ts";
+import { DiskStore } from "../cache_disk/disk_store.ts";
 import type { MemoryStore } from "../cache/memory_store.ts";
 import { ownerOf, SHARDS } from "../cache/shard.ts";
 import type { CacheStore, StoreStats } from "../cache/store.ts";
-import { TieredStore } from "../cache/tiered_store.ts";
+import { TieredStore } from "../cache_disk/tiered_store.ts";
 import type { CacheConfig } from "../config/config_later.ts";
 import type { Clock } from "../net/clock.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { DiskFiles } from "../../core/cache/disk_files.ts";
+import type { DiskFiles } from "../../core/cache_disk/disk_files.ts";
 import {
   DiskStore,
   type DiskStoreOptions,
-} from "../../core/cache/disk_store.ts";
+} from "../../core/cache_disk/disk_store.ts";
 import { SHARDS } from "../../core/cache/shard.ts";
 import { systemClock } from "../../core/net/clock.ts";
 import type { Log } from "../../core/plugin.ts";

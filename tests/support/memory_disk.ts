@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DiskFiles } from "../../core/cache/disk_files.ts";
+import type { DiskFiles } from "../../core/cache_disk/disk_files.ts";
 
 /** What changed the disk. */
 type Change =

@@ -4,7 +4,7 @@
  *     lock          held while the folder is in use
  *     journal       what came and what went
  *     purges        what another process wanted gone that could not have the folder
- *     ID.small      segments of records, see `disk_segments.ts`
+ *     ID.small      segments of records, see `segments.ts`
  *     ID.main
  *     ID.body       bodies that are too long for a record
  *
@@ -14,10 +14,14 @@
  *
  * @module
  */
-import { BodyFile, bodyFileSize } from "./disk_bodies.ts";
-import type { BodyContext } from "./disk_bodies.ts";
+import type { Ghosts } from "../cache/s3_fifo.ts";
+import { isPurged, type Purge } from "../cache/store.ts";
+import { textKey } from "../cache/text_key.ts";
+import { BodyFile, bodyFileSize } from "./body_files.ts";
+import type { BodyContext } from "./body_files.ts";
 import type { AppendFile, DiskFiles } from "./disk_files.ts";
 import { type DiskIndex, NONE } from "./disk_index.ts";
+import { decodeRecord, FORMAT, sealRecord } from "./disk_record.ts";
 import {
   BatchWriter,
   type DropLine,
@@ -25,16 +29,8 @@ import {
   journalHead,
   type PutView,
   readJournal,
-} from "./disk_journal.ts";
-import { decodeRecord, FORMAT, sealRecord } from "./disk_record.ts";
-import {
-  Segment,
-  type SegmentKind,
-  type SegmentTable,
-} from "./disk_segments.ts";
-import type { Ghosts } from "./s3_fifo.ts";
-import { isPurged, type Purge } from "./store.ts";
-import { textKey } from "./text_key.ts";
+} from "./journal.ts";
+import { Segment, type SegmentKind, type SegmentTable } from "./segments.ts";
 
 /** What a store's shards have in common. */
 export interface ShardContext extends BodyContext {

@@ -5,7 +5,7 @@
  * @module
  */
 import fc from "fast-check";
-import type { DiskStore } from "../../../core/cache/disk_store.ts";
+import type { DiskStore } from "../../../core/cache_disk/disk_store.ts";
 import type { Purge } from "../../../core/cache/store.ts";
 import { isPurged } from "../../../core/cache/store.ts";
 import { assert, assertEquals } from "../../support/assert.ts";

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { MemoryStore } from "../../../core/cache/memory_store.ts";
 import { isPurged, type StoredEntry } from "../../../core/cache/store.ts";
-import { TieredStore } from "../../../core/cache/tiered_store.ts";
+import { TieredStore } from "../../../core/cache_disk/tiered_store.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { openStore } from "../../support/disk_stores.ts";
 import { eventually } from "../../support/eventually.ts";

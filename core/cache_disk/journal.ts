@@ -9,8 +9,8 @@
  * @module
  */
 import { crc32 } from "node:zlib";
+import { textKey } from "../cache/text_key.ts";
 import { FORMAT } from "./disk_record.ts";
-import { textKey } from "./text_key.ts";
 
 const MAGIC = 0x48_52_4a_4c;
 const BATCH = 0x48_52_4a_42;

@@ -5,10 +5,7 @@
  *
  * @module
  */
-import type { BodyReader } from "../message/body.ts";
-import type { DiskStore } from "./disk_store.ts";
-import { DiskCopy } from "./disk_shard.ts";
-import type { MemoryStore } from "./memory_store.ts";
+import type { MemoryStore } from "../cache/memory_store.ts";
 import {
   type CacheStore,
   isPurged,
@@ -18,7 +15,10 @@ import {
   type StoredHead,
   type StoreStats,
   type StoreWriter,
-} from "./store.ts";
+} from "../cache/store.ts";
+import type { BodyReader } from "../message/body.ts";
+import { DiskCopy } from "./disk_shard.ts";
+import type { DiskStore } from "./disk_store.ts";
 
 /** Bytes that may wait in memory to be written to disk. */
 const MAX_WAITING = 64 << 20;

@@ -5,8 +5,8 @@
  *
  * @module
  */
+import { type Ghosts, Queue, type Queued, SMALL } from "../cache/s3_fifo.ts";
 import type { AppendFile } from "./disk_files.ts";
-import { type Ghosts, Queue, type Queued, SMALL } from "./s3_fifo.ts";
 
 /** Which queue a segment is in. */
 export type SegmentKind = "small" | "main";

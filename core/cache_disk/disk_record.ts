@@ -9,7 +9,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import type { StoredHead } from "./store.ts";
+import type { StoredHead } from "../cache/store.ts";
 
 /** Grows with each change of what lies on disk: what has another one is thrown away. */
 export const FORMAT = 1;

@@ -3,8 +3,8 @@
  * process, and nothing that is torn is ever given out.
  *
  * What is where: `disk_shard.ts` (folders, and the order of writes),
- * `disk_segments.ts` (what is forgotten next), `disk_record.ts` (bytes and their
- * checksums), `disk_journal.ts`, `disk_index.ts`.
+ * `segments.ts` (what is forgotten next), `disk_record.ts` (bytes and their
+ * checksums), `journal.ts`, `disk_index.ts`.
  *
  * A record's checksums are verified before `find` gives it, those of a body in
  * a file piece by piece while it is read. Against a killed process nothing is
@@ -16,23 +16,8 @@
  *
  * @module
  */
-import type { BodyReader } from "../message/body.ts";
-import type { Clock, Log } from "../plugin.ts";
-import {
-  BodyFile,
-  bodyFileSize,
-  BodyFileWriter,
-  PieceReader,
-  sourceOfBody,
-} from "./disk_bodies.ts";
-import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
-import { DiskIndex, NONE } from "./disk_index.ts";
-import { decodeRecord, encodeRecord } from "./disk_record.ts";
-import { SegmentTable } from "./disk_segments.ts";
-import { DiskCopy, Shard, type ShardContext } from "./disk_shard.ts";
-import { diskSize, DiskWriter } from "./disk_writer.ts";
-import { Ghosts } from "./s3_fifo.ts";
-import { SHARDS } from "./shard.ts";
+import { Ghosts } from "../cache/s3_fifo.ts";
+import { SHARDS } from "../cache/shard.ts";
 import {
   type CacheStore,
   type DiskStats,
@@ -43,8 +28,23 @@ import {
   type StoredHead,
   type StoreStats,
   type StoreWriter,
-} from "./store.ts";
-import { textKey } from "./text_key.ts";
+} from "../cache/store.ts";
+import { textKey } from "../cache/text_key.ts";
+import type { BodyReader } from "../message/body.ts";
+import type { Clock, Log } from "../plugin.ts";
+import {
+  BodyFile,
+  bodyFileSize,
+  BodyFileWriter,
+  PieceReader,
+  sourceOfBody,
+} from "./body_files.ts";
+import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
+import { DiskIndex, NONE } from "./disk_index.ts";
+import { decodeRecord, encodeRecord } from "./disk_record.ts";
+import { DiskCopy, Shard, type ShardContext } from "./disk_shard.ts";
+import { diskSize, DiskWriter } from "./disk_writer.ts";
+import { SegmentTable } from "./segments.ts";
 
 /** What a store on disk needs. */
 export interface DiskStoreOptions {

@@ -4,15 +4,15 @@
  *
  * @module
  */
+import type { StoredEntry, StoredHead, StoreWriter } from "../cache/store.ts";
 import type { BodyReader } from "../message/body.ts";
 import {
   type BodyFile,
   bodyFileSize,
   type BodyFileWriter,
   PieceReader,
-} from "./disk_bodies.ts";
+} from "./body_files.ts";
 import { MAX_INLINE, PIECE_BYTES, PIECE_CHECKSUM } from "./disk_record.ts";
-import type { StoredEntry, StoredHead, StoreWriter } from "./store.ts";
 
 /** What a writer asks of its store. */
 export interface WriterHost {

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { DiskStore } from "../../../core/cache/disk_store.ts";
+import type { DiskStore } from "../../../core/cache_disk/disk_store.ts";
 import { shardOf } from "../../../core/cache/shard.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import {
