@@ -7,6 +7,9 @@
 import { dirname, join } from "node:path";
 import { tryLock } from "../net/file_lock.ts";
 
+/** Bytes that are written in one go, where there are so many. */
+export const MAX_WRITE = 1 << 20;
+
 /** A file that bytes are added to. */
 export interface AppendFile {
   /** Adds all of them. Rejects where that fails, with nobody knows how many written. */

@@ -42,7 +42,9 @@ import {
 import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
 import { DiskIndex, NONE } from "./disk_index.ts";
 import { decodeRecord, encodeRecord } from "./disk_record.ts";
-import { DiskCopy, Shard, type ShardContext } from "./disk_shard.ts";
+import { DiskCopy } from "./disk_copy.ts";
+import { Shard } from "./disk_shard.ts";
+import type { ShardContext } from "./shard_context.ts";
 import { diskSize, DiskWriter } from "./disk_writer.ts";
 import { SegmentTable } from "./segments.ts";
 

@@ -7,6 +7,7 @@
  */
 import { type Ghosts, Queue, type Queued, SMALL } from "../cache/s3_fifo.ts";
 import type { AppendFile } from "./disk_files.ts";
+import type { DiskIndex } from "./disk_index.ts";
 
 /** Which queue a segment is in. */
 export type SegmentKind = "small" | "main";
@@ -63,6 +64,16 @@ export class Segment implements Queued {
   seal(): void {
     this.file?.close();
     this.file = undefined;
+  }
+}
+
+/** Slots of the entries that lie in a segment; each may be removed when it is told. */
+export function* slotsIn(
+  segment: Segment,
+  index: DiskIndex,
+): Iterable<number> {
+  for (const slot of segment.slots) {
+    if (index.segment(slot) === segment.number) yield slot;
   }
 }
 

@@ -17,7 +17,7 @@ import {
   type StoreWriter,
 } from "../cache/store.ts";
 import type { BodyReader } from "../message/body.ts";
-import { DiskCopy } from "./disk_shard.ts";
+import { DiskCopy } from "./disk_copy.ts";
 import type { DiskStore } from "./disk_store.ts";
 
 /** Bytes that may wait in memory to be written to disk. */
