@@ -2,9 +2,10 @@
  * A store on disk, bounded by bytes: what it holds is found again by the next
  * process, and nothing that is torn is ever given out.
  *
- * What is where: `disk_shard.ts` (folders, and the order of writes),
- * `segments.ts` (what is forgotten next), `disk_record.ts` (bytes and their
- * checksums), `journal.ts`, `disk_index.ts`.
+ * What is where: `attachment.ts` (getting at the folder), `disk_shard.ts` (a
+ * part of it, and the order of writes), `segments.ts` and `disk_room.ts` (what is
+ * forgotten next), `entry_reader.ts` and `entry_writer.ts`, `disk_record.ts`
+ * (bytes and their checksums), `journal.ts`, `disk_index.ts`.
  *
  * A record's checksums are verified before `find` gives it, those of a body in
  * a file piece by piece while it is read. Against a killed process nothing is
@@ -21,7 +22,6 @@ import { SHARDS } from "../cache/shard.ts";
 import {
   type CacheStore,
   type DiskStats,
-  isPurged,
   NO_ENTRIES,
   type Purge,
   type StoredEntry,
@@ -30,23 +30,20 @@ import {
   type StoreWriter,
 } from "../cache/store.ts";
 import { textKey } from "../cache/text_key.ts";
-import type { BodyReader } from "../message/body.ts";
 import type { Clock, Log } from "../plugin.ts";
-import {
-  BodyFile,
-  bodyFileSize,
-  BodyFileWriter,
-  PieceReader,
-  sourceOfBody,
-} from "./body_files.ts";
-import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
-import { DiskIndex, NONE } from "./disk_index.ts";
-import { decodeRecord, encodeRecord } from "./disk_record.ts";
+import { Attachment } from "./attachment.ts";
 import { DiskCopy } from "./disk_copy.ts";
+import { DiskEntry } from "./disk_entry.ts";
+import { DiskFailures } from "./disk_failures.ts";
+import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
+import { DiskIndex } from "./disk_index.ts";
+import { checkOf, hashOf } from "./disk_keys.ts";
+import { DiskRoom } from "./disk_room.ts";
 import { Shard } from "./disk_shard.ts";
+import { EntryReader } from "./entry_reader.ts";
+import { EntryWriter } from "./entry_writer.ts";
+import { segmentBytesOf, SegmentTable } from "./segments.ts";
 import type { ShardContext } from "./shard_context.ts";
-import { diskSize, DiskWriter } from "./disk_writer.ts";
-import { SegmentTable } from "./segments.ts";
 
 /** What a store on disk needs. */
 export interface DiskStoreOptions {
@@ -66,151 +63,75 @@ export interface DiskStoreOptions {
   readonly files?: DiskFiles;
 }
 
-/** Of the capacity, what one body may take, and what may be on its way in. */
-const MAX_ENTRY = 1 / 2;
-const MAX_COMING = 1 / 2;
-
-/** Segments in a store: as many are forgotten one by one. */
-const SEGMENTS = 1024;
-const LEAST_SEGMENT = 64 << 10;
-const MOST_SEGMENT = 32 << 20;
-
-/** Entries under one key. */
-const MAX_ALTERNATES = 64;
-
-/** Milliseconds that nothing is written after the disk did not take something. */
-const PAUSE = 10_000;
-/** Milliseconds between two lines about what went wrong. */
-const QUIET = 60_000;
-
-/** Purges that are kept for a shard that can't be had yet; with more of them all of it goes. */
-const MAX_KEPT_PURGES = 1_000;
-
-/** A body whose last bytes are being written, before its record. */
-interface Finishing {
-  readonly key: string;
-  readonly tags: readonly string[];
-  readonly copy: DiskCopy;
-}
-
-/** What is stored of one response, as `find` gives it. */
-class DiskEntry implements StoredEntry {
-  readonly key: string;
-  readonly head: StoredHead;
-  readonly copy: DiskCopy;
-  /** The body, or its file. */
-  readonly body: Uint8Array | BodyFile;
-  readonly #bad: (copy: DiskCopy) => void;
-
-  constructor(
-    key: string,
-    head: StoredHead,
-    copy: DiskCopy,
-    body: Uint8Array | BodyFile,
-    bad: (copy: DiskCopy) => void,
-  ) {
-    this.key = key;
-    this.head = head;
-    this.copy = copy;
-    this.body = body;
-    this.#bad = bad;
-    if (body instanceof BodyFile) body.found();
-  }
-
-  get size(): number {
-    return this.body instanceof BodyFile ? this.body.size : this.body.length;
-  }
-
-  open(start: number, end: number): BodyReader {
-    const { body } = this;
-    if (body instanceof BodyFile) {
-      const source = sourceOfBody(body, () => this.#bad(this.copy));
-      return new PieceReader(source, start, Math.min(end, body.size));
-    }
-    return new InlineReader(body.subarray(start, end));
-  }
-}
-
-/** Reads what is at hand in one piece. */
-class InlineReader implements BodyReader {
-  readonly bytes: Uint8Array;
-  readonly start = 0;
-  end = 0;
-  last = false;
-  readonly headroom = 0;
-  readonly tailroom = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
-  advance(): boolean {
-    this.end = this.last ? 0 : this.bytes.length;
-    this.last = true;
-    return true;
-  }
-
-  next(): Promise<boolean> {
-    return Promise.resolve(!this.last && this.advance() && this.end > 0);
-  }
-
-  cancel(): void {
-    this.last = true;
-  }
-}
-
 /** Keeps responses on disk. */
 export class DiskStore implements CacheStore {
-  readonly #options: DiskStoreOptions;
   readonly #capacity: number;
   readonly #index = new DiskIndex();
   readonly #segments = new SegmentTable();
-  readonly #bodies = new Map<number, BodyFile>();
-  readonly #ghosts: Ghosts;
   readonly #shards = new Map<number, Shard>();
-  /** Shards that are being read; false where another process has one. */
-  readonly #opening = new Map<Shard, Promise<boolean>>();
-  /** Purges for shards that can neither be read nor written to. */
-  readonly #early = new Map<Shard, Purge[]>();
   readonly #context: ShardContext;
-  readonly #traffic = { read: 0, written: 0 };
-  #errors = 0;
+  readonly #failures: DiskFailures;
+  readonly #room: DiskRoom;
+  readonly #attachment: Attachment;
+  readonly #reader: EntryReader;
+  readonly #writer: EntryWriter;
   #evicted = 0;
-  /** Bytes on their way in. */
-  #coming = 0;
-  #making = false;
-  /** Until when nothing is written, by the clock. */
-  #pausedUntil = 0;
-  #complained = -Infinity;
-  #waiting = false;
-  /** A shard was tried and can't be had for now. */
-  #held = false;
-  #attached: Promise<void> | undefined;
-  #free: Promise<void> | undefined;
-  #cancelRetry: (() => void) | undefined;
   #closed = false;
-  /** Evictions under way. */
-  #room: Promise<void> = Promise.resolve();
+  /** What goes on that nobody waits for. */
   readonly #late = new Set<Promise<void>>();
-  readonly #finishing = new Set<Finishing>();
 
   constructor(options: DiskStoreOptions) {
-    const { capacity, path, clock, delay = 20, log } = options;
-    this.#options = options;
+    const { capacity, path, clock, log, retry = 1_000 } = options;
     this.#capacity = capacity;
-    this.#ghosts = new Ghosts(capacity);
+    this.#failures = new DiskFailures({ path, log, clock });
+    this.#context = this.#contextFor(options);
+    for (const number of options.shards) {
+      const name = number.toString(16).padStart(2, "0");
+      this.#shards.set(number, new Shard(name, this.#context));
+    }
+    const shards = [...this.#shards.values()];
+    const ghosts = new Ghosts(capacity);
+    this.#room = new DiskRoom({
+      capacity,
+      segments: this.#segments,
+      ghosts,
+      journals: () =>
+        shards.reduce((sum, { journalBytes }) => sum + journalBytes, 0),
+    });
+    this.#attachment = new Attachment({
+      path,
+      shards,
+      log,
+      clock,
+      retry,
+      entries: () => this.#index.size,
+      opened: () => this.#room.make(),
+      complain: (what, error) => this.#complain(what, error),
+    });
+    const drop = (copy: DiskCopy) => this.drop(copy);
+    this.#reader = new EntryReader(this.#context, drop);
+    this.#writer = new EntryWriter({
+      context: this.#context,
+      room: this.#room,
+      ghosts,
+      reader: this.#reader,
+      shardOf: (hash) => this.#shardOf(hash),
+      mayWrite: () => !this.#closed && this.#failures.mayWrite,
+      drop,
+    });
+  }
+
+  #contextFor(options: DiskStoreOptions): ShardContext {
+    const { capacity, path, clock, delay = 20, log } = options;
     const files = options.files ?? systemFiles(path);
-    this.#context = {
+    return {
       files,
       pool: new ReadPool(files),
       index: this.#index,
       segments: this.#segments,
-      bodies: this.#bodies,
-      traffic: this.#traffic,
-      segmentBytes: Math.min(
-        MOST_SEGMENT,
-        Math.max(LEAST_SEGMENT, Math.floor(capacity / SEGMENTS)),
-      ),
+      bodies: new Map(),
+      traffic: { read: 0, written: 0 },
+      segmentBytes: segmentBytesOf(capacity),
       delay,
       doomed: new Set(),
       wall: () => clock.wall(),
@@ -228,20 +149,18 @@ export class DiskStore implements CacheStore {
           folder,
           why,
         }),
-      stored: () => this.#makeRoom(),
+      stored: () => this.#room.make(),
       evicted: (count) => {
         this.#evicted += count;
       },
     };
-    for (const number of options.shards) {
-      const name = number.toString(16).padStart(2, "0");
-      const shard = new Shard(name, this.#context);
-      this.#shards.set(number, shard);
-      this.#early.set(shard, []);
-    }
   }
 
-  // ---------------------------------------------------------------- attaching
+  #complain(what: string, error?: unknown): void {
+    this.#failures.add(what, error);
+    // A shard that was given up is tried again.
+    if (what !== "read") this.#attachment.retryLater();
+  }
 
   /**
    * Begins to use the folder: reads what is there, shard by shard; resolves
@@ -250,87 +169,7 @@ export class DiskStore implements CacheStore {
    * Waits first for `free`, where somebody in this process has the folder.
    */
   attach(free?: Promise<void>): Promise<void> {
-    this.#attached ??= this.#attach(free);
-    return this.#attached;
-  }
-
-  async #attach(free: Promise<void> | undefined): Promise<void> {
-    this.#free = free;
-    await free;
-    await this.#openShards();
-  }
-
-  async #openShards(): Promise<void> {
-    const { path, log } = this.#options;
-    const begun = this.#context.now();
-    const before = this.diskStats().ready;
-    this.#held = false;
-    for (const shard of this.#shards.values()) {
-      if (this.#closed) return;
-      if (shard.ready) continue;
-      if (!await this.#open(shard)) break;
-    }
-    const { ready, shards } = this.diskStats();
-    if (ready > before) {
-      log.info("The cache on disk is in use", {
-        path,
-        shards: ready,
-        entries: this.#index.size,
-        milliseconds: Math.round(this.#context.now() - begun),
-      });
-      this.#makeRoom();
-    }
-    if (this.#closed) return;
-    if (ready === shards) this.#waiting = false;
-    else this.#retryLater();
-  }
-
-  /** Reads a shard; false where that can't be had now. Never rejects. */
-  #open(shard: Shard): Promise<boolean> {
-    if (shard.ready || this.#closed) return Promise.resolve(shard.ready);
-    let opening = this.#opening.get(shard);
-    if (opening === undefined) {
-      opening = this.#tryOpen(shard)
-        .finally(() => this.#opening.delete(shard));
-      this.#opening.set(shard, opening);
-    }
-    return opening;
-  }
-
-  async #tryOpen(shard: Shard): Promise<boolean> {
-    const { path, log } = this.#options;
-    try {
-      if (await shard.open()) {
-        await this.#purgeEarly(shard);
-        return true;
-      }
-      this.#held = true;
-      if (!this.#waiting) {
-        log.info("Another process has the cache on disk: waiting for it", {
-          path,
-        });
-      }
-      this.#waiting = true;
-    } catch (error) {
-      this.#held = true;
-      this.#complain("open", error);
-    }
-    return false;
-  }
-
-  #retryLater(): void {
-    if (this.#cancelRetry !== undefined || this.#closed) return;
-    const { clock, retry = 1_000 } = this.#options;
-    this.#cancelRetry = clock.after(retry, () => {
-      this.#cancelRetry = undefined;
-      this.#attached = this.#openShards();
-    });
-  }
-
-  async #purgeEarly(shard: Shard): Promise<void> {
-    const purges = this.#early.get(shard)!;
-    this.#early.set(shard, []);
-    for (const purge of purges) await shard.purge(purge);
+    return this.#attachment.attach(free);
   }
 
   #shardOf(hash: number): Shard | undefined {
@@ -340,115 +179,25 @@ export class DiskStore implements CacheStore {
   // ------------------------------------------------------------------- finding
 
   find(key: string): readonly StoredEntry[] | Promise<readonly StoredEntry[]> {
-    const hash = textKey(urlOf(key));
+    const hash = hashOf(key);
     if (this.#shardOf(hash)?.ready !== true) return NO_ENTRIES;
-    const slots = this.#slotsOf(hash, checkOf(key));
-    return slots.length === 0 ? NO_ENTRIES : this.#load(key, slots);
+    const copies = this.#reader.copiesOf(hash, checkOf(key));
+    return copies.length === 0 ? NO_ENTRIES : this.#reader.readAll(key, copies);
   }
 
   /** How many entries `find` may give. */
   count(key: string): number {
-    const hash = textKey(urlOf(key));
+    const hash = hashOf(key);
     return this.#shardOf(hash)?.ready === true
       ? this.#index.count(hash, checkOf(key))
       : 0;
   }
 
-  #slotsOf(hash: number, check: number): DiskCopy[] {
-    const found: DiskCopy[] = [];
-    const index = this.#index;
-    for (let at = index.first(hash); at !== NONE; at = index.after(at)) {
-      if (index.check(at) === check) {
-        found.push(new DiskCopy(at, index.born(at)));
-      }
-    }
-    return found;
-  }
-
-  async #load(
-    key: string,
-    copies: readonly DiskCopy[],
-  ): Promise<readonly StoredEntry[]> {
-    const entries: DiskEntry[] = [];
-    for (const copy of copies) {
-      const entry = await this.#read(copy, true);
-      if (entry?.key === key) entries.push(entry);
-    }
-    return entries.sort((a, b) => b.head.receivedAt - a.head.receivedAt);
-  }
-
-  /** Reads an entry; undefined where it is gone, or not as it was written. */
-  async #read(
-    copy: DiskCopy,
-    mayHaveMoved: boolean,
-  ): Promise<DiskEntry | undefined> {
-    const index = this.#index;
-    if (!this.isLive(copy)) return undefined;
-    const { slot } = copy;
-    const segment = this.#segments.of(index.segment(slot))!;
-    const offset = index.offset(slot);
-    const bytes = new Uint8Array(index.length(slot));
-    let count = 0;
-    let failure: unknown;
-    try {
-      const { pool } = this.#context;
-      count = await pool.read(segment.path, bytes, offset);
-      if (segment.gone) pool.forget(segment.path);
-    } catch (error) {
-      failure = error;
-    }
-    this.#traffic.read += count;
-    const whole = failure === undefined && count === bytes.length;
-    const record = whole ? decodeRecord(bytes, segment.id, offset) : undefined;
-    if (!this.isLive(copy)) return undefined;
-    if (record !== undefined) {
-      const body = record.body === undefined
-        ? record.inline
-        : this.#bodies.get(slot);
-      if (
-        body instanceof Uint8Array || await this.#isThere(body, record.body!.id)
-      ) {
-        if (!this.isLive(copy)) return undefined;
-        return new DiskEntry(
-          record.key,
-          record.head,
-          copy,
-          body!,
-          (bad) => this.#bad(bad),
-        );
-      }
-    }
-    const moved = index.segment(slot) !== segment.number ||
-      index.offset(slot) !== offset;
-    if (moved && mayHaveMoved) return await this.#read(copy, false);
-    // Its file is going while it is still listed.
-    if (segment.gone) return undefined;
-    this.#complain("read", failure ?? new Error("It is not as it was written"));
-    this.drop(copy);
-    return undefined;
-  }
-
-  async #isThere(file: BodyFile | undefined, id: number): Promise<boolean> {
-    if (file?.id !== id) return false;
-    try {
-      const size = await this.#context.files.size(file.path);
-      return size === bodyFileSize(file.size);
-    } catch {
-      // What can't be looked at can't be read: the caller counts it.
-      return false;
-    }
-  }
-
-  #bad(copy: DiskCopy): void {
-    this.#complain("read", new Error("A body is not as it was written"));
-    this.drop(copy);
-  }
-
   // -------------------------------------------------------------------- copies
 
   /** Whether a copy is on disk and found there. */
-  isLive({ slot, born, cancelled }: DiskCopy): boolean {
-    return !cancelled && slot !== NONE && this.#index.holds(slot, born);
+  isLive(copy: DiskCopy): boolean {
+    return copy.isIn(this.#index);
   }
 
   /** The copy of an entry of this store. */
@@ -478,40 +227,13 @@ export class DiskStore implements CacheStore {
 
   /** Resolves once what was done to a key is in its folder. */
   settled(key: string): Promise<void> {
-    const shard = this.#shardOf(textKey(urlOf(key)));
+    const shard = this.#shardOf(hashOf(key));
     return shard?.ready === true ? shard.flush() : Promise.resolve();
   }
 
   /** Writes a copy anew with another head; false where it is gone or the disk did not take that. */
-  async refresh(copy: DiskCopy, head: StoredHead): Promise<boolean> {
-    const entry = await this.#read(copy, true);
-    if (entry === undefined || !this.#mayWrite()) return false;
-    const { key, body } = entry;
-    const hash = textKey(urlOf(key));
-    const shard = this.#shardOf(hash)!;
-    const inFile = body instanceof BodyFile;
-    const { bytes, inline } = encodeRecord(
-      key,
-      head,
-      inFile ? body : body.length,
-    );
-    if (!inFile) inline.set(body);
-    const stored = new Promise<boolean>((done) =>
-      shard.put({
-        key,
-        tags: head.tags,
-        hash,
-        check: checkOf(key),
-        bytes,
-        body: inFile ? body : undefined,
-        kind: this.#segments.of(this.#index.segment(copy.slot))!.kind,
-        again: true,
-        copy,
-        done,
-      })
-    );
-    void shard.flush();
-    return await stored;
+  refresh(copy: DiskCopy, head: StoredHead): Promise<boolean> {
+    return this.#writer.refresh(copy, head);
   }
 
   // ------------------------------------------------------------------ CacheStore
@@ -534,100 +256,14 @@ export class DiskStore implements CacheStore {
     copy: DiskCopy,
     size: number | undefined,
   ): StoreWriter | undefined {
-    const hash = textKey(urlOf(key));
-    const shard = this.#shardOf(hash);
-    if (shard?.ready !== true || !this.#mayWrite()) return undefined;
-    const most = Math.floor(this.#capacity * MAX_ENTRY);
-    if (size !== undefined && diskSize(size) > most) return undefined;
-    if (!this.#mayCome(size ?? 0)) return undefined;
-    let finishing: Finishing | undefined;
-    return new DiskWriter({
-      most,
-      newBody: () => {
-        const id = this.#segments.nextId(this.#context.wall());
-        return new BodyFileWriter(
-          this.#context,
-          `${shard.folder}/${id}.body`,
-          id,
-        );
-      },
-      take: (bytes) => this.#take(bytes),
-      failed: (error) => this.#complain("write", error),
-      finishing: ({ tags }) => {
-        finishing = { key, tags, copy };
-        this.#finishing.add(finishing);
-      },
-      commit: (head, body, replaced, written) =>
-        this.#commit(key, hash, shard, copy, head, body, replaced)
-          .finally(() => {
-            if (finishing !== undefined) this.#finishing.delete(finishing);
-            written();
-          }),
-    }, size);
-  }
-
-  /** Whether the disk took what it got lately. */
-  #mayWrite(): boolean {
-    return !this.#closed && this.#context.now() >= this.#pausedUntil;
-  }
-
-  #mayCome(bytes: number): boolean {
-    return this.#coming + bytes <= this.#capacity * MAX_COMING;
-  }
-
-  #take(bytes: number): boolean {
-    if (bytes > 0 && !this.#mayCome(bytes)) return false;
-    this.#coming += bytes;
-    if (bytes > 0) this.#makeRoom();
-    return true;
-  }
-
-  async #commit(
-    key: string,
-    hash: number,
-    shard: Shard,
-    copy: DiskCopy,
-    head: StoredHead,
-    body: Uint8Array | BodyFile,
-    replaced: readonly StoredEntry[],
-  ): Promise<StoredEntry | undefined> {
-    for (const old of replaced) {
-      if (old instanceof DiskEntry) this.drop(old.copy);
-    }
-    const check = checkOf(key);
-    const others = this.#slotsOf(hash, check);
-    // The first of the chain came last.
-    for (const old of others.slice(MAX_ALTERNATES - 1)) this.drop(old);
-    const inFile = body instanceof BodyFile;
-    const { bytes, inline } = encodeRecord(
-      key,
-      head,
-      inFile ? body : body.length,
-    );
-    if (!inFile) inline.set(body);
-    const stored = await new Promise<boolean>((done) =>
-      shard.put({
-        key,
-        tags: head.tags,
-        hash,
-        check,
-        bytes,
-        body: inFile ? body : undefined,
-        kind: this.#ghosts.take(hash) ? "main" : "small",
-        again: false,
-        copy,
-        done,
-      })
-    );
-    if (!stored) return undefined;
-    return new DiskEntry(key, head, copy, body, (bad) => this.#bad(bad));
+    return this.#writer.begin(key, copy, size);
   }
 
   async update(entry: StoredEntry, head: StoredHead): Promise<StoredEntry> {
     if (!(entry instanceof DiskEntry)) return entry;
     const { copy, body, key } = entry;
     return await this.refresh(copy, head)
-      ? new DiskEntry(key, head, copy, body, (bad) => this.#bad(bad))
+      ? this.#reader.entry(key, head, copy, body)
       : entry;
   }
 
@@ -642,15 +278,13 @@ export class DiskStore implements CacheStore {
       ? [this.#shardOf(textKey(purge.url))]
       : [...this.#shards.values()];
     let count = 0;
-    for (const { key, tags, copy } of this.#finishing) {
-      if (isPurged(purge, key, tags)) copy.cancelled = true;
-    }
+    this.#writer.cancel(purge);
     const later: Promise<number>[] = [];
     for (const shard of shards) {
       if (shard === undefined) continue;
       const purged = shard.ready
         ? shard.purge(purge)
-        : this.#purgeUnread(shard, purge);
+        : this.#attachment.purge(shard, purge);
       if (typeof purged === "number") count += purged;
       else later.push(purged);
     }
@@ -660,27 +294,6 @@ export class DiskStore implements CacheStore {
     );
   }
 
-  /** Reads the shard first, or has whoever reads it next forget what is meant. */
-  async #purgeUnread(shard: Shard, purge: Purge): Promise<number> {
-    if (this.#closed) return 0;
-    await this.#free;
-    if (!this.#held && await this.#open(shard)) return await shard.purge(purge);
-    try {
-      await shard.notePurge(purge);
-    } catch (error) {
-      this.#complain("note a purge", error);
-      this.#keepPurge(shard, purge);
-    }
-    return 0;
-  }
-
-  #keepPurge(shard: Shard, purge: Purge): void {
-    const kept = this.#early.get(shard)!;
-    if (kept.length >= MAX_KEPT_PURGES) {
-      this.#early.set(shard, [{ kind: "all" }]);
-    } else kept.push(purge);
-  }
-
   stats(): StoreStats {
     const { entries, bytes, capacity, evicted } = this.diskStats();
     return { entries, bytes, capacity, evicted };
@@ -688,84 +301,29 @@ export class DiskStore implements CacheStore {
 
   /** What it holds and did. */
   diskStats(): DiskStats {
-    let ready = 0;
-    let journals = 0;
-    for (const shard of this.#shards.values()) {
-      if (shard.ready) ready++;
-      journals += shard.journalBytes;
-    }
+    const { read, written } = this.#context.traffic;
     return {
       entries: this.#index.size,
-      bytes: this.#segments.bytes + journals + this.#coming,
+      bytes: this.#room.bytes,
       capacity: this.#capacity,
       evicted: this.#evicted,
-      errors: this.#errors,
-      read: this.#traffic.read,
-      written: this.#traffic.written,
+      errors: this.#failures.count,
+      read,
+      written,
       shards: this.#shards.size,
-      ready,
+      ready: this.#attachment.ready,
     };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelRetry?.();
-    await this.#attached;
-    await Promise.all(this.#opening.values());
+    const evicted = this.#room.close();
+    await this.#attachment.close();
     for (const shard of this.#shards.values()) await shard.close();
-    await this.#room;
+    await evicted;
     for (const body of this.#context.doomed) body.removeNow();
     await Promise.all(this.#late);
     this.#context.pool.close();
   }
-
-  // ---------------------------------------------------------------------- room
-
-  /** Forgets what is over the bound. */
-  #makeRoom(): void {
-    if (this.#making || this.#closed || !this.#isFull()) return;
-    this.#making = true;
-    this.#room = this.#evictAll().finally(() => {
-      this.#making = false;
-    });
-  }
-
-  #isFull(): boolean {
-    return this.diskStats().bytes > this.#capacity;
-  }
-
-  async #evictAll(): Promise<void> {
-    while (this.#isFull() && !this.#closed) {
-      const segment = this.#segments.oldest(this.#capacity);
-      if (segment === undefined) return;
-      await segment.owner.evict(segment, this.#ghosts);
-    }
-  }
-
-  #complain(what: string, error?: unknown): void {
-    this.#errors++;
-    const now = this.#context.now();
-    if (what === "write" || what === "open") this.#pausedUntil = now + PAUSE;
-    // A shard that was given up is tried again.
-    if (what !== "read") this.#retryLater();
-    if (now - this.#complained < QUIET) return;
-    this.#complained = now;
-    const { path, log } = this.#options;
-    log.error(`The cache could not ${what} on disk; it goes on without`, {
-      path,
-      error,
-    });
-  }
-}
-
-/** The URL that a key begins with. */
-function urlOf(key: string): string {
-  const tab = key.indexOf("\t");
-  return tab < 0 ? key : key.slice(0, tab);
-}
-
-/** What tells keys of one URL apart: nothing for the URL itself. */
-function checkOf(key: string): number {
-  return key.includes("\t") ? textKey(key) % 2 ** 32 : 0;
 }

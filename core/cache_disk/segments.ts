@@ -9,6 +9,19 @@ import { type Ghosts, Queue, type Queued, SMALL } from "../cache/s3_fifo.ts";
 import type { AppendFile } from "./disk_files.ts";
 import type { DiskIndex } from "./disk_index.ts";
 
+/** Segments in a store, about: as many are forgotten one by one. */
+const SEGMENTS = 1024;
+const LEAST_SEGMENT = 64 << 10;
+const MOST_SEGMENT = 32 << 20;
+
+/** Bytes of a segment in a store that may take so many. */
+export function segmentBytesOf(capacity: number): number {
+  return Math.min(
+    MOST_SEGMENT,
+    Math.max(LEAST_SEGMENT, Math.floor(capacity / SEGMENTS)),
+  );
+}
+
 /** Which queue a segment is in. */
 export type SegmentKind = "small" | "main";
 
