@@ -81,14 +81,17 @@ export class ShardJournal {
   /** Adds a batch; with `durable` so that it and all before outlive a loss of power. Rejects where that fails. */
   async append(batch: BatchWriter, durable: boolean): Promise<void> {
     const file = this.#file!;
+    let length = 0;
     if (batch.lines > 0) {
       const bytes = batch.seal();
       await file.append(bytes);
-      this.#context.traffic.written += bytes.length;
-      this.bytes += bytes.length;
-      this.lines += batch.lines;
+      length = bytes.length;
+      this.#context.traffic.written += length;
     }
     if (durable) await file.sync();
+    // Not before: `cutOff` takes back what was not synced too.
+    this.bytes += length;
+    this.lines += batch.lines;
   }
 
   /** Cuts off what came of a batch that failed; false where that fails too, and nobody knows what it holds. */
