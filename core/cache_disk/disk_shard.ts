@@ -104,12 +104,16 @@ export class Shard implements SegmentOwner {
     segments.sort();
   }
 
-  /** Forgets what those wanted gone who could not have the folder. */
+  /** Forgets what those wanted gone who could not have the folder. Rejects where the folder can't hear of it. */
   async #purgeNoted(): Promise<void> {
     const purges = await this.#noted.read();
     if (purges === undefined) return;
     for (const purge of purges) await this.purge(purge);
     await this.flush(true);
+    // Thrown away meanwhile: the notes stay, for its journal may still be there.
+    if (!this.#writer.journal.isOpen) {
+      throw new Error("What others purged could not be written");
+    }
     await this.#noted.remove();
   }
 

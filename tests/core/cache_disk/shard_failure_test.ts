@@ -69,3 +69,39 @@ Deno.test("what a failed sync refused is not in the journal", async () => {
   assertEquals((await next.find(OTHER)).map(seedOf), [2]);
   await next.close();
 });
+
+Deno.test("a shard that is thrown away while noted purges are done is opened anew", async () => {
+  for (const removable of [true, false]) {
+    const disk = new MemoryDisk();
+    const clock = new FakeClock();
+    const first = await openStore(disk, SHARD);
+    assert(await put(first, ONE, 1));
+    await first.close();
+    const note = `${JSON.stringify({ kind: "url", url: ONE })}\n`;
+    disk.files.set("00/purges", { bytes: new TextEncoder().encode(note) });
+    const written = failing("append", "00/journal");
+    const removed = failing("remove", "00/journal");
+    disk.fails = (operation, path) =>
+      written(operation, path) ??
+        (removable ? undefined : removed(operation, path));
+    const store = await openStore(disk, { ...SHARD, clock });
+    assertEquals(store.diskStats().ready, 0);
+    // Who has the folder next does not find it either.
+    const other = new MemoryDisk();
+    for (const [path, { bytes }] of disk.files) {
+      other.files.set(path, { bytes });
+    }
+    const next = await openStore(other, SHARD);
+    assertEquals(await next.find(ONE), []);
+    await next.close();
+    disk.fails = () => undefined;
+    for (let i = 0; i < 12; i++) await clock.advance(1_001);
+    await store.attach();
+    assertEquals(store.diskStats().ready, 1);
+    assertEquals(disk.files.has("00/purges"), false);
+    assert(await put(store, OTHER, 2));
+    assertEquals(await store.find(ONE), []);
+    await store.close();
+    assertEquals(disk.open, 0);
+  }
+});
