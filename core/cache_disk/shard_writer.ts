@@ -51,7 +51,7 @@ export class ShardWriter {
     this.pending = new PendingWrites(context.index);
     this.entries = new ShardEntries(
       context,
-      (segment) => void this.run(() => this.discard(segment)),
+      (segment) => void this.run(() => this.#discardEmpty(segment)),
     );
     const { entries } = this;
     this.#segments = new SegmentWriter(context, { folder, owner, entries });
@@ -202,6 +202,11 @@ export class ShardWriter {
   /** No more is written to a segment. */
   seal(segment: Segment): void {
     this.#segments.seal(segment);
+  }
+
+  /** Removes a segment, unless what filled it came with the batch that was being written and is in by now. */
+  async #discardEmpty(segment: Segment): Promise<void> {
+    if (segment.live === 0) await this.discard(segment);
   }
 
   /** Removes a segment and what it holds. */

@@ -515,3 +515,24 @@ async function names(folder: string): Promise<string[]> {
   }
   return found;
 }
+
+Deno.test("what fills a segment in one batch is found", async () => {
+  const disk = new MemoryDisk();
+  const options = { shards: [0], capacity: 3 << 20 };
+  const store = await openStore(disk, { ...options, delay: 5 });
+  const keys = Array.from({ length: 5_000 }, (_, i) => `http://a/${i}`)
+    .filter((key) => shardOf(key) === 0)
+    .slice(0, 20);
+  const entries = await Promise.all(
+    keys.map((key, i) => putBody(store, key, i, 10_000)),
+  );
+  assert(entries.every((entry) => entry !== undefined));
+  await store.settled(keys[0]!);
+  for (const [i, key] of keys.entries()) {
+    assertEquals(await seedsOf(store, key), [i]);
+  }
+  await store.close();
+  const next = await openStore(disk, options);
+  assertEquals(next.stats().entries, keys.length);
+  await next.close();
+});
