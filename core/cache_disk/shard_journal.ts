@@ -18,9 +18,9 @@ import type { ShardContext } from "./shard_context.ts";
 
 /** A journal, open or not. */
 export class ShardJournal {
-  /** Bytes of the file. */
+  /** Bytes of the file while it is open. */
   bytes = 0;
-  /** Lines in it. */
+  /** Lines in it while it is open. */
   lines = 0;
   readonly #context: Pick<ShardContext, "files" | "traffic">;
   readonly #path: string;
@@ -160,6 +160,8 @@ export class ShardJournal {
   close(): void {
     this.#file?.close();
     this.#file = undefined;
+    this.bytes = 0;
+    this.lines = 0;
   }
 
   /** Has it removed, now or by `removeCondemned`. Rejects where it can't be now. */

@@ -15,7 +15,7 @@ import { bodyOf, seededHead, seedOf } from "../../support/stored_bodies.ts";
 /** URLs of shard 0. */
 const KEYS = (() => {
   const keys: string[] = [];
-  for (let i = 0; keys.length < 20; i++) {
+  for (let i = 0; keys.length < 40; i++) {
     const key = `http://a/${i}`;
     if (shardOf(key) === 0) keys.push(key);
   }
@@ -104,4 +104,27 @@ Deno.test("a shard that is thrown away while noted purges are done is opened ane
     await store.close();
     assertEquals(disk.open, 0);
   }
+});
+
+Deno.test("a journal that is thrown away is not written anew", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const store = await openStore(disk, { ...SHARD, clock });
+  // As many lines as have it written anew once nothing is in.
+  for (let i = 0; i < 2_100; i++) {
+    assert(await put(store, KEYS[i % KEYS.length]!, i));
+  }
+  const written = failing("append", "00/journal");
+  const removed = failing("remove", "00/journal");
+  disk.fails = (operation, path) =>
+    written(operation, path) ?? removed(operation, path);
+  await store.purge({ kind: "url", url: ONE });
+  assertEquals(store.diskStats().bytes, 0);
+  assert(!disk.log.some(({ path }) => path === "00/journal.new"));
+  disk.fails = () => undefined;
+  for (let i = 0; i < 12; i++) await clock.advance(1_001);
+  await store.attach();
+  assert(await put(store, ONE, 1));
+  await store.close();
+  assertEquals(disk.open, 0);
 });
