@@ -16,6 +16,8 @@ export class NotedPurges {
   readonly #path: string;
   /** How many were noted here. */
   #noted = 0;
+  /** Whether the last of them was that all goes. */
+  #all = false;
 
   constructor(files: DiskFiles, path: string) {
     this.#files = files;
@@ -24,13 +26,20 @@ export class NotedPurges {
 
   /** Notes one; that outlives a loss of power. Rejects where it can't be written. */
   async note(purge: Purge): Promise<void> {
-    if (this.#noted > MAX_NOTED) return;
-    this.#noted++;
-    const line = this.#noted > MAX_NOTED ? { kind: "all" } : purge;
+    if (this.#all) {
+      if (await this.#files.size(this.#path) !== undefined) return;
+      // Somebody had the folder, and did them.
+      this.#all = false;
+      this.#noted = 0;
+    }
+    const all = this.#noted >= MAX_NOTED;
+    const line = all ? { kind: "all" } : purge;
     const file = await this.#files.append(this.#path);
     try {
       await file.append(encoder.encode(`${JSON.stringify(line)}\n`));
       await file.sync();
+      this.#noted++;
+      this.#all ||= all;
     } finally {
       file.close();
     }

@@ -5,8 +5,9 @@
  * @module
  */
 import type { DiskStore } from "../../../core/cache_disk/disk_store.ts";
+import { NotedPurges } from "../../../core/cache_disk/noted_purges.ts";
 import { shardOf } from "../../../core/cache/shard.ts";
-import { assert, assertEquals } from "../../support/assert.ts";
+import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { openStore } from "../../support/disk_stores.ts";
 import { type DiskOperation, MemoryDisk } from "../../support/memory_disk.ts";
@@ -127,4 +128,29 @@ Deno.test("a journal that is thrown away is not written anew", async () => {
   assert(await put(store, ONE, 1));
   await store.close();
   assertEquals(disk.open, 0);
+});
+
+Deno.test("purges that could not be noted are noted with the next ones", async () => {
+  const disk = new MemoryDisk();
+  const noted = new NotedPurges(disk, "00/purges");
+  disk.fails = failing("append");
+  const purge = { kind: "url", url: ONE } as const;
+  for (let i = 0; i < 1_100; i++) await assertRejects(() => noted.note(purge));
+  disk.fails = () => undefined;
+  await noted.note(purge);
+  assertEquals(await noted.read(), [purge]);
+});
+
+Deno.test("purges are noted again once somebody did them all", async () => {
+  const disk = new MemoryDisk();
+  const noted = new NotedPurges(disk, "00/purges");
+  const purge = { kind: "url", url: ONE } as const;
+  // Many at once pass the bound together.
+  for (let i = 0; i < 110; i++) {
+    await Promise.all(Array.from({ length: 17 }, () => noted.note(purge)));
+  }
+  assertEquals((await noted.read())!.at(-1), { kind: "all" });
+  await disk.remove("00/purges");
+  await noted.note(purge);
+  assertEquals(await noted.read(), [purge]);
 });
