@@ -50,7 +50,7 @@ function purgeUrl(
     count++;
     slot = next;
   }
-  if (count === 0 && writer.pending.settled) return 0;
+  if (count === 0 && writer.settled) return 0;
   return writer.flush(true).then(() => count);
 }
 
@@ -58,9 +58,9 @@ function purgeAll(
   cancelled: number,
   writer: ShardWriter,
 ): number | Promise<number> {
-  const { entries, pending } = writer;
+  const { entries } = writer;
   const count = entries.count + cancelled;
-  if (count === 0 && pending.settled) return 0;
+  if (count === 0 && writer.settled) return 0;
   writer.clear();
   return writer.run(async () => {
     const old = [...entries.segments.values()].filter(({ live }) => live === 0);
@@ -78,8 +78,8 @@ async function purgeBy(
   writer: ShardWriter,
   { complain }: ShardContext,
 ): Promise<number> {
-  const { entries, journal, pending } = writer;
-  if (entries.count === 0 && pending.settled) return 0;
+  const { entries, journal } = writer;
+  if (entries.count === 0 && writer.settled) return 0;
   let count = cancelled;
   await writer.run(async () => {
     await writer.write();

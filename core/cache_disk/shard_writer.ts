@@ -42,6 +42,8 @@ export class ShardWriter {
   #tail: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
   #closed = false;
+  /** The journal is being told of what went, or was told, or was cut: a loss of power may undo that. */
+  #unsynced = false;
 
   constructor(context: ShardContext, options: ShardWriterOptions) {
     this.#context = context;
@@ -55,6 +57,11 @@ export class ShardWriter {
     );
     const { entries } = this;
     this.#segments = new SegmentWriter(context, { folder, owner, entries });
+  }
+
+  /** Whether the folder holds all that it is to, and what went from it stays gone after a loss of power. */
+  get settled(): boolean {
+    return this.pending.settled && !this.#unsynced;
   }
 
   // ---------------------------------------------------------------- the queue
@@ -152,13 +159,17 @@ export class ShardWriter {
     forgets: boolean,
     durable: boolean,
   ): Promise<boolean> {
+    this.#unsynced ||= forgets;
     try {
       await this.journal.append(batch, durable);
+      if (durable) this.#unsynced = false;
       return true;
     } catch (error) {
       this.#context.complain("write", error);
       // What was to be forgotten must not come back: then all goes.
-      if (forgets || !await this.journal.cutOff()) await this.throwAway();
+      const mustHold = forgets || (durable && this.#unsynced);
+      if (mustHold || !await this.journal.cutOff()) await this.throwAway();
+      else this.#unsynced = true;
       return false;
     }
   }
@@ -228,6 +239,7 @@ export class ShardWriter {
     const { folder, lost } = this.#options;
     this.entries.clear();
     this.pending.tellNothing();
+    this.#unsynced = false;
     lost();
     thrownAway(folder, "it could not be written to");
     try {

@@ -6,6 +6,7 @@
  */
 import type { DiskStore } from "../../../core/cache_disk/disk_store.ts";
 import { NotedPurges } from "../../../core/cache_disk/noted_purges.ts";
+import type { Purge } from "../../../core/cache/store.ts";
 import { shardOf } from "../../../core/cache/shard.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
@@ -69,6 +70,46 @@ Deno.test("what a failed sync refused is not in the journal", async () => {
   assertEquals(await next.find(ONE), []);
   assertEquals((await next.find(OTHER)).map(seedOf), [2]);
   await next.close();
+});
+
+Deno.test("what went before a purge outlives a loss of power with it", async () => {
+  const purges: Purge[] = [
+    { kind: "url", url: ONE },
+    { kind: "prefix", prefix: ONE },
+    { kind: "all" },
+  ];
+  for (const purge of purges) {
+    const disk = new MemoryDisk();
+    const store = await openStore(disk, SHARD);
+    assert(await put(store, ONE, 1));
+    const [entry] = await store.find(ONE);
+    await store.remove(entry!);
+    let syncs = 0;
+    disk.fails = (operation) => {
+      if (operation === "sync") syncs++;
+      return undefined;
+    };
+    assertEquals(await store.purge(purge), 0);
+    assertEquals(syncs, 1);
+    // Nothing went since.
+    assertEquals(store.purge({ kind: "url", url: OTHER }), 0);
+    await store.close();
+  }
+});
+
+Deno.test("a purge whose sync fails after its lines are written forgets all", async () => {
+  const disk = new MemoryDisk();
+  const store = await openStore(disk, SHARD);
+  assert(await put(store, ONE, 1));
+  assert(await put(store, OTHER, 2));
+  const [entry] = await store.find(ONE);
+  await store.remove(entry!);
+  disk.fails = failing("sync");
+  await store.purge({ kind: "url", url: ONE });
+  assertEquals(await store.find(OTHER), []);
+  assertEquals(disk.files.has("00/journal"), false);
+  disk.fails = () => undefined;
+  await store.close();
 });
 
 Deno.test("a shard that is thrown away while noted purges are done is opened anew", async () => {
