@@ -79,6 +79,8 @@ export class Socket implements Expiring {
   #restUntil = Infinity;
   #interrupt: ((reason: ProxyError) => void) | undefined;
   #posted: Promise<number | null> | undefined;
+  /** Made with the first posted read: most clients' connections never have one, a pooled one has one per request. */
+  #whenPosted: PostedHandlers | undefined;
   /** The buffer that a pinned head lies in, once reading went on in another. */
   #retired: Uint8Array | undefined;
   #pinned = false;
@@ -232,13 +234,17 @@ export class Socket implements Expiring {
     if (this.held === 0 && !this.#headHere) this.#rewind();
     if (this.end === this.bytes.length) return;
     this.#posted = this.#conn.read(this.bytes.subarray(this.end));
-    // No fields: most connections are never posted for.
-    this.#posted.then(
-      () => this.onReadable?.(),
-      () => {
+    const { read, failed } = this.#whenPosted ??= this.#postedHandlers();
+    this.#posted.then(read, failed);
+  }
+
+  #postedHandlers(): PostedHandlers {
+    return {
+      read: () => this.onReadable?.(),
+      failed: () => {
         if (!this.closed) this.onLost?.();
       },
-    );
+    };
   }
 
   /**
@@ -497,6 +503,12 @@ export class Socket implements Expiring {
 const EMPTY = new Uint8Array(0);
 
 const ENDED = Promise.resolve(false);
+
+/** What a posted read calls. */
+interface PostedHandlers {
+  readonly read: () => void;
+  readonly failed: () => void;
+}
 
 /** Who is silent for so long rests, in milliseconds. */
 const REST_AFTER = 1_000;

@@ -113,18 +113,7 @@ function addDisks(
 ): { readonly disk?: CacheDiskReport } {
   const disks = all.filter((disk) => disk !== undefined);
   if (disks.length === 0) return {};
-  const disk = disks.reduce((a, b) => ({
-    entries: a.entries + b.entries,
-    bytes: a.bytes + b.bytes,
-    capacity: a.capacity + b.capacity,
-    evicted: a.evicted + b.evicted,
-    errors: a.errors + b.errors,
-    skipped: a.skipped + b.skipped,
-    read: a.read + b.read,
-    written: a.written + b.written,
-    shards: a.shards + b.shards,
-    ready: a.ready + b.ready,
-  }));
+  const disk = disks.reduce(sumOf);
   return { disk };
 }
 
@@ -132,15 +121,17 @@ function addShared(
   all: readonly SharedCacheReport[],
 ): { readonly shared?: SharedCacheReport } {
   if (all.length === 0) return {};
-  const shared = all.reduce((a, b) => ({
-    copies: a.copies + b.copies,
-    copyBytes: a.copyBytes + b.copyBytes,
-    own: a.own + b.own,
-    copy: a.copy + b.copy,
-    owner: a.owner + b.owner,
-    none: a.none + b.none,
-  }));
+  const shared = all.reduce(sumOf);
   return { shared };
+}
+
+/** Figures of the same names, added up. */
+function sumOf<T extends { readonly [K in keyof T]: number }>(a: T, b: T): T {
+  const sums = Object.keys(a).map((name) => [
+    name,
+    a[name as keyof T] + b[name as keyof T],
+  ]);
+  return Object.fromEntries(sums) as T;
 }
 
 function later(
