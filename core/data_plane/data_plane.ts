@@ -1,7 +1,7 @@
 /**
  * A data plane: listeners, sessions and backends by one snapshot, told what to
  * do over the control channel. One value without state outside of it: it runs
- * in the main thread or once per worker.
+ * once per worker.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The data planes of one proxy, one in the main thread or one per worker: a
- * change reaches all of them or none, and one that is lost is replaced.
+ * The data planes of one proxy, each in a worker: a change reaches all of them
+ * or none, and one that is lost is replaced.
  *
  * @module
  */
@@ -19,12 +19,10 @@ import {
   type WebSocketListing,
   type WebSocketQuery,
 } from "../data_plane/control.ts";
-import { createDataPlane } from "../data_plane/create.ts";
 import { Tally, TALLY_BYTES } from "../data_plane/tally.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Clock } from "../net/clock.ts";
-import type { LookUp } from "../net/resolver.ts";
 import type { LineFiles } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
@@ -33,7 +31,7 @@ import {
   mergeSnapshots,
   type MetricSnapshot,
 } from "../observe/metric_snapshot.ts";
-import type { BackendEvent, Plugin } from "../plugin.ts";
+import type { BackendEvent } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import { SharedMemory } from "../shared/shared_memory.ts";
 import type { ListenerLocks } from "../takeover/listener_locks.ts";
@@ -49,11 +47,15 @@ import {
   UNCHANGED,
 } from "./runtime_backends.ts";
 import { seatCount, Seats } from "./seats.ts";
-import { WorkerLostError, WorkerPlane } from "./worker_plane.ts";
+import {
+  type StartedPlane,
+  type StartPlane,
+  WorkerLostError,
+} from "./start_plane.ts";
 
 /** What the planes are made of. */
 export interface PlanesOptions {
-  /** How many there are; one runs in the main thread. */
+  /** How many there are. */
   readonly workers: number;
   /** The proxy's name in Via. */
   readonly instance: string;
@@ -61,7 +63,7 @@ export interface PlanesOptions {
   readonly logConfig: PlaneSettings["log"];
   /** The admin token. */
   readonly token: string | undefined;
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly startPlane: StartPlane;
   readonly clock: Clock;
   readonly log: CoreLog;
   readonly heartbeat: Heartbeat;
@@ -77,8 +79,6 @@ export interface PlanesOptions {
   readonly secret: Uint8Array;
   /** The files that plugins append lines to. */
   readonly lineFiles: LineFiles;
-  /** Looks up backends' names for the plane in the main thread; undefined = the system. */
-  readonly lookUp: LookUp | undefined;
 }
 
 /** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
@@ -98,8 +98,8 @@ interface Slot {
   metrics: MetricSnapshot | undefined;
   /** Undefined while there is no plane with the current config here. */
   control: PlaneControl | undefined;
-  /** Undefined where the plane runs in the main thread, and while there is none. */
-  plane: WorkerPlane | undefined;
+  /** Undefined while there is none. */
+  plane: StartedPlane | undefined;
   startedAt: number;
   /** Losses in a row, each soon after a start. */
   failures: number;
@@ -414,7 +414,7 @@ export class Planes {
 
   /** Puts a new plane, without a config, into its place. */
   #fill(slot: Slot): PlaneControl {
-    const { workers, instance, logConfig, token, clock, log, backends } =
+    const { workers, instance, logConfig, token, clock, backends } =
       this.#options;
     slot.seat = this.#seats.take();
     slot.tally = new SharedArrayBuffer(TALLY_BYTES);
@@ -433,20 +433,7 @@ export class Planes {
     };
     const onBackendEvent = (event: BackendEvent) => backends.changed(event);
     slot.startedAt = clock.now();
-    if (workers === 1) {
-      const { builtins, lineFiles, lookUp } = this.#options;
-      return createDataPlane({
-        lineFiles: lineFiles.open,
-        settings,
-        clock,
-        builtins,
-        log,
-        onBackendEvent,
-        lookUp,
-        shared: (request) => Promise.resolve(this.#shared.get(request)),
-      });
-    }
-    const plane = new WorkerPlane({
+    const plane = this.#options.startPlane({
       settings,
       clock,
       heartbeat: this.#options.heartbeat,

@@ -8,7 +8,7 @@
 
 /** How many seats so many workers have. */
 export function seatCount(workers: number): number {
-  return workers === 1 ? 1 : 2 * workers;
+  return 2 * workers;
 }
 
 /** The seats of one proxy. */

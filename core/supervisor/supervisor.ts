@@ -55,6 +55,8 @@ import {
 import { Names } from "./names.ts";
 import { Planes } from "./planes.ts";
 import { seatCount } from "./seats.ts";
+import type { StartPlane } from "./start_plane.ts";
+import { startWorker } from "./worker_plane.ts";
 import { mergeReports, type ProxyReport } from "./proxy_report.ts";
 
 /** What a supervisor is made of. */
@@ -71,7 +73,9 @@ export interface SupervisorOptions {
   readonly log: CoreLog;
   /** Signs of life of workers; every second, lost after ten. */
   readonly heartbeat?: Heartbeat;
-  /** Looks up backends' names, where this thread does: workers ask the system. The system. */
+  /** Starts a data plane; in a worker. */
+  readonly startPlane?: StartPlane;
+  /** Looks up backends' names where clusters ask all of them; the system. */
   readonly lookUp?: LookUp | undefined;
   /** Milliseconds between two looks at the files of certificates; 5 s. */
   readonly certificateInterval?: number;
@@ -134,7 +138,7 @@ export class Supervisor {
   /** Begins to serve a loaded config, beside those that hand their addresses over. Rejects with a {@linkcode RefusedError}. */
   async start(loaded: LoadedConfig, from?: Predecessor): Promise<void> {
     const { workers, log: logConfig, admin: { token } } = loaded.config;
-    const { builtins, clock, log, heartbeat, lookUp } = this.#options;
+    const { clock, log, heartbeat, lookUp } = this.#options;
     const resolver = new Resolver(clock, lookUp);
     const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
     this.#backends = new Backends({
@@ -164,7 +168,7 @@ export class Supervisor {
       instance: `headrace-${random.toString(36)}`,
       logConfig,
       token,
-      builtins,
+      startPlane: this.#options.startPlane ?? startWorker,
       clock,
       log,
       heartbeat: heartbeat ?? DEFAULT_HEARTBEAT,
@@ -174,7 +178,6 @@ export class Supervisor {
       metrics: this.#metrics,
       secret: this.secret,
       lineFiles: this.#lineFiles,
-      lookUp,
     });
     this.#started = loaded.config;
     try {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { workerData } from "node:worker_threads";
 import { builtins } from "../../plugins/mod.ts";
 import type { PlaneSettings } from "../data_plane/control.ts";
 import { createDataPlane } from "../data_plane/create.ts";
@@ -14,6 +15,12 @@ import { askLineFiles } from "./line_file_channel.ts";
 import { askShared } from "./shared_channel.ts";
 import { type BackendNotice, type Port, serveControl } from "./rpc.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
+
+/** What it is made with. */
+export interface WorkerData {
+  /** Its end of the control channel. */
+  readonly port: MessagePort;
+}
 
 /** The first message. */
 export interface StartMessage {
@@ -42,7 +49,11 @@ function start(port: Port, { start: settings, beatInterval }: StartMessage) {
   beat();
 }
 
-const port = self as unknown as Port;
+// Deno leaves it out in such a worker, and plugins are written for the web.
+Object.assign(globalThis, { self: globalThis });
+
+const { port } = workerData as WorkerData;
 port.addEventListener("message", (event: MessageEvent<StartMessage>) => {
   if (event.data.start !== undefined) start(port, event.data);
 });
+port.start();

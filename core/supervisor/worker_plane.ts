@@ -3,68 +3,70 @@
  *
  * @module
  */
-import type { PlaneControl, PlaneSettings } from "../data_plane/control.ts";
+import { type Transferable, Worker } from "node:worker_threads";
+import type { PlaneControl } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
-import type { LineFiles } from "../observe/line_files.ts";
-import type { BackendEvent } from "../plugin.ts";
+import type { CachePeerNotice } from "./cache_channels.ts";
 import type { Beat, Heartbeat } from "./heartbeat.ts";
 import { serveLineFiles } from "./line_file_channel.ts";
-import type { SharedRequest } from "../shared/shared_memory.ts";
-import { serveShared } from "./shared_channel.ts";
-import type { CachePeerNotice } from "./cache_channels.ts";
 import { type BackendNotice, RemoteControl } from "./rpc.ts";
-import type { StartMessage } from "./worker.ts";
+import { serveShared } from "./shared_channel.ts";
+import {
+  type PlaneStart,
+  type StartedPlane,
+  WorkerLostError,
+} from "./start_plane.ts";
+import type { StartMessage, WorkerData } from "./worker.ts";
 
 /** A worker may take so long to its first sign of life, in milliseconds: all of its code is loaded before. */
 const START_SILENCE = 60_000;
 
-/** A worker that is gone. */
-export class WorkerLostError extends Error {
-  override readonly name = "WorkerLostError";
+/**
+ * How much of a worker's heap may hold objects that were just made, in MB: three
+ * semi-spaces of 8. By default they grow to 32 each and stay so: 15 KB more for
+ * each of 2,000 idle WebSockets, at the same CPU time per request (measured).
+ */
+const YOUNG_GENERATION = 24;
+
+/** Starts a data plane in a worker. */
+export function startWorker(start: PlaneStart): StartedPlane {
+  return new WorkerPlane(start);
 }
 
-/** What a worker needs. */
-export interface WorkerPlaneOptions {
-  readonly settings: PlaneSettings;
-  readonly clock: Clock;
-  readonly heartbeat: Heartbeat;
-  /** Is told of each change of a backend's state that the worker made. */
-  readonly onBackendEvent: (event: BackendEvent) => void;
-  /** Gives its plugins the memory that they share with those of other workers. */
-  readonly shared: (request: SharedRequest) => SharedArrayBuffer;
-  /** The files that its plugins append lines to. */
-  readonly lineFiles: LineFiles;
-  /** Called once when it is gone without having been stopped. */
-  readonly onLost: (reason: WorkerLostError) => void;
-}
-
-/** A worker with a data plane. */
-export class WorkerPlane {
+/**
+ * A worker with a data plane. One of `node:worker_threads`: unlike a Web Worker
+ * it does not take the process with it when its heap is full (Deno 2.9.6,
+ * tried; 2.4.2 ends the process), and tells of an exit.
+ */
+class WorkerPlane implements StartedPlane {
   readonly control: PlaneControl;
   readonly #worker: Worker;
+  readonly #port: MessagePort;
   readonly #remote: RemoteControl;
   readonly #onLost: (reason: WorkerLostError) => void;
   readonly #stopWatch: () => void;
   readonly #closeFiles: () => void;
   #gone = false;
 
-  constructor(options: WorkerPlaneOptions) {
-    const { settings, clock, heartbeat, onBackendEvent } = options;
-    this.#onLost = options.onLost;
+  constructor(start: PlaneStart) {
+    const { settings, clock, heartbeat, onBackendEvent } = start;
+    this.#onLost = start.onLost;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      type: "module",
       name: `headrace-${settings.worker}`,
+      workerData: { port: port2 } satisfies WorkerData,
+      // The types of Node have a class of their own for what is the same.
+      transferList: [port2 as unknown as Transferable],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
     });
-    this.#remote = new RemoteControl(this.#worker);
+    this.#worker.on("error", (error: Error) => this.#lose(error.message));
+    this.#worker.on("exit", (code) => this.#lose(`It exited with ${code}`));
+    this.#remote = new RemoteControl(port1);
     this.control = this.#remote;
-    serveShared(this.#worker, options.shared);
-    this.#closeFiles = serveLineFiles(this.#worker, options.lineFiles);
-    this.#worker.addEventListener("error", (event) => {
-      // Without this the error would end the whole process.
-      event.preventDefault();
-      this.#lose(event.message);
-    });
-    this.#worker.addEventListener(
+    serveShared(port1, start.shared);
+    this.#closeFiles = serveLineFiles(port1, start.lineFiles);
+    port1.addEventListener(
       "message",
       ({ data: { backendEvent } }: MessageEvent<Partial<BackendNotice>>) => {
         if (backendEvent !== undefined) onBackendEvent(backendEvent);
@@ -75,12 +77,12 @@ export class WorkerPlane {
       start: settings,
       beatInterval: heartbeat.interval,
     };
-    this.#worker.postMessage(message);
+    port1.start();
+    port1.postMessage(message);
   }
 
-  /** Tells it of another worker. */
   tellOfPeer(notice: CachePeerNotice, ports: MessagePort[]): void {
-    if (!this.#gone) this.#worker.postMessage(notice, ports);
+    if (!this.#gone) this.#port.postMessage(notice, ports);
   }
 
   /**
@@ -95,7 +97,7 @@ export class WorkerPlane {
   #watch(clock: Clock, { interval, silence }: Heartbeat): () => void {
     let silent = 0;
     let bound = Math.max(silence, START_SILENCE);
-    this.#worker.addEventListener("message", (event: MessageEvent<Beat>) => {
+    this.#port.addEventListener("message", (event: MessageEvent<Beat>) => {
       if (event.data.beat !== true) return;
       silent = 0;
       bound = silence;
@@ -121,6 +123,7 @@ export class WorkerPlane {
     this.#gone = true;
     this.#stopWatch();
     this.#worker.terminate();
+    this.#port.close();
     this.#remote.lose(reason);
     this.#closeFiles();
     return true;

@@ -7,6 +7,7 @@
 import { createLog } from "../observe/log.ts";
 import { systemClock } from "../net/clock.ts";
 import { loadCandidate } from "../supervisor/load_candidate.ts";
+import { startHere } from "../supervisor/plane_here.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import {
   testedBuiltins,
@@ -58,7 +59,12 @@ export async function proxyOnSockets(
     builtins: new Set(builtins.keys()),
   });
   const runDir = await Deno.makeTempDir({ prefix: "headrace-test-" });
-  const supervisor = new Supervisor({ ...start, builtins, runDir });
+  const supervisor = new Supervisor({
+    ...start,
+    builtins,
+    runDir,
+    startPlane: startHere({ builtins, log }),
+  });
   const stop = async () => {
     await supervisor.stop();
     await Deno.remove(runDir, { recursive: true });

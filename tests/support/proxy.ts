@@ -10,6 +10,7 @@ import { RefusedError } from "../../core/data_plane/control.ts";
 import { loadCandidate } from "../../core/supervisor/load_candidate.ts";
 import type { ProxyReport } from "../../core/supervisor/proxy_report.ts";
 import type { Heartbeat } from "../../core/supervisor/heartbeat.ts";
+import { startHere } from "../../core/supervisor/plane_here.ts";
 import { Supervisor } from "../../core/supervisor/supervisor.ts";
 import { builtins } from "../../plugins/mod.ts";
 
@@ -73,6 +74,7 @@ export async function startProxy(
     log,
     ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),
     lookUp: options.lookUp,
+    startPlane: startHere({ builtins, log, lookUp: options.lookUp }),
     ...(options.certificateInterval !== undefined && {
       certificateInterval: options.certificateInterval,
     }),

@@ -13,9 +13,10 @@ Deno.test("Seats – a lost worker's seat is the last to be taken again", () => 
   assertEquals(seats.take(), 1);
 });
 
-Deno.test("Seats – one worker has one seat, there are no more than that", () => {
-  assertEquals(seatCount(1), 1);
+Deno.test("Seats – there are two for each worker, and no more than that", () => {
+  assertEquals(seatCount(1), 2);
   const seats = new Seats(1);
   assertEquals(seats.take(), 0);
+  assertEquals(seats.take(), 1);
   assertThrows(() => seats.take(), RangeError, "all seats are taken");
 });
