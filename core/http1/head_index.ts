@@ -65,6 +65,13 @@ export class HeadIndex {
   readonly capacity: number;
   /** {@linkcode STRIDE} numbers for each field, as far as there is room. */
   ranges: Int32Array;
+  /**
+   * What values said when somebody last asked, by their place in the head, and
+   * method and target: the requests of a connection are much alike.
+   */
+  values: (string | undefined)[] | undefined;
+  method: string | undefined;
+  target: string | undefined;
   /** Fields found so far. */
   count = 0;
   /** Changes whenever the bytes behind it may change: views of an older one are dead. */
@@ -243,7 +250,7 @@ export class HeadIndex {
     const copy = new HeadIndex(this.count);
     const { capacity } = copy;
     const ranges = this.ranges.slice(0, this.count * STRIDE);
-    Object.assign(copy, this, { capacity, ranges });
+    Object.assign(copy, this, { capacity, ranges, values: undefined });
     const by = -this.origin;
     copy.#shift(by);
     copy.fieldsEnd += by;

@@ -31,7 +31,7 @@ import {
   knownName,
   UNKNOWN,
 } from "./known_fields.ts";
-import { decodeLatin1 } from "./text.ts";
+import { decodeAgain, decodeLatin1 } from "./text.ts";
 
 /** Lists of names come from constants: each has its mask for good. */
 const MASKS = new WeakMap<readonly string[], KnownMask>();
@@ -122,15 +122,12 @@ export class Http1Fields implements Fields {
   }
 
   first(name: string): string | undefined {
-    const lowerName = name.toLowerCase();
-    const field = this.#find(lowerName, knownName(lowerName), 0);
-    return field < 0 ? this.#added?.first(lowerName) : this.#value(field);
+    const field = this.#first(name);
+    return field < 0 ? this.#added?.first(name) : this.#value(field);
   }
 
   has(name: string): boolean {
-    const lowerName = name.toLowerCase();
-    return this.#find(lowerName, knownName(lowerName), 0) >= 0 ||
-      this.#added?.has(lowerName) === true;
+    return this.#first(name) >= 0 || this.#added?.has(name) === true;
   }
 
   set(name: string, value: string): void {
@@ -262,6 +259,15 @@ export class Http1Fields implements Fields {
     return (flags & HIDDEN) === 0 && !this.isRemoved(field);
   }
 
+  /** As `#find`, from the first field on and of a name in any case. */
+  #first(name: string): number {
+    // Most ask in lower case for a name that has a number: it needs no other one.
+    const known = knownName(name);
+    if (known !== UNKNOWN) return this.#find(name, known, 0);
+    const lowerName = name.toLowerCase();
+    return this.#find(lowerName, knownName(lowerName), 0);
+  }
+
   /** The first field of the name from the field `from` on, -1 where there is none. Throws once they are released. */
   #find(lowerName: string, known: number, from: number): number {
     this.#check();
@@ -288,11 +294,16 @@ export class Http1Fields implements Fields {
   }
 
   #value(field: number): string {
-    const { ranges } = this.#index;
+    this.#check();
+    const index = this.#index;
+    const { ranges } = index;
     const record = field * STRIDE;
-    return this.text(
+    const values = index.values ??= [];
+    return values[field] = decodeAgain(
+      this.#bytes,
       ranges[record + VALUE_START]!,
       ranges[record + VALUE_END]!,
+      values[field],
     );
   }
 }

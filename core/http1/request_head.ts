@@ -6,6 +6,7 @@
 import type { RequestHead } from "../message/head.ts";
 import { ASTERISK_FORM, EMPTY_PATH, type HeadIndex } from "./head_index.ts";
 import { Http1Fields } from "./http1_fields.ts";
+import { decodeAgain } from "./text.ts";
 import { TE, X_HEADRACE_EXPLAIN, X_HEADRACE_TOKEN } from "./known_fields.ts";
 
 /** `trailers` among what TE lists; it has no parameters (RFC 9110 §10.1.4). */
@@ -55,14 +56,17 @@ export class Http1RequestHead implements RequestHead {
   }
 
   #readMethod(): string {
-    const { methodStart, methodEnd } = this.fields.index;
-    return this.fields.text(methodStart, methodEnd);
+    const { bytes, index } = this.fields;
+    const { methodStart, methodEnd, method } = index;
+    return index.method = decodeAgain(bytes, methodStart, methodEnd, method);
   }
 
   #readTarget(): string {
-    const { targetForm, targetStart, targetEnd } = this.fields.index;
-    const bytes = this.fields.text(targetStart, targetEnd);
+    const { bytes, index } = this.fields;
+    const { targetForm, targetStart, targetEnd, target } = index;
+    const text = decodeAgain(bytes, targetStart, targetEnd, target);
+    index.target = text;
     if (targetForm === ASTERISK_FORM) return "*";
-    return targetForm === EMPTY_PATH ? `/${bytes}` : bytes;
+    return targetForm === EMPTY_PATH ? `/${text}` : text;
   }
 }

@@ -25,6 +25,36 @@ export function decodeLatin1(
   return decodeByHand(bytes, start, end);
 }
 
+/**
+ * As `decodeLatin1`, where the range most likely says the same as `guess`: that
+ * text is returned then, and nothing made.
+ */
+export function decodeAgain(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  guess: string | undefined,
+): string {
+  return guess !== undefined && end - start <= SHORT &&
+      isSame(bytes, start, end, guess)
+    ? guess
+    : decodeLatin1(bytes, start, end);
+}
+
+/** Whether a range is `text` to the letter. */
+function isSame(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  text: string,
+): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
 function decodeByHand(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   let at = start;

@@ -89,6 +89,9 @@ export class Socket implements Expiring {
   /** What the last read says about the buffer's size: it was filled, or hardly used. */
   #fit: "tight" | "right" | "loose" = "right";
   #floor: BufferPool;
+  /** A view of all of the buffer that reads may use. */
+  #whole: Uint8Array = EMPTY;
+  #wholeOf: Uint8Array = EMPTY;
   /** Mostly silent: while that is so its standing read is as small as can be. */
   #settled = false;
   /** When bytes came last, where it is settled. */
@@ -233,7 +236,7 @@ export class Socket implements Expiring {
     if (this.#posted !== undefined || this.ended || this.closed) return;
     if (this.held === 0 && !this.#headHere) this.#rewind();
     if (this.end === this.bytes.length) return;
-    this.#posted = this.#conn.read(this.bytes.subarray(this.end));
+    this.#posted = this.#conn.read(this.#room());
     const { read, failed } = this.#whenPosted ??= this.#postedHandlers();
     this.#posted.then(read, failed);
   }
@@ -258,7 +261,7 @@ export class Socket implements Expiring {
       // Its buffer is gone; whoever made room would take one that nobody gives back.
       if (this.closed) return Promise.reject(this.#closedError());
       this.#makeRoom();
-      this.#posted = this.#conn.read(this.bytes.subarray(this.end));
+      this.#posted = this.#conn.read(this.#room());
     }
     return this.#posted.then(this.#onRead, this.#onReadFailed);
   }
@@ -456,6 +459,16 @@ export class Socket implements Expiring {
 
   #rewind(): void {
     this.start = this.end = HEADROOM;
+  }
+
+  /** What of the buffer is free: mostly all of it, in the buffer of the last read. */
+  #room(): Uint8Array {
+    if (this.end !== HEADROOM) return this.bytes.subarray(this.end);
+    if (this.#wholeOf !== this.bytes) {
+      this.#whole = this.bytes.subarray(HEADROOM);
+      this.#wholeOf = this.bytes;
+    }
+    return this.#whole;
   }
 
   /** Whether a pinned head lies in the buffer that is read into. */

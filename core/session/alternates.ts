@@ -27,8 +27,8 @@ export function qualityOf(
   request: HttpRequest,
   head: StoredHead,
 ): number {
-  owner.trace?.fires("selectAlternate");
   const point = POINT.selectAlternate;
+  owner.trace?.fires(point);
   const alternate = alternateOf(head);
   let quality = 1;
   for (

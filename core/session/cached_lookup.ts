@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { POINT } from "../callback_points.ts";
 import type { Fetch, FetchResult } from "../cache/cache.ts";
 import type { Elsewhere } from "../cache/elsewhere.ts";
 import type { CacheStatus, ForwardReason } from "../cache/cache_status.ts";
@@ -81,9 +82,9 @@ export function lookUp(
   transaction.move(STATES.select);
   const entries = cache.store.find(key);
   if (
-    entries instanceof Promise || transaction.fires("selectAlternate") ||
-    transaction.fires("readCacheHeader") ||
-    transaction.fires("cacheLookupComplete")
+    entries instanceof Promise || transaction.fires(POINT.selectAlternate) ||
+    transaction.fires(POINT.readCacheHeader) ||
+    transaction.fires(POINT.cacheLookupComplete)
   ) return lookUpLater(caching, entries);
   const found = find(caching, entries);
   if (otherFetch(caching, found) !== undefined || ownerOf(caching, found)) {
@@ -243,9 +244,9 @@ async function askOnHit(caching: Caching, found: Found): Promise<Found> {
   const head = headOf(found);
   if (head === undefined) return found;
   transaction.move(STATES.stored);
-  if (!transaction.fires("readCacheHeader")) return found;
+  if (!transaction.fires(POINT.readCacheHeader)) return found;
   const lookup = new CacheLookup(resultOf(found), head);
-  await transaction.fire("readCacheHeader", transaction.request, lookup);
+  await transaction.fire(POINT.readCacheHeader, transaction.request, lookup);
   return withResult(found, lookup.result);
 }
 
@@ -264,9 +265,9 @@ async function complete(
   transaction.move(STATES.lookup);
   const result = resultOf(found);
   const lookup = new CacheLookup(result, headOf(found));
-  if (transaction.fires("cacheLookupComplete")) {
+  if (transaction.fires(POINT.cacheLookupComplete)) {
     const verdict = await transaction.fire(
-      "cacheLookupComplete",
+      POINT.cacheLookupComplete,
       transaction.request,
       lookup,
     );
@@ -305,7 +306,7 @@ function find(
   const { transaction, cache, key, scope, directives, now } = caching;
   const { headers } = transaction.request!;
   const variant = variantOf(caching, entries);
-  const quality = transaction.fires("selectAlternate")
+  const quality = transaction.fires(POINT.selectAlternate)
     ? (head: StoredHead) => qualityOf(transaction, transaction.request!, head)
     : undefined;
   const usable = entries.length === 0

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { POINT } from "../callback_points.ts";
 import { asProxyError } from "../errors.ts";
 import { Relay } from "../net/relay.ts";
 import type { Socket } from "../net/socket.ts";
@@ -28,8 +29,8 @@ export async function deliver(
   first: Reply,
 ): Promise<"sent" | "close" | Lasting> {
   const { exchange } = transaction;
-  const reply = transaction.fires("readResponse") ||
-      transaction.fires("sendResponseHeader") ||
+  const reply = transaction.fires(POINT.readResponse) ||
+      transaction.fires(POINT.sendResponseHeader) ||
       transaction.responseTransforms !== undefined
     ? await askHandlers(transaction, first)
     : unasked(transaction, first);
@@ -114,7 +115,7 @@ async function askHandlers(
     transaction.move(STATES.respond);
     try {
       const fired = transaction.fire(
-        "readResponse",
+        POINT.readResponse,
         transaction.request,
         reply.response,
       );
@@ -141,7 +142,7 @@ async function askHandlers(
   transaction.move(STATES.deliver);
   try {
     const fired = transaction.fire(
-      "sendResponseHeader",
+      POINT.sendResponseHeader,
       transaction.request,
       reply.response,
     );

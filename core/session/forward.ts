@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { POINT } from "../callback_points.ts";
 import type { Cluster } from "../balance/cluster.ts";
 import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
@@ -57,7 +58,7 @@ export async function ask(
   tries.forgetTransforms();
   const attempt = tries.next();
   try {
-    let verdict = fire(transaction, "forward", attempt);
+    let verdict = fire(transaction, POINT.forward, attempt);
     if (verdict instanceof Promise) verdict = await verdict;
     if (verdict !== undefined) {
       return await answered(transaction, attempt, verdict);
@@ -72,7 +73,7 @@ export async function ask(
     transaction.move(STATES.resolve);
     const resolved = attempt.backend.resolve();
     attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
-    verdict = fire(transaction, "resolve", attempt);
+    verdict = fire(transaction, POINT.resolve, attempt);
     if (verdict instanceof Promise) verdict = await verdict;
     if (verdict !== undefined) {
       return await answered(transaction, attempt, verdict);
@@ -85,7 +86,7 @@ export async function ask(
     attempt.use(connection);
     transaction.connectedAt = transaction.elapsed();
     if (transaction.gone !== undefined) throw transaction.gone;
-    verdict = fire(transaction, "sendRequestHeader", attempt);
+    verdict = fire(transaction, POINT.sendRequestHeader, attempt);
     if (verdict instanceof Promise) verdict = await verdict;
     if (verdict !== undefined) {
       return await answered(transaction, attempt, verdict);
@@ -111,7 +112,7 @@ export async function ask(
       attempt.status = head.status;
       const final = head.status >= 200 || head.status === 101;
       if (final) attempt.answered(head.status);
-      verdict = fire(transaction, "readResponseHeader", attempt);
+      verdict = fire(transaction, POINT.readResponseHeader, attempt);
       if (verdict instanceof Promise) verdict = await verdict;
       if (verdict?.kind === "retry") {
         if (tries.afterVerdict(attempt)) break;
@@ -282,12 +283,12 @@ async function answered(
 /** Runs a point of an attempt; without handlers no view is made. */
 function fire(
   transaction: Transaction,
-  point: "forward" | "resolve" | "sendRequestHeader" | "readResponseHeader",
+  point: number,
   attempt: Attempt,
 ): Verdict | undefined | Promise<Verdict | undefined> {
   if (!transaction.fires(point)) return undefined;
   const { request, response, view } = attempt;
-  return point === "readResponseHeader"
+  return point === POINT.readResponseHeader
     ? transaction.fire(point, request, response, view)
     : transaction.fire(point, request, view);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PointName } from "../callback_points.ts";
+import { POINT } from "../callback_points.ts";
 import { BodyWanted, ProxyError } from "../errors.ts";
 import type { RequestBody } from "../message/body.ts";
 import {
@@ -34,20 +34,20 @@ type StepResult = Outcome | undefined | Promise<Outcome | undefined>;
 
 /** The way in steps, so that only a handler that takes its time costs a promise. */
 const STEPS: readonly ((transaction: Transaction) => StepResult)[] = [
-  (transaction) => ask(transaction, "readRequestHeader"),
+  (transaction) => ask(transaction, POINT.readRequestHeader),
   (transaction) => {
     transaction.move(STATES.locate);
-    return ask(transaction, "beforeLocation");
+    return ask(transaction, POINT.beforeLocation);
   },
   (transaction) => {
     findProduct(transaction);
     transaction.move(STATES.product);
-    return ask(transaction, "foundProduct");
+    return ask(transaction, POINT.foundProduct);
   },
   followRule,
   (transaction) => {
     transaction.move(STATES.routed);
-    return ask(transaction, "afterLocation");
+    return ask(transaction, POINT.afterLocation);
   },
   bufferRequest,
   (transaction) => {
@@ -76,7 +76,7 @@ export function locate(transaction: Transaction, step = 0): StepResult {
 
 function skipLookup(transaction: Transaction): StepResult {
   transaction.move(STATES.lookup);
-  return ask(transaction, "cacheLookupComplete", SKIPPED);
+  return ask(transaction, POINT.cacheLookupComplete, SKIPPED);
 }
 
 /** There is no cache to look into. */
@@ -88,7 +88,7 @@ const SKIPPED: Lookup = Object.freeze({
 /** Runs a point of the request; an outcome, now or later, only where a handler wants one. */
 function ask(
   transaction: Transaction,
-  point: PointName,
+  point: number,
   second?: unknown,
 ): StepResult {
   const verdict = transaction.fire(point, transaction.request, second);
@@ -134,7 +134,7 @@ async function readWhole(
     // The rules had it read by a bound of their own.
     checkBuffered(transaction.buffered.length, limits);
   }
-  return await ask(transaction, "requestBuffered");
+  return await ask(transaction, POINT.requestBuffered);
 }
 
 async function buffer(

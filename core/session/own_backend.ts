@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { POINT } from "../callback_points.ts";
 import type { WebSocketConfig } from "../config/config_later.ts";
 import type { Socket } from "../net/socket.ts";
 import type { BackendConnection } from "../plugin.ts";
@@ -48,7 +49,7 @@ function isSeen(transaction: Transaction): boolean {
   const { listener, product } = transaction;
   const { providers, listeners } = listener.websocketOf(product!.name);
   return providers.length > 0 || listeners.length > 0 ||
-    transaction.fires("readResponseHeader");
+    transaction.fires(POINT.readResponseHeader);
 }
 
 /** A link over one of a session's connections. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { POINT, type PointName } from "../callback_points.ts";
+import { CALLBACK_POINTS, POINT, type PointName } from "../callback_points.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { BufferedBody } from "../message/buffered_body.ts";
 import type { RequestHead } from "../message/head.ts";
@@ -128,7 +128,7 @@ export class Transaction
     this.exchange.owner = this;
     let outcome: Outcome | undefined;
     try {
-      const started = this.fireOwn("transactionStart");
+      const started = this.fireOwn(POINT.transactionStart);
       const verdict = started instanceof Promise ? await started : started;
       if (verdict !== undefined) {
         outcome = "close";
@@ -219,7 +219,7 @@ export class Transaction
     this.bytesIn = this.exchange.bytesIn;
     this.bytesOut = this.exchange.bytesOut;
     this.move(STATES.finished);
-    const fired = this.fire("requestFinish", this.request, this.response);
+    const fired = this.fire(POINT.requestFinish, this.request, this.response);
     if (!(fired instanceof Promise)) return this.#close(fired);
     // Nobody else should wait for the backend's connection.
     this.attempts.at(-1)?.keepViews();
@@ -238,7 +238,7 @@ export class Transaction
       ? error
       : undefined;
     this.session.plane.count(this);
-    const closing = this.fireOwn("transactionClose");
+    const closing = this.fireOwn(POINT.transactionClose);
     if (closing instanceof Promise) {
       // It delays nothing: the next request takes the bytes behind these heads.
       this.head?.fields.keep();
@@ -258,21 +258,19 @@ export class Transaction
   }
 
   /** Whether anybody handles the point now; a trace notes them all. */
-  fires(point: PointName): boolean {
-    return handles(this, POINT[point]) || this.trace !== undefined;
+  fires(point: number): boolean {
+    return handles(this, point) || this.trace !== undefined;
   }
 
   /** Whether a plugin has seen it, or will see it or its response at its end. */
   get isSeen(): boolean {
     return this.#view !== undefined || this.session.isSeen ||
-      this.fires("requestFinish") ||
-      this.fires("transactionClose");
+      this.fires(POINT.requestFinish) ||
+      this.fires(POINT.transactionClose);
   }
 
   /** As `fire`, for the points that get the transaction; without handlers no view is made. */
-  fireOwn(
-    point: "transactionStart" | "transactionClose",
-  ): Verdict | undefined | Promise<Verdict | undefined> {
+  fireOwn(point: number): Verdict | undefined | Promise<Verdict | undefined> {
     return this.fires(point) ? this.fire(point, this.view) : undefined;
   }
 
@@ -282,19 +280,20 @@ export class Transaction
    * of the state.
    */
   fire(
-    point: PointName,
+    point: number,
     first: unknown,
     second?: unknown,
     third?: unknown,
   ): Verdict | undefined | Promise<Verdict | undefined> {
-    const place = POINT[point];
-    if (place !== this.#state.point) {
+    if (point !== this.#state.point) {
       throw new RangeError(
-        `Cannot fire ${point} in state ${this.#state.name}`,
+        `Cannot fire ${
+          CALLBACK_POINTS[point]?.name
+        } in state ${this.#state.name}`,
       );
     }
     this.trace?.fires(point);
-    const fired = runHandlers(this, place, first, second, third);
+    const fired = runHandlers(this, point, first, second, third);
     return fired instanceof Promise ? this.#unlessGone(fired) : fired;
   }
 

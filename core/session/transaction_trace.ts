@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POINT, type PointName } from "../callback_points.ts";
+import { CALLBACK_POINTS, POINT } from "../callback_points.ts";
 import type { ProxyError } from "../errors.ts";
 import { formatHost } from "../net/address.ts";
 import type { SocketAddress } from "../plugin.ts";
@@ -84,7 +84,8 @@ export class TransactionTrace {
   }
 
   /** A point fires, whether anybody handles it or not. */
-  fires(point: PointName): void {
+  fires(place: number): void {
+    const { name: point } = CALLBACK_POINTS[place]!;
     this.#point = { at: this.#now(), point };
     this.#add(this.#point);
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { POINT } from "../callback_points.ts";
 import { BLACKHOLE, type Cluster, type Tried } from "../balance/cluster.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { BackendConnection } from "../connect/backend_connection.ts";
@@ -301,9 +302,10 @@ export class Tries {
   #requestOfAttempt(): Request {
     const transaction = this.#transaction;
     const request = transaction.caching?.request ?? transaction.request!;
-    return transaction.fires("forward") || transaction.fires("resolve") ||
-        transaction.fires("sendRequestHeader") ||
-        transaction.fires("readResponseHeader")
+    return transaction.fires(POINT.forward) ||
+        transaction.fires(POINT.resolve) ||
+        transaction.fires(POINT.sendRequestHeader) ||
+        transaction.fires(POINT.readResponseHeader)
       ? request.copy()
       : request;
   }
