@@ -20,7 +20,7 @@ export interface BackendConnection {
    */
   send(request: OutgoingRequest, body: BodyReader | null): Promise<void>;
   /** Waits at most so many milliseconds for the next head, interim ones too. */
-  readHead(timeout: number): Promise<ResponseHead>;
+  readHead(timeout: number): ResponseHead | Promise<ResponseHead>;
   /** The body of the final response that `readHead` gave; null where it has none. `idle` milliseconds may pass between reads. */
   body(idle: number): BodyReader | null;
   /** Why sending the request's body failed, where it did. */

@@ -70,7 +70,7 @@ export class Http1BackendConnection implements BackendConnection {
   readonly #options: Http1BackendOptions;
   readonly #pool: ConnectionPool<Http1BackendConnection> | undefined;
   #index: HeadIndex;
-  readonly #inbound: HeldDirection;
+  readonly #inbound: HeldDirection<Http1ResponseHead>;
   /** What a response's direction is held for. */
   #analysers: readonly Analyser[] = [{
     // The request's way decides when its time runs, see `#armHead`.
@@ -121,7 +121,10 @@ export class Http1BackendConnection implements BackendConnection {
     this.#options = options;
     this.#pool = pool;
     this.#index = new HeadIndex(options.limits.headers);
-    this.#inbound = new HeldDirection(socket, { interruptible: false });
+    this.#inbound = new HeldDirection(socket, {
+      interruptible: false,
+      released: () => this.#head!,
+    });
     socket.limitWrites(options.writeTimeout, "backend_timeout");
     this.#beginUse();
   }
@@ -173,7 +176,7 @@ export class Http1BackendConnection implements BackendConnection {
     );
   }
 
-  readHead(timeout: number): Promise<ResponseHead> {
+  readHead(timeout: number): ResponseHead | Promise<ResponseHead> {
     const socket = this.#socket;
     this.#head?.fields.release();
     socket.unpin();
@@ -181,11 +184,8 @@ export class Http1BackendConnection implements BackendConnection {
     this.#headTimeout = timeout;
     this.#armHead();
     this.#inbound.hold(this.#analysers);
-    const held = this.#inbound.release() ?? Promise.resolve();
-    return held.then(this.#headIsHere);
+    return this.#inbound.release();
   }
-
-  readonly #headIsHere = (): ResponseHead => this.#head!;
 
   /** The head, where all of it is held. */
   #parse(): "done" | "more" {

@@ -99,7 +99,7 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
   #index = NO_INDEX;
-  readonly #inbound: HeldDirection;
+  readonly #inbound: HeldDirection<Http1RequestHead>;
   /** What a request's direction is held for; undefined while nobody needs it. */
   #analysers: readonly Analyser[] | undefined;
   #head: Http1RequestHead | undefined;
@@ -125,7 +125,10 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   constructor(socket: Socket, options: Http1ClientOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#inbound = new HeldDirection(socket, { interruptible: true });
+    this.#inbound = new HeldDirection(socket, {
+      interruptible: true,
+      released: () => this.#head!,
+    });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = this.#lost;
   }
@@ -197,8 +200,7 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   }
 
   readHead(): RequestHead | Promise<RequestHead> {
-    const held = this.#inbound.release();
-    return held === undefined ? this.#head! : held.then(() => this.#head!);
+    return this.#inbound.release();
   }
 
   get body(): RequestBody | null {

@@ -26,21 +26,25 @@ export interface Analyser {
 }
 
 /** Options of a held direction. */
-export interface HoldOptions {
+export interface HoldOptions<T> {
   /** Whether a deadline ends the wait and leaves the connection open, so that it can be answered. */
   readonly interruptible: boolean;
+  /** What its release gives. */
+  readonly released: () => T;
 }
 
 /** The inbound direction of a socket with its analysers. */
-export class HeldDirection {
+export class HeldDirection<T> {
   readonly #socket: Socket;
-  readonly #interruptible: boolean;
+  readonly #options: HoldOptions<T>;
   #analysers: readonly Analyser[] = [];
   #at = 0;
+  /** Whose deadline runs. */
+  #armed: Analyser | undefined;
 
-  constructor(socket: Socket, options: HoldOptions) {
+  constructor(socket: Socket, options: HoldOptions<T>) {
     this.#socket = socket;
-    this.#interruptible = options.interruptible;
+    this.#options = options;
   }
 
   /** Whether nothing holds it. */
@@ -65,8 +69,24 @@ export class HeldDirection {
    * Runs the analysers until the direction is autonomous; a promise only where
    * they wait for bytes. Throws or rejects with a ProxyError.
    */
-  release(): undefined | Promise<void> {
-    return this.#look() ? undefined : this.#wait();
+  release(): T | Promise<T> {
+    if (this.#look()) return this.#options.released();
+    this.#armed = undefined;
+    return this.#fill().then(this.#filled);
+  }
+
+  /** No async function: most heads come in one read, and a frame costs more than the look at them. */
+  readonly #filled = (more: boolean): T | Promise<T> =>
+    this.#lookAgain(more) ? this.#end() : this.#goOn();
+
+  async #goOn(): Promise<T> {
+    while (!this.#lookAgain(await this.#fill())) { /* until it is enough */ }
+    return this.#end();
+  }
+
+  #end(): T {
+    this.#socket.disarmRead();
+    return this.#options.released();
   }
 
   /** Whether all that is held satisfies all analysers. */
@@ -78,26 +98,27 @@ export class HeldDirection {
     return true;
   }
 
-  async #wait(): Promise<void> {
-    const socket = this.#socket;
-    let waiting: Analyser | undefined;
-    do {
-      const analyser = this.#analysers[this.#at]!;
-      if (analyser !== waiting) this.#arm(analyser);
-      waiting = analyser;
-      if (socket.end === socket.bytes.length && !socket.enlarge()) {
-        analyser.full();
-      }
-      const more =
-        await (this.#interruptible
-          ? socket.fillInterruptibly()
-          : socket.fill());
-      if (!more) analyser.ended();
-    } while (!this.#look());
-    socket.disarmRead();
+  #lookAgain(more: boolean): boolean {
+    if (!more) this.#analysers[this.#at]!.ended();
+    return this.#look();
   }
 
-  #arm({ deadline }: Analyser): void {
+  /** Waits for bytes; each analyser's deadline runs from its first wait on. Throws or rejects with a ProxyError. */
+  #fill(): Promise<boolean> {
+    const socket = this.#socket;
+    const analyser = this.#analysers[this.#at]!;
+    if (analyser !== this.#armed) this.#arm(analyser);
+    if (socket.end === socket.bytes.length && !socket.enlarge()) {
+      analyser.full();
+    }
+    return this.#options.interruptible
+      ? socket.fillInterruptibly()
+      : socket.fill();
+  }
+
+  #arm(analyser: Analyser): void {
+    this.#armed = analyser;
+    const { deadline } = analyser;
     if (deadline === undefined) return;
     this.#socket.armRead(deadline.milliseconds, deadline.code);
   }

@@ -31,10 +31,13 @@ export async function readClientHello(
   timeout: number,
 ): Promise<ClientHello> {
   const analyser = new HelloAnalyser(client, timeout);
-  const direction = new HeldDirection(client, { interruptible: false });
+  const direction = new HeldDirection(client, {
+    interruptible: false,
+    released: () => analyser.hello!,
+  });
   direction.hold([analyser]);
   try {
-    await direction.release();
+    return await direction.release();
   } catch (thrown) {
     const { code } = asProxyError(thrown);
     if (code === "bad_client_hello") {
@@ -44,7 +47,6 @@ export async function readClientHello(
     }
     throw thrown;
   }
-  return analyser.hello!;
 }
 
 /** What is known of a client's TLS that goes on to its backend. */

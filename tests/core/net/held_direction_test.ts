@@ -33,14 +33,17 @@ function wants(
 Deno.test("HeldDirection.release() runs analysers in order, each when the one before is done, and lets nothing go", async () => {
   const { socket, peer } = pipedSocket();
   const seen: string[] = [];
-  const held = new HeldDirection(socket, { interruptible: false });
+  const held = new HeldDirection(socket, {
+    interruptible: false,
+    released: () => "released",
+  });
   held.hold([wants(socket, 2, seen), wants(socket, 4, seen)]);
   const released = held.release();
-  assert(released !== undefined);
+  assert(released instanceof Promise);
   assertEquals([seen.splice(0), held.autonomous], [["2:0"], false]);
   await peer.write(latin1Bytes("abc"));
   await peer.write(latin1Bytes("de"));
-  await released;
+  assertEquals(await released, "released");
   assertEquals([seen[0], seen.at(-1)], ["2:3", "4:5"]);
   assertEquals([held.autonomous, socket.held], [true, 5]);
   socket.close();
@@ -50,9 +53,12 @@ Deno.test("HeldDirection.release() makes no promise where all is at hand", async
   const { socket, peer } = pipedSocket();
   await peer.write(latin1Bytes("abcd"));
   await socket.fill();
-  const held = new HeldDirection(socket, { interruptible: false });
+  const held = new HeldDirection(socket, {
+    interruptible: false,
+    released: () => "released",
+  });
   held.hold([wants(socket, 2, []), wants(socket, 4, [])]);
-  assertEquals([held.release(), held.autonomous], [undefined, true]);
+  assertEquals([held.release(), held.autonomous], ["released", true]);
   socket.close();
 });
 
@@ -60,12 +66,15 @@ Deno.test("HeldDirection.bypass() takes out an analyser that waits, and one that
   const { socket } = pipedSocket();
   const first = wants(socket, 1, []);
   const second = wants(socket, 2, []);
-  const held = new HeldDirection(socket, { interruptible: false });
+  const held = new HeldDirection(socket, {
+    interruptible: false,
+    released: () => "released",
+  });
   held.hold([first, second]);
   held.bypass(second);
   assertEquals(held.autonomous, false);
   held.bypass(first);
-  assertEquals([held.autonomous, held.release()], [true, undefined]);
+  assertEquals([held.autonomous, held.release()], [true, "released"]);
   held.bypass(first);
   assertEquals(held.autonomous, true);
   socket.close();
@@ -73,7 +82,10 @@ Deno.test("HeldDirection.bypass() takes out an analyser that waits, and one that
 
 Deno.test("HeldDirection: a deadline is the waiting analyser's own, and the connection can still be answered", async () => {
   const { socket, peer, clock } = pipedSocket();
-  const held = new HeldDirection(socket, { interruptible: true });
+  const held = new HeldDirection(socket, {
+    interruptible: true,
+    released: () => "released",
+  });
   const patience = (milliseconds: number) =>
     ({ milliseconds, code: "request_timeout" }) as const;
   held.hold([
@@ -96,7 +108,10 @@ Deno.test("HeldDirection: the end, and bytes that no buffer holds, are told as t
     const [text, code] of [["a", "bad_request"], ["x", "headers_too_large"]]
   ) {
     const { socket, peer } = pipedSocket();
-    const held = new HeldDirection(socket, { interruptible: false });
+    const held = new HeldDirection(socket, {
+      interruptible: false,
+      released: () => "released",
+    });
     held.hold([wants(socket, 1e6, [])]);
     const rejected = assertRejects(
       async () => await held.release(),
