@@ -93,7 +93,10 @@ Deno.test("a body that fails, by whoever's fault but the backend's, ends the wai
         request({ method: "POST", bodyLength: -1 }),
         failing(thrown),
       );
-      await assertRejects(() => connection.readHead(60_000), ProxyError);
+      await assertRejects(
+        async () => await connection.readHead(60_000),
+        ProxyError,
+      );
       await connection.upload;
       assertEquals(connection.uploadError?.side as string, side);
       // Neither may what came look like a whole request.
