@@ -99,9 +99,9 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   readonly #socket: Socket;
   readonly #options: Http1ClientOptions;
   #index = NO_INDEX;
-  readonly #inbound: HeldDirection<Http1RequestHead>;
-  /** What a request's direction is held for; undefined while nobody needs it. */
-  #analysers: readonly Analyser[] | undefined;
+  /** Held for a request's head; undefined while nobody needs it. */
+  #inbound: HeldDirection<Http1RequestHead> | undefined;
+  #analysers: readonly Analyser[] = NO_ANALYSERS;
   #head: Http1RequestHead | undefined;
   #reader: LengthBody | ChunkedBody | null = null;
   #keepAlive = true;
@@ -125,10 +125,6 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   constructor(socket: Socket, options: Http1ClientOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#inbound = new HeldDirection(socket, {
-      interruptible: true,
-      released: () => this.#head!,
-    });
     socket.limitWrites(options.timeouts.write, "client_write_timeout");
     socket.onLost = this.#lost;
   }
@@ -200,7 +196,7 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   }
 
   readHead(): RequestHead | Promise<RequestHead> {
-    return this.#inbound.release();
+    return this.#inbound!.release();
   }
 
   get body(): RequestBody | null {
@@ -270,8 +266,8 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   #retire(): void {
     this.#index.invalidate();
     this.#index = NO_INDEX;
-    this.#analysers = undefined;
-    this.#inbound.hold(NO_ANALYSERS);
+    this.#inbound = undefined;
+    this.#analysers = NO_ANALYSERS;
   }
 
   /** For heads that come. */
@@ -291,6 +287,10 @@ export class Http1ClientConnection implements ClientExchange, Resting {
         throw new ProxyError("headers_too_large", "The head is too large");
       },
     }];
+    this.#inbound = new HeldDirection(this.#socket, {
+      interruptible: true,
+      released: () => this.#head!,
+    });
   }
 
   abort(reason: ProxyError): void {
@@ -368,9 +368,9 @@ export class Http1ClientConnection implements ClientExchange, Resting {
     const socket = this.#socket;
     this.#bytesInBefore = this.#consumed;
     this.#bytesOutBefore = socket.bytesOut;
-    if (this.#analysers === undefined) this.#prepare();
+    if (this.#inbound === undefined) this.#prepare();
     this.#index.reset();
-    this.#inbound.hold(this.#analysers!);
+    this.#inbound!.hold(this.#analysers);
     this.#head = undefined;
     this.#reader = null;
     this.#keepAlive = true;
