@@ -65,7 +65,7 @@ export class Session implements HandlerOwner, Placed {
   /** Facts of TLS: of our own, or as far as one that goes on to the backend tells. */
   tls: TlsFacts | undefined;
   /** Whether the certificate that the client got is one for this host. */
-  covers: (host: string) => boolean = () => true;
+  covers: (host: string) => boolean = coversAll;
 
   readonly #snapshot: Snapshot;
   #id: string | undefined;
@@ -489,3 +489,8 @@ const DRAINED = new ProxyError(
 );
 
 const OVER = new ProxyError("client_closed", "The session is over");
+
+/** Without a handshake of ours nothing is known of names. */
+function coversAll(): boolean {
+  return true;
+}

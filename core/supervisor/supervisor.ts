@@ -52,6 +52,7 @@ import {
   loadCandidate,
   type LoadedConfig,
 } from "./load_candidate.ts";
+import { trimMemory } from "./memory_trim.ts";
 import { Names } from "./names.ts";
 import { Planes } from "./planes.ts";
 import { seatCount } from "./seats.ts";
@@ -113,6 +114,7 @@ export class Supervisor {
   #backends: Backends | undefined;
   #names: Names | undefined;
   #watch: CertificateWatch | undefined;
+  #trim: Disposable | undefined;
   #locks: ListenerLocks | undefined;
   #started: Candidate["config"] | undefined;
   #finish: () => void = () => {};
@@ -188,6 +190,7 @@ export class Supervisor {
       throw thrown;
     }
     this.state = "ready";
+    this.#trim = trimMemory(clock);
     this.#watch = this.#watchCertificates(this.#planes);
   }
 
@@ -432,5 +435,7 @@ export class Supervisor {
     this.#watch?.[Symbol.dispose]();
     await this.#watch?.settled();
     await this.#planes?.stop();
+    this.#trim?.[Symbol.dispose]();
+    this.#trim = undefined;
   }
 }
