@@ -14,30 +14,16 @@ import {
   type Moves,
   type PlaneControl,
   type PlaneReport,
-  type PlaneSettings,
   RefusedError,
   type WebSocketListing,
   type WebSocketQuery,
 } from "../data_plane/control.ts";
-import { Tally, TALLY_BYTES } from "../data_plane/tally.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
-import type { Clock } from "../net/clock.ts";
-import type { LineFiles } from "../observe/line_files.ts";
-import type { CoreLog } from "../observe/log.ts";
-import type { ProxyMetrics } from "../observe/metric_names.ts";
-import {
-  growing,
-  mergeSnapshots,
-  type MetricSnapshot,
-} from "../observe/metric_snapshot.ts";
+import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { TraceReport } from "../session/trace_report.ts";
-import { SharedMemory } from "../shared/shared_memory.ts";
 import type { ListenerLocks } from "../takeover/listener_locks.ts";
-import type { Backends } from "./backends.ts";
-import { CacheChannels } from "./cache_channels.ts";
-import type { Heartbeat } from "./heartbeat.ts";
 import type { LoadedConfig } from "./load_candidate.ts";
 import type { Names } from "./names.ts";
 import {
@@ -46,106 +32,50 @@ import {
   type RuntimeBackends,
   UNCHANGED,
 } from "./runtime_backends.ts";
-import { seatCount, Seats } from "./seats.ts";
 import {
-  type StartedPlane,
-  type StartPlane,
-  WorkerLostError,
-} from "./start_plane.ts";
+  lostToUndefined,
+  nobodyThere,
+  Slots,
+  type SlotsOptions,
+} from "./slots.ts";
+import { WorkerLostError } from "./start_plane.ts";
 
 /** What the planes are made of. */
-export interface PlanesOptions {
-  /** How many there are. */
-  readonly workers: number;
-  /** The proxy's name in Via. */
-  readonly instance: string;
-  /** How the workers log. */
-  readonly logConfig: PlaneSettings["log"];
-  /** The admin token. */
-  readonly token: string | undefined;
-  readonly startPlane: StartPlane;
-  readonly clock: Clock;
-  readonly log: CoreLog;
-  readonly heartbeat: Heartbeat;
-  /** What the planes share of backends; hears of what changes there. */
-  readonly backends: Backends;
+export interface PlanesOptions extends SlotsOptions {
   /** Makes backends of names' addresses. */
   readonly names: Names;
   /** No other process has our addresses. */
   readonly locks: ListenerLocks;
-  /** Counts workers that are lost. */
-  readonly metrics: Pick<ProxyMetrics, "workersLost" | "sessionsLost">;
-  /** What sticky cookies are signed with in all workers, 32 bytes. */
-  readonly secret: Uint8Array;
-  /** The files that plugins append lines to. */
-  readonly lineFiles: LineFiles;
-}
-
-/** Restarts wait so long at first, in milliseconds, and twice as long after each that fails soon. */
-const RESTART_DELAY = 100;
-
-/** Restarts wait at most so long, in milliseconds; a worker that lives longer has not failed soon. */
-const MAX_RESTART_DELAY = 30_000;
-
-/** One place for a data plane: filled anew when its worker is lost. */
-interface Slot {
-  readonly worker: number;
-  /** Where its worker counts. */
-  seat: number;
-  /** What its worker has open. */
-  tally: SharedArrayBuffer;
-  /** What its worker last told of its metrics. */
-  metrics: MetricSnapshot | undefined;
-  /** Undefined while there is no plane with the current config here. */
-  control: PlaneControl | undefined;
-  /** Undefined while there is none. */
-  plane: StartedPlane | undefined;
-  startedAt: number;
-  /** Losses in a row, each soon after a start. */
-  failures: number;
-  cancelRestart: (() => void) | undefined;
 }
 
 /** All data planes. */
 export class Planes {
   readonly #options: PlanesOptions;
-  readonly #slots: Slot[];
-  readonly #seats: Seats;
-  readonly #cacheChannels = new CacheChannels();
-  #lostMetrics: MetricSnapshot | undefined;
-  /** What plugins share over workers, and over reloads. */
-  readonly #shared: SharedMemory;
+  readonly #slots: Slots;
   #current: Candidate | undefined;
   /** What the current one was made of, as the file has it. */
   #loaded: LoadedConfig | undefined;
   /** That with what operators changed of its backends, its names as the file has them. */
   #revised: Revised | undefined;
   #revision = 0;
-  #closed = false;
   /** Changes and restarts come one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: PlanesOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: options.workers }, (_, worker) => ({
-      worker,
-      seat: 0,
-      tally: new SharedArrayBuffer(TALLY_BYTES),
-      metrics: undefined,
-      control: undefined,
-      plane: undefined,
-      startedAt: 0,
-      failures: 0,
-      cancelRestart: undefined,
-    }));
-    this.#seats = new Seats(options.workers);
-    this.#shared = new SharedMemory(seatCount(options.workers));
-    for (const slot of this.#slots) slot.control = this.#fill(slot);
+    this.#slots = new Slots(options, (fill) => {
+      this.#enqueue(async () => {
+        const candidate = this.#current;
+        if (!this.#slots.closed && candidate !== undefined) {
+          await fill(candidate);
+        }
+      });
+    });
   }
 
   /** What workers that were lost had counted when they last told. */
   get lostMetrics(): readonly MetricSnapshot[] {
-    return this.#lostMetrics === undefined ? [] : [this.#lostMetrics];
+    return this.#slots.lostMetrics;
   }
 
   /** What the current candidate was made of; undefined before the first change. */
@@ -173,7 +103,7 @@ export class Planes {
   renew(): Promise<void> {
     return this.#enqueue(async () => {
       const loaded = this.#loaded;
-      if (this.#closed || loaded === undefined) return;
+      if (this.#slots.closed || loaded === undefined) return;
       if (this.#options.names.changed) await this.#swap(loaded);
     });
   }
@@ -185,7 +115,7 @@ export class Planes {
   ): Promise<void> {
     return this.#enqueue(async () => {
       const loaded = this.#loaded;
-      if (this.#closed || loaded?.config !== config) return;
+      if (this.#slots.closed || loaded?.config !== config) return;
       await this.#swap({ ...loaded, files });
     });
   }
@@ -220,14 +150,16 @@ export class Planes {
       }
       if (all.size === before) return false;
       this.#current = { ...this.#current!, paused: [...all] };
-      await this.#each((control) => control.pause([...all]));
+      await this.#slots.each((control) => control.pause([...all]));
       return true;
     });
   }
 
   /** WebSocket sessions of all planes. */
   async listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
-    const all = await this.#each((control) => control.listWebSockets(query));
+    const all = await this.#slots.each((control) =>
+      control.listWebSockets(query)
+    );
     const listings = all.filter((listing) => listing !== undefined);
     return {
       open: listings.reduce((sum, { open }) => sum + open, 0),
@@ -238,13 +170,15 @@ export class Planes {
 
   /** Closes a WebSocket session, whichever plane has it; false where there is none of this id. */
   async abortWebSocket(id: string): Promise<boolean> {
-    const all = await this.#each((control) => control.abortWebSocket(id));
+    const all = await this.#slots.each((control) => control.abortWebSocket(id));
     return all.includes(true);
   }
 
   /** Moves WebSocket sessions, whichever planes have them. */
   async moveWebSockets(which: MovedSessions): Promise<Moves> {
-    const all = await this.#each((control) => control.moveWebSockets(which));
+    const all = await this.#slots.each((control) =>
+      control.moveWebSockets(which)
+    );
     return {
       sessions: all.reduce((sum, one) => sum + (one?.sessions ?? 0), 0),
       moving: all.reduce((sum, one) => sum + (one?.moving ?? 0), 0),
@@ -254,43 +188,28 @@ export class Planes {
   /** Forgets stored responses in all planes; how many there were. Rejects with a {@linkcode RefusedError}. */
   async purgeCache(purge: Purge): Promise<number> {
     // One tells the others, also those that are not there now.
-    for (const { control } of this.#slots) {
-      const purged = await control?.purgeCache(purge).catch(lostToUndefined);
-      if (purged !== undefined) return purged;
-    }
-    throw nobodyThere();
+    return await this.#slots.first((control) => control.purgeCache(purge));
   }
 
   /** What each of them tells; those that are being restarted tell nothing. */
-  async report(sessions: number): Promise<PlaneReport[]> {
-    const reports = await Promise.all(this.#slots.map(async (slot) => {
-      const { control } = slot;
-      const report = await control?.report(sessions).catch(lostToUndefined);
-      if (report === undefined || slot.control !== control) return undefined;
-      slot.metrics = report.metrics;
-      return report;
-    }));
-    return reports.filter((report) => report !== undefined);
+  report(sessions: number): Promise<PlaneReport[]> {
+    return this.#slots.report(sessions);
   }
 
   /** Which way a request would take, as one of them sees it. Rejects with a {@linkcode RefusedError}. */
-  async explain(request: DescribedRequest): Promise<Explanation> {
-    for (const { control } of this.#slots) {
-      const explained = await control?.explain(request).catch(lostToUndefined);
-      if (explained !== undefined) return explained;
-    }
-    throw nobodyThere();
+  explain(request: DescribedRequest): Promise<Explanation> {
+    return this.#slots.first((control) => control.explain(request));
   }
 
   /** What happened to a transaction that one of them traced. */
   async trace(id: string): Promise<TraceReport | undefined> {
-    const traces = await this.#each((control) => control.trace(id));
+    const traces = await this.#slots.each((control) => control.trace(id));
     return traces.find((trace) => trace !== undefined);
   }
 
   /** A backend's state changed: the plugins of all planes hear of it. */
   async backendChanged(event: BackendEvent): Promise<void> {
-    await this.#each((control) => control.backendChanged(event));
+    await this.#slots.each((control) => control.backendChanged(event));
   }
 
   /**
@@ -303,7 +222,7 @@ export class Planes {
     action: AdministerAction,
     argument: string,
   ): Promise<Administered | undefined> {
-    const all = await this.#each((control) =>
+    const all = await this.#slots.each((control) =>
       control.administer(cluster, action, argument)
     );
     const answers = all.filter((answer) => answer !== undefined);
@@ -313,41 +232,20 @@ export class Planes {
 
   /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */
   async drain(timeout: number, handedOver: boolean): Promise<void> {
-    this.#close();
+    this.#slots.close();
     // Listeners close at once: a new process may have their addresses.
     await this.#options.locks.release();
-    await this.#each((control) => control.drain(timeout, handedOver));
+    await this.#slots.each((control) => control.drain(timeout, handedOver));
   }
 
   /** Ends everything at once. */
   async stop(): Promise<void> {
-    this.#close();
-    await this.#each((control) => control.stop());
-    for (const slot of this.#slots) {
-      slot.control = undefined;
-      slot.plane?.terminate();
-    }
+    await this.#slots.stop();
     await this.#options.locks.release();
   }
 
-  /** Asks every plane that is there; undefined for one that is lost meanwhile. */
-  #each<T>(
-    ask: (control: PlaneControl) => Promise<T>,
-  ): Promise<(T | undefined)[]> {
-    return Promise.all(
-      this.#slots.flatMap(({ control }) =>
-        control === undefined ? [] : [ask(control).catch(lostToUndefined)]
-      ),
-    );
-  }
-
-  #close(): void {
-    this.#closed = true;
-    for (const slot of this.#slots) slot.cancelRestart?.();
-  }
-
   #checkOpen(): void {
-    if (this.#closed) {
+    if (this.#slots.closed) {
       throw new RefusedError([
         "Cannot change the config as the proxy drains or has ended",
       ]);
@@ -372,7 +270,7 @@ export class Planes {
     const rows = backends.rowsFor(config);
     const locked = await locks.prepare(config.listeners);
     // A worker that is being restarted gets what is current by then.
-    const controls = this.#slots.flatMap(({ control }) => control ?? []);
+    const { controls } = this.#slots;
     const prepared: PlaneControl[] = [];
     try {
       const ports = { ...locked.ports, ...this.#current?.ports };
@@ -392,7 +290,7 @@ export class Planes {
       this.#loaded = loaded;
       this.#revised = revised;
       await locks.commit(locked);
-      this.#shared.keep(new Set(memories));
+      this.#slots.shared.keep(new Set(memories));
       backends.commit(config, rows);
       names.commit(expansion);
     } catch (thrown) {
@@ -409,107 +307,6 @@ export class Planes {
         "A backend that was added at run time gives way to the config",
         { cluster, backend: id },
       );
-    }
-  }
-
-  /** Puts a new plane, without a config, into its place. */
-  #fill(slot: Slot): PlaneControl {
-    const { workers, instance, logConfig, token, clock, backends } =
-      this.#options;
-    slot.seat = this.#seats.take();
-    slot.tally = new SharedArrayBuffer(TALLY_BYTES);
-    backends.openSeat(slot.seat);
-    this.#shared.forgetSeat(slot.seat);
-    const settings: PlaneSettings = {
-      worker: slot.worker,
-      workers,
-      seat: slot.seat,
-      tally: slot.tally,
-      instance,
-      log: logConfig,
-      epoch: backends.epoch,
-      secret: this.#options.secret,
-      token,
-    };
-    const onBackendEvent = (event: BackendEvent) => backends.changed(event);
-    slot.startedAt = clock.now();
-    const plane = this.#options.startPlane({
-      settings,
-      clock,
-      heartbeat: this.#options.heartbeat,
-      lineFiles: this.#options.lineFiles,
-      onBackendEvent,
-      shared: (request) => this.#shared.get(request),
-      onLost: (reason) => this.#restartLater(slot, reason),
-    });
-    slot.plane = plane;
-    this.#cacheChannels.join(
-      slot.worker,
-      (notice, ports) => plane.tellOfPeer(notice, ports),
-    );
-    return plane.control;
-  }
-
-  /** A worker is lost with its sessions; another one is to take its place. */
-  #restartLater(slot: Slot, reason: Error): void {
-    const { log, clock, metrics } = this.#options;
-    slot.control = undefined;
-    slot.plane = undefined;
-    this.#cacheChannels.leave(slot.worker);
-    this.#clear(slot);
-    if (this.#closed) return;
-    if (clock.now() - slot.startedAt > MAX_RESTART_DELAY) slot.failures = 0;
-    const delay = Math.min(
-      RESTART_DELAY * 2 ** slot.failures++,
-      MAX_RESTART_DELAY,
-    );
-    const { sessions, websockets } = new Tally(slot.tally);
-    metrics.workersLost.series().add();
-    metrics.sessionsLost.series("all").add(sessions);
-    metrics.sessionsLost.series("websocket").add(websockets);
-    log.error("A worker was lost with its sessions; it is restarted", {
-      worker: slot.worker,
-      reason: reason.message,
-      sessions,
-      websockets,
-      delay,
-    });
-    slot.cancelRestart = clock.after(delay, () => {
-      this.#enqueue(() => this.#restart(slot));
-    });
-  }
-
-  /** Forgets what a lost worker has counted as its own, and keeps what only grows. */
-  #clear(slot: Slot): void {
-    this.#seats.lose(slot.seat);
-    this.#options.backends.loseSeat(slot.seat);
-    this.#shared.forgetSeat(slot.seat);
-    if (slot.metrics === undefined) return;
-    this.#lostMetrics = mergeSnapshots([
-      ...this.lostMetrics,
-      growing(slot.metrics),
-    ]);
-    slot.metrics = undefined;
-  }
-
-  /** Never rejects: a worker that can't be had is tried for again. */
-  async #restart(slot: Slot): Promise<void> {
-    const candidate = this.#current;
-    if (this.#closed || candidate === undefined) return;
-    const control = this.#fill(slot);
-    const { plane } = slot;
-    try {
-      await control.prepare(candidate);
-      this.#checkOpen();
-      await control.commit(candidate.revision);
-      slot.control = control;
-      this.#options.log.info("A worker was restarted", { worker: slot.worker });
-    } catch (thrown) {
-      plane?.terminate();
-      // Who lost it has seen to the next try.
-      if (!(thrown instanceof WorkerLostError)) {
-        this.#restartLater(slot, thrown as Error);
-      }
     }
   }
 }
@@ -557,14 +354,4 @@ function joinRefusals(refusals: readonly unknown[]): unknown {
   if (other !== undefined) return other;
   const problems = (refusals as RefusedError[]).flatMap((r) => r.problems);
   return new RefusedError([...new Set(problems)]);
-}
-
-function nobodyThere(): RefusedError {
-  return new RefusedError(["No worker is there now: all are being restarted"]);
-}
-
-/** A worker that is lost has nothing to tell and nothing to end. */
-function lostToUndefined(thrown: unknown): undefined {
-  if (thrown instanceof WorkerLostError) return undefined;
-  throw thrown;
 }
