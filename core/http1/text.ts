@@ -11,13 +11,25 @@ const ASCII = new TextDecoder();
 /** Up to here, building by hand is faster than a call out of JavaScript (measured). */
 const SHORT = 40;
 
+/** Up to here V8 copies what is concatenated; of more it makes ropes, which are slow to compare. */
+const FLAT = 12;
+
 /** The text of the bytes from `start` to `end`. */
 export function decodeLatin1(
   bytes: Uint8Array,
   start: number,
   end: number,
 ): string {
-  if (end - start > SHORT) {
+  return decode(bytes, start, end, SHORT);
+}
+
+function decode(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  byHand: number,
+): string {
+  if (end - start > byHand) {
     const text = ASCII.decode(bytes.subarray(start, end));
     // Bytes beyond ASCII either make fewer characters or replacement ones.
     if (text.length === end - start && !text.includes("\ufffd")) return text;
@@ -38,7 +50,7 @@ export function decodeAgain(
   return guess !== undefined && end - start <= SHORT &&
       isSame(bytes, start, end, guess)
     ? guess
-    : decodeLatin1(bytes, start, end);
+    : decode(bytes, start, end, FLAT);
 }
 
 /** Whether a range is `text` to the letter. */
