@@ -25,7 +25,8 @@ import {
 } from "./body_readers.ts";
 import { ChunkDecoder } from "./chunk_decoder.ts";
 import { drainBody, linger, MAX_DRAIN } from "./drain.ts";
-import { HeadIndex, NO_INDEX } from "./head_index.ts";
+import { NO_INDEX } from "./head_index.ts";
+import type { HeadIndexPool } from "./head_index_pool.ts";
 import type { DateLine } from "./http_date.ts";
 import { Http1RequestHead } from "./request_head.ts";
 import { parseRequestHead, skipEmptyLines } from "./request_parser.ts";
@@ -67,6 +68,8 @@ export interface ExchangeRunner {
 /** What a connection needs of its surroundings. */
 export interface Http1ClientOptions {
   readonly buffers: Buffers;
+  /** With room for as many fields as `limits` allows. */
+  readonly indexes: HeadIndexPool;
   readonly clock: Clock;
   readonly date: DateLine;
   readonly limits: RequestLimits;
@@ -92,8 +95,14 @@ const INTERIM = {
 
 const NO_ANALYSERS: readonly Analyser[] = [];
 
-/** One connection; it is the exchange of the request at hand too. */
-export class Http1ClientConnection implements ClientExchange, Resting {
+/**
+ * One connection. It is the exchange of the request at hand too, and what holds
+ * its direction until there is a head.
+ */
+export class Http1ClientConnection
+  implements Analyser, ClientExchange, Resting {
+  /** A head's time runs from its first byte on, see `#begin`. */
+  readonly deadline = undefined;
   owner: ExchangeOwner | undefined;
 
   readonly #socket: Socket;
@@ -101,7 +110,7 @@ export class Http1ClientConnection implements ClientExchange, Resting {
   #index = NO_INDEX;
   /** Held for a request's head; undefined while nobody needs it. */
   #inbound: HeldDirection<Http1RequestHead> | undefined;
-  #analysers: readonly Analyser[] = NO_ANALYSERS;
+  #analysers = NO_ANALYSERS;
   #head: Http1RequestHead | undefined;
   #reader: LengthBody | ChunkedBody | null = null;
   #keepAlive = true;
@@ -180,6 +189,7 @@ export class Http1ClientConnection implements ClientExchange, Resting {
       }
     }
     socket.close();
+    this.#retire();
     return undefined;
   }
 
@@ -262,9 +272,10 @@ export class Http1ClientConnection implements ClientExchange, Resting {
     return this.#socket;
   }
 
-  /** No head follows: views of the last one are dead, and nothing is held for another. */
+  /** No head follows soon: views of the last one are dead, and nothing is held for another. */
   #retire(): void {
-    this.#index.invalidate();
+    if (this.#index === NO_INDEX) return;
+    this.#options.indexes.give(this.#index);
     this.#index = NO_INDEX;
     this.#inbound = undefined;
     this.#analysers = NO_ANALYSERS;
@@ -272,21 +283,8 @@ export class Http1ClientConnection implements ClientExchange, Resting {
 
   /** For heads that come. */
   #prepare(): void {
-    this.#index = new HeadIndex(this.#options.limits.headers);
-    this.#analysers = [{
-      // Its time runs from the request's first byte on, see `#begin`.
-      deadline: undefined,
-      analyse: () => this.#parse(),
-      ended() {
-        throw new ProxyError(
-          "bad_request",
-          "The client ended the connection within a request's head",
-        );
-      },
-      full() {
-        throw new ProxyError("headers_too_large", "The head is too large");
-      },
-    }];
+    this.#index = this.#options.indexes.take();
+    this.#analysers = [this];
     this.#inbound = new HeldDirection(this.#socket, {
       interruptible: true,
       released: () => this.#head!,
@@ -387,8 +385,10 @@ export class Http1ClientConnection implements ClientExchange, Resting {
     if (!this.#answered) this.#keepAlive = false;
   }
 
-  /** The head, where all of it is held. */
-  #parse(): "done" | "more" {
+  // ------------------------------------------------------------------ Analyser
+
+  /** Finds the head, where all of it is held. */
+  analyse(): "done" | "more" {
     const socket = this.#socket;
     const { limits } = this.#options;
     const end = parseRequestHead(
@@ -407,6 +407,19 @@ export class Http1ClientConnection implements ClientExchange, Resting {
     if (head.bodyLength !== 0) this.#openBody(head);
     return "done";
   }
+
+  ended(): never {
+    throw new ProxyError(
+      "bad_request",
+      "The client ended the connection within a request's head",
+    );
+  }
+
+  full(): never {
+    throw new ProxyError("headers_too_large", "The head is too large");
+  }
+
+  // ------------------------------------------------------------------ the rest
 
   #openBody(head: Http1RequestHead): void {
     const { limits, timeouts } = this.#options;

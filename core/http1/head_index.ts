@@ -13,7 +13,7 @@ const NO_WORDS = new Int32Array(0);
 export const STRIDE = 6;
 
 /** Fields for which there is room from the beginning: most heads have fewer, and each connection has an index. */
-const FIRST_FIELDS = 24;
+export const FIRST_FIELDS = 24;
 export const NAME_START = 0;
 export const NAME_END = 1;
 /** Without the whitespace around it. */
@@ -185,9 +185,20 @@ export class HeadIndex {
 
   /** Holds no other buffer than the one in use. */
   leave(bytes: Uint8Array): void {
-    if (bytes === this.#bytes) return;
+    if (bytes !== this.#bytes) this.#leave();
+  }
+
+  #leave(): void {
     this.#bytes = undefined;
     this.#words = NO_WORDS;
+  }
+
+  /** Holds nothing of the heads so far, which are nobody else's business; views of them are dead. */
+  forget(): void {
+    this.invalidate();
+    this.#leave();
+    this.values = undefined;
+    this.target = undefined;
   }
 
   /** Whether a byte of the head was seen. */

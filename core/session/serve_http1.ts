@@ -9,6 +9,7 @@ import {
   Http1ClientConnection,
   type Http1ClientOptions,
 } from "../http1/client_connection.ts";
+import { HeadIndexPool } from "../http1/head_index_pool.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ListenerRuntime } from "../snapshot/snapshot.ts";
 import type { ClientExchange, Lasting } from "./exchange.ts";
@@ -89,7 +90,8 @@ function optionsOf({ env, listenerRuntime }: Session): Http1ClientOptions {
   if (options?.buffers !== env.buffers) {
     const { limits, timeouts } = listenerRuntime;
     const { buffers, clock, date } = env;
-    options = { buffers, clock, date, limits, timeouts };
+    const indexes = new HeadIndexPool(limits.headers);
+    options = { buffers, indexes, clock, date, limits, timeouts };
     OPTIONS.set(listenerRuntime, options);
   }
   return options;

@@ -12,6 +12,7 @@ import { StreamBody } from "../message/made_bodies.ts";
 import { ListFields } from "../message/list_fields.ts";
 import { isFramingField } from "../message/field_rules.ts";
 import type { ByteConn } from "../net/byte_conn.ts";
+import { HeadIndexPool } from "../http1/head_index_pool.ts";
 import { createPipe } from "../net/pipe.ts";
 import { Socket } from "../net/socket.ts";
 import type { ClientExchange } from "../session/exchange.ts";
@@ -40,6 +41,7 @@ const PATIENT: Pick<Http1ClientOptions, "limits" | "timeouts"> = {
 /** Makes connections to the handler, each of which takes requests one after another. */
 export class MemoryBackend {
   readonly #handler: BackendHandler;
+  readonly #indexes = new HeadIndexPool(PATIENT.limits.headers);
   readonly #working = new Set<Promise<void>>();
 
   constructor(handler: BackendHandler) {
@@ -69,7 +71,8 @@ export class MemoryBackend {
       total: { in: 0, out: 0 },
       buffer: "small",
     });
-    const options = { ...PATIENT, buffers, clock, date };
+    const indexes = this.#indexes;
+    const options = { ...PATIENT, buffers, indexes, clock, date };
     const connection = new Http1ClientConnection(socket, options);
     try {
       await connection.serve({

@@ -2,6 +2,7 @@ import {
   type ExchangeRunner,
   Http1ClientConnection,
 } from "../../../core/http1/client_connection.ts";
+import { HeadIndexPool } from "../../../core/http1/head_index_pool.ts";
 import { DateLine } from "../../../core/http1/http_date.ts";
 import { ListFields } from "../../../core/message/list_fields.ts";
 import { Buffers } from "../../../core/net/buffer_pool.ts";
@@ -27,6 +28,7 @@ function setUp() {
   });
   const connection = new Http1ClientConnection(socket, {
     buffers,
+    indexes: new HeadIndexPool(100),
     clock,
     date: new DateLine(),
     limits: {
