@@ -7,6 +7,7 @@ import { DateLine } from "../http1/http_date.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { Deadlines } from "../net/deadlines.ts";
+import { KnownHosts } from "../net/host_name.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import { IdSource } from "../observe/ids.ts";
 import { LineFiles, type LineFileSource } from "../observe/line_files.ts";
@@ -16,6 +17,7 @@ import { MetricRegistry } from "../observe/metrics.ts";
 import type { BackendEvent, Plugin } from "../plugin.ts";
 import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneEnv } from "../session/env.ts";
+import { KnownClients } from "../session/forwarding.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
 import type { CachePeers } from "./plane_cache.ts";
@@ -66,6 +68,8 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       log,
       metrics: createProxyMetrics(registry),
       date: new DateLine(),
+      knownClients: new KnownClients(),
+      knownHosts: new KnownHosts(),
       clientBytes: { in: 0, out: 0 },
       backendBytes: { in: 0, out: 0 },
       ...(options.connect !== undefined && { connect: options.connect }),

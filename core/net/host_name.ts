@@ -41,3 +41,29 @@ export function splitHost(field: string): HostParts {
     port: /^\d{1,5}$/.test(port) ? Number(port) : undefined,
   };
 }
+
+/** No name of a host with its port is longer (RFC 1035 §2.3.4). */
+export const MAX_HOST_FIELD = 261;
+
+/** Hosts that are known at most. */
+const MAX_KNOWN = 1_000;
+
+/** Splits Host fields of clients, of which few differ: those that are known are not split again. */
+export class KnownHosts {
+  readonly #parts = new Map<string, HostParts>();
+
+  /** As `splitHost`. */
+  split(field: string): HostParts {
+    let parts = this.#parts.get(field);
+    if (parts === undefined) {
+      parts = splitHost(field);
+      if (field.length <= MAX_HOST_FIELD) this.#note(field, parts);
+    }
+    return parts;
+  }
+
+  #note(field: string, parts: HostParts): void {
+    if (this.#parts.size >= MAX_KNOWN) this.#parts.clear();
+    this.#parts.set(field, parts);
+  }
+}

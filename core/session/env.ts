@@ -11,9 +11,11 @@ import type { ByteConn } from "../net/byte_conn.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines } from "../net/deadlines.ts";
+import type { KnownHosts } from "../net/host_name.ts";
 import type { Resolver } from "../net/resolver.ts";
 import type { ByteCounter } from "../net/socket.ts";
 import type { DateLine } from "../http1/http_date.ts";
+import type { KnownClients } from "./forwarding.ts";
 
 /** The surroundings of listeners, sessions and connectors. */
 export interface PlaneEnv {
@@ -27,6 +29,9 @@ export interface PlaneEnv {
   readonly log: Log;
   readonly metrics: ProxyMetrics;
   readonly date: DateLine;
+  /** Clients by what backends are told of them. */
+  readonly knownClients: KnownClients;
+  readonly knownHosts: KnownHosts;
   /** Bytes of all clients' connections. */
   readonly clientBytes: ByteCounter;
   /** Bytes of all backends' connections. */

@@ -82,7 +82,7 @@ export class Session implements HandlerOwner, Placed {
   #resolve: () => void = nobody;
   #controller: AbortController | undefined;
   #hostField = "";
-  #hostParts: HostParts = splitHost("");
+  #hostParts = NO_HOST;
   #preface:
     | { version: SentVersion; client: string; preface: Preface }
     | undefined;
@@ -285,7 +285,7 @@ export class Session implements HandlerOwner, Placed {
   splitHost(field: string): HostParts {
     if (field !== this.#hostField) {
       this.#hostField = field;
-      this.#hostParts = splitHost(field);
+      this.#hostParts = this.env.knownHosts.split(field);
     }
     return this.#hostParts;
   }
@@ -295,6 +295,7 @@ export class Session implements HandlerOwner, Placed {
     return this.#forwarding ??= new ForwardingFields(
       this.initiator,
       this.env.instance,
+      this.env.knownClients,
     );
   }
 
@@ -477,6 +478,8 @@ function clientOptions(env: PlaneEnv): SocketOptions {
   }
   return options;
 }
+
+const NO_HOST: HostParts = splitHost("");
 
 function nobody(): void {}
 

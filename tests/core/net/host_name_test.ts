@@ -4,8 +4,12 @@
  * @module
  */
 import fc from "fast-check";
-import { canonicalHost } from "../../../core/net/host_name.ts";
-import { assertEquals } from "../../support/assert.ts";
+import {
+  canonicalHost,
+  KnownHosts,
+  splitHost,
+} from "../../../core/net/host_name.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
 
 const ROWS: readonly (readonly [string, string])[] = [
   ["Example.COM", "example.com"],
@@ -40,4 +44,23 @@ Deno.test("canonicalHost spells domains and IPv6 addresses as URL does", () => {
       assertEquals(canonicalHost(host), hostname.slice(1, -1));
     }),
   );
+});
+
+Deno.test("KnownHosts splits as splitHost does, each of those that are known once", () => {
+  const known = new KnownHosts();
+  const long = `${"h".repeat(262)}:1`;
+  for (const field of ["", "A.example:81", "[::1]:2", "b.", long]) {
+    const parts = known.split(field);
+    assertEquals(parts, splitHost(field));
+    assertEquals(known.split(field) === parts, field !== long);
+  }
+});
+
+Deno.test("KnownHosts holds no more than a thousand", () => {
+  const known = new KnownHosts();
+  const first = known.split("h0");
+  for (let i = 1; i < 1_000; i++) known.split(`h${i}`);
+  assert(known.split("h0") === first);
+  known.split("one more");
+  assert(known.split("h0") !== first);
 });

@@ -3,6 +3,7 @@ import type { Initiator } from "../../../core/listener/initiator.ts";
 import {
   type ForwardedFacts,
   ForwardingFields,
+  KnownClients,
 } from "../../../core/session/forwarding.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 
@@ -17,12 +18,16 @@ const FACTS: ForwardedFacts = {
 };
 
 /** The forwarding fields of a session with this client. */
-function fieldsOf(address: string, tls = false): ForwardingFields {
+function fieldsOf(
+  address: string,
+  tls = false,
+  known?: KnownClients,
+): ForwardingFields {
   const initiator = {
     remote: { address, port: 4711 },
     tls: tls ? {} : undefined,
   };
-  return new ForwardingFields(initiator as Initiator, "headrace-test");
+  return new ForwardingFields(initiator as Initiator, "headrace-test", known);
 }
 
 Deno.test("ForwardingFields tells the peer, how it came and to which host", () => {
@@ -69,4 +74,36 @@ Deno.test("ForwardingFields are made once for as long as a client says the same"
     const before = fields.of(FACTS);
     assert(fields.of({ ...FACTS, ...other }) !== before, JSON.stringify(other));
   }
+});
+
+Deno.test("ForwardingFields are made once for all connections of a client without TLS that says the same", () => {
+  const known = new KnownClients();
+  const first = fieldsOf("192.0.2.1", false, known).of(FACTS);
+  const again = (address: string, facts = FACTS, tls = false) =>
+    fieldsOf(address, tls, known).of({ ...facts });
+  assert(again("192.0.2.1") === first);
+  assert(again("192.0.2.2") !== first);
+  assert(again("192.0.2.1", FACTS, true) !== first);
+  const other = again("192.0.2.1", { ...FACTS, host: "b" });
+  assertEquals([...other].at(3), [
+    "forwarded",
+    "for=192.0.2.1;host=b;proto=http",
+  ]);
+  assert(again("192.0.2.1", { ...FACTS, host: "b" }) === other);
+});
+
+Deno.test("KnownClients: neither many clients nor long words are held", () => {
+  const known = new KnownClients();
+  const fill = (address: string, facts = FACTS) => {
+    fieldsOf(address, false, known).of(facts);
+    return known.said(address) !== undefined;
+  };
+  assert(!fill("192.0.2.1", { ...FACTS, host: "h".repeat(262) }));
+  assert(!fill("192.0.2.1", { ...FACTS, chain: "192.0.2.9" }));
+  const addresses = Array.from(
+    { length: 1_001 },
+    (_, i) => `10.0.${i >> 8}.${i & 255}`,
+  );
+  for (const address of addresses) assert(fill(address));
+  assertEquals(known.said("10.0.0.0"), undefined);
 });
