@@ -9,7 +9,7 @@ import type { Purge } from "../cache/store.ts";
 import { bindAddresses, bindKey } from "../listener/bind.ts";
 import type { ListenerConfig } from "../config/config.ts";
 import type { Initiator } from "../listener/initiator.ts";
-import type { Acceptor } from "../listener/listener.ts";
+import type { Acceptor, AcceptRules } from "../listener/listener.ts";
 import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
 import { ClusterLives } from "../balance/cluster_life.ts";
@@ -559,27 +559,23 @@ export class DataPlane implements PlaneControl, SessionHost {
   /** The address's listener may get another name or other limits by a reload: it is looked up anew. */
   #acceptor(key: string): Acceptor {
     let known: ListenerRuntime | undefined;
+    let rules: AcceptRules | undefined;
     const lookUp = () => {
-      if (known?.snapshot !== this.current) known = this.#listenerAt(key);
+      if (known?.snapshot !== this.current) {
+        known = this.#listenerAt(key);
+        rules = acceptRules(known.config, this.#parts.settings.workers);
+      }
       return known;
     };
-    const { workers } = this.#parts.settings;
     return {
       serves: () => this.#findListener(key) !== undefined,
       rules: () => {
-        const { address, limits, socket } = lookUp().config;
-        // The kernel spreads connections evenly enough for a bound.
-        const share = address.kind === "unix" ? 1 : workers;
-        return {
-          connections: Math.ceil(limits.connections / share),
-          connectionsPerAddress: limits.connectionsPerAddress,
-          noDelay: socket.noDelay,
-          keepAlive: socket.keepAlive,
-        };
+        lookUp();
+        return rules!;
       },
-      session: (initiator, admit) =>
+      session: (initiator, guest) =>
         new Session(this, lookUp(), initiator, this.listeners.frontend(key))
-          .run(admit),
+          .run(guest),
     };
   }
 
@@ -648,6 +644,21 @@ export class DataPlane implements PlaneControl, SessionHost {
     const reason = new ProxyError("shutting_down", "The proxy shuts down");
     for (const session of this.sessions) session.abort(reason);
   }
+}
+
+/** What one of so many workers goes by as it accepts connections. */
+function acceptRules(
+  { address, limits, socket }: ListenerConfig,
+  workers: number,
+): AcceptRules {
+  // The kernel spreads connections evenly enough for a bound.
+  const share = address.kind === "unix" ? 1 : workers;
+  return {
+    connections: Math.ceil(limits.connections / share),
+    connectionsPerAddress: limits.connectionsPerAddress,
+    noDelay: socket.noDelay,
+    keepAlive: socket.keepAlive,
+  };
 }
 
 function refusal(thrown: unknown): Error {

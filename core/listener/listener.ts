@@ -4,12 +4,12 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import { formatSocket, socketAddress } from "../net/socket_address.ts";
 import type { Log, SocketAddress } from "../plugin.ts";
 import type { ListeningSocket } from "./bind.ts";
 import { type Frontend, makeFrontend } from "./frontend.ts";
+import { type Guest, Guests } from "./guests.ts";
 import type { Initiator } from "./initiator.ts";
 
 /** `warming`: bound, nothing accepted yet; `draining`: closed, its sessions live on. */
@@ -25,19 +25,13 @@ export interface AcceptRules {
   readonly keepAlive: boolean;
 }
 
-/**
- * Counts a connection for its client's address, once that is known. Throws
- * `too_many_connections` where that has its share already.
- */
-export type Admit = (address: string) => void;
-
 /** Where a listener hands connections to. */
 export interface Acceptor {
   /** Whether the address is still one of the config's: of one that a reload took away nobody knows what to do. */
   serves(): boolean;
   rules(): AcceptRules;
-  /** Runs a session on the connection, which `admit` may refuse; resolves when it is closed. */
-  session(initiator: Initiator, admit: Admit): Promise<void>;
+  /** Runs a session on the connection, which its `guest` may refuse and which is told of its end. */
+  session(initiator: Initiator, guest: Guest): void;
 }
 
 /** How long to wait after an accept failed, in milliseconds: out of descriptors, most likely. */
@@ -52,8 +46,6 @@ const ALONE = 3;
 /** A listener. */
 export class Listener {
   state: ListenerState = "warming";
-  /** Connections open now. */
-  open = 0;
   readonly address: SocketAddress;
   /** The address as operators know it. */
   readonly frontend: Frontend;
@@ -61,7 +53,7 @@ export class Listener {
   readonly #acceptor: Acceptor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #perAddress = new Map<string, number>();
+  readonly #guests = new Guests(() => this.#wake?.());
   /** Sockets that were closed. */
   readonly #closedSockets = new WeakSet<ListeningSocket>();
   #wake: (() => void) | undefined;
@@ -81,6 +73,11 @@ export class Listener {
     this.#log = tools.log;
     this.address = socketAddress(socket.addr);
     this.frontend = makeFrontend(formatSocket(this.address));
+  }
+
+  /** Connections open now. */
+  get open(): number {
+    return this.#guests.open;
   }
 
   /** Begins to accept. */
@@ -214,8 +211,6 @@ export class Listener {
   #begin(conn: Deno.Conn): void {
     const rules = this.#acceptor.rules();
     if ("setNoDelay" in conn) setOptions(conn as Deno.TcpConn, rules);
-    this.open++;
-    let counted: string | undefined;
     this.#acceptor.session({
       conn,
       remote: socketAddress(conn.remoteAddr),
@@ -223,30 +218,7 @@ export class Listener {
       internal: false,
       proxy: undefined,
       tls: undefined,
-    }, (address) => {
-      counted = address;
-      this.#count(address, rules.connectionsPerAddress ?? Infinity);
-    }).then(() => this.#ended(counted));
-  }
-
-  #count(address: string, most: number): void {
-    const others = this.#perAddress.get(address) ?? 0;
-    this.#perAddress.set(address, others + 1);
-    if (others < most) return;
-    throw new ProxyError(
-      "too_many_connections",
-      `${address} has ${others} connections open already`,
-    );
-  }
-
-  #ended(counted: string | undefined): void {
-    this.open--;
-    if (counted !== undefined) {
-      const count = this.#perAddress.get(counted)! - 1;
-      if (count === 0) this.#perAddress.delete(counted);
-      else this.#perAddress.set(counted, count);
-    }
-    this.#wake?.();
+    }, this.#guests.enter(rules.connectionsPerAddress ?? Infinity));
   }
 }
 

@@ -8,7 +8,7 @@ import type { Preface } from "../connect/preface.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Frontend } from "../listener/frontend.ts";
 import type { Initiator } from "../listener/initiator.ts";
-import type { Admit } from "../listener/listener.ts";
+import type { Guest } from "../listener/guests.ts";
 import { introduce } from "../listener/proxy_header.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { type HostParts, splitHost } from "../net/host_name.ts";
@@ -78,8 +78,8 @@ export class Session implements HandlerOwner, Placed {
   /** Ends the handshake while it is under way. */
   #abortHandshake: ((reason: ProxyError) => void) | undefined;
   #serving: Served | undefined;
-  /** Tells who waits for its end. */
-  #resolve: () => void = nobody;
+  /** What its listener is told; undefined where it comes from none. */
+  #guest: Guest | undefined;
   #controller: AbortController | undefined;
   #hostField = "";
   #hostParts = NO_HOST;
@@ -106,23 +106,20 @@ export class Session implements HandlerOwner, Placed {
 
   /**
    * Runs it until its connection is closed; what handlers do at finish delays
-   * nobody. `admit` is asked about the client's address. Never rejects. No async
-   * function: each silent connection would hold its frame.
+   * nobody. `guest` is asked about the client's address, and told of the end.
    */
-  run(admit?: Admit): Promise<void> {
+  run(guest?: Guest): void {
+    this.#guest = guest;
     this.plane.opened(this);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#resolve = resolve;
-    this.#begin(admit);
-    return promise;
+    this.#begin();
   }
 
-  /** Ends with the connection served, or with the session over. */
-  async #begin(admit: Admit | undefined): Promise<void> {
+  /** Ends with the connection served, or with the session over. Never rejects. */
+  async #begin(): Promise<void> {
     try {
       const introduced = this.#introduce();
       if (introduced !== undefined) await introduced;
-      admit?.(this.initiator.remote.address);
+      this.#guest?.admit(this.initiator.remote.address);
       const fired = handles(this, POINT.accept)
         ? runHandlers(this, POINT.accept, this.view)
         : undefined;
@@ -176,7 +173,7 @@ export class Session implements HandlerOwner, Placed {
     this.abortSignal(this.error ?? OVER);
     if (handles(this, POINT.finish)) this.plane.outlives(this.#finish());
     else this.#snapshot.release();
-    this.#resolve();
+    this.#guest?.left();
   }
 
   /** Who the client is, where a PROXY header says so; a promise only then. */
@@ -480,8 +477,6 @@ function clientOptions(env: PlaneEnv): SocketOptions {
 }
 
 const NO_HOST: HostParts = splitHost("");
-
-function nobody(): void {}
 
 /** `plugins[].timeout`'s default, for handlers registered outside of any other. */
 const DEFAULT_TIMEOUT = 5_000;
