@@ -16,6 +16,7 @@ import {
 } from "../listener/bind.ts";
 import type { Frontend } from "../listener/frontend.ts";
 import { type Acceptor, Listener } from "../listener/listener.ts";
+import { TcpListener } from "../listener/tcp_listener.ts";
 import type { Clock } from "../net/clock.ts";
 import { inheritanceProblem } from "../net/inherited_options.ts";
 import type { Log } from "../plugin.ts";
@@ -110,6 +111,12 @@ export class BoundListeners {
     const fresh: Listener[] = [];
     const handOvers: HandOver[] = [];
     const problems: string[] = [];
+    const plain: [TcpListener, SocketConfig][] = [];
+    const bind = async (wanted: WantedSocket, key: string, port?: number) => {
+      const socket = await this.#bind(wanted, key, port);
+      if (socket instanceof TcpListener) plain.push([socket, wanted.socket]);
+      return socket;
+    };
     for (const wanted of wantedSockets(runtimes)) {
       const { address } = wanted;
       // A unix socket has one owner: the kernel spreads only ports.
@@ -120,12 +127,12 @@ export class BoundListeners {
       let listener = this.#current.get(key);
       try {
         if (listener === undefined) {
-          const socket = await this.#bind(wanted, key, ports[key]);
+          const socket = await bind(wanted, key, ports[key]);
           listener = new Listener(socket, acceptor(key), { clock, log });
           fresh.push(listener);
         } else if (this.#forms.get(key) !== form) {
           const { port } = listener.address;
-          const socket = await this.#bind(wanted, key, port);
+          const socket = await bind(wanted, key, port);
           handOvers.push({ key, listener, socket, form });
         }
       } catch (thrown) {
@@ -141,6 +148,7 @@ export class BoundListeners {
       await this.discard(prepared);
       throw new RefusedError(problems);
     }
+    this.#passOn(plain);
     return prepared;
   }
 
@@ -203,6 +211,16 @@ export class BoundListeners {
     }
     if (socket instanceof DenoTlsListener) this.#sockets.add(socket);
     return socket;
+  }
+
+  #passOn(plain: readonly [TcpListener, SocketConfig][]): void {
+    try {
+      TcpListener.passOn(plain);
+    } catch (thrown) {
+      this.#options.log.debug("Connections get their options one by one", {
+        error: thrown,
+      });
+    }
   }
 
   /** Says where options of sockets are wanted that can't be had. */

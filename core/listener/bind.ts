@@ -9,6 +9,8 @@ import {
   DenoTlsListener,
 } from "../tls/deno_listener.ts";
 import { formatAddress, type ListenAddress } from "../net/address.ts";
+import type { InheritedOptions } from "../net/inherited_options.ts";
+import { TcpListener } from "./tcp_listener.ts";
 import { UnixSocketListener } from "./unix_socket.ts";
 
 /** One address to bind: a port range has several. */
@@ -37,7 +39,11 @@ export type SocketTls = Pick<
 /** A socket that listens, whoever ends TLS on it. */
 export type ListeningSocket =
   & Pick<Deno.Listener, "accept" | "addr" | "close">
-  & Disposable;
+  & Disposable
+  & {
+    /** Gives a connection that came from here the options that it has not got; absent where that can't be done. */
+    setOptions?(conn: Deno.Conn, wanted: InheritedOptions): void;
+  };
 
 /** A listener that could not be bound. */
 export class BindError extends Error {
@@ -89,7 +95,7 @@ export async function bind(
     if (tls !== undefined) {
       return new DenoTlsListener({ ...at, backlog, ...tls });
     }
-    return Deno.listen({ ...at, reusePort: true, tcpBacklog: backlog });
+    return new TcpListener({ ...at, tcpBacklog: backlog });
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     throw new BindError(

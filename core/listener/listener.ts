@@ -6,6 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../net/clock.ts";
 import { formatSocket, socketAddress } from "../net/socket_address.ts";
+import type { InheritedOptions } from "../net/inherited_options.ts";
 import type { Log, SocketAddress } from "../plugin.ts";
 import type { ListeningSocket } from "./bind.ts";
 import { type Frontend, makeFrontend } from "./frontend.ts";
@@ -16,13 +17,11 @@ import type { Initiator } from "./initiator.ts";
 export type ListenerState = "warming" | "active" | "draining";
 
 /** What a listener does with connections; asked anew for each one, so that a reload counts at once. */
-export interface AcceptRules {
+export interface AcceptRules extends InheritedOptions {
   /** Connections open at once; at the limit none is accepted. */
   readonly connections: number;
   /** Connections open at once of one client's address. */
   readonly connectionsPerAddress: number | undefined;
-  readonly noDelay: boolean;
-  readonly keepAlive: boolean;
 }
 
 /** Where a listener hands connections to. */
@@ -203,14 +202,15 @@ export class Listener {
       }
       if (socket === this.#socket && this.#arrived?.()) this.#end(socket);
       // It may have come while the listener closed.
-      if (this.state === "active" || this.#acceptor.serves()) this.#begin(conn);
-      else conn.close();
+      if (this.state === "active" || this.#acceptor.serves()) {
+        this.#begin(conn, socket);
+      } else conn.close();
     }
   }
 
-  #begin(conn: Deno.Conn): void {
+  #begin(conn: Deno.Conn, socket: ListeningSocket): void {
     const rules = this.#acceptor.rules();
-    if ("setNoDelay" in conn) setOptions(conn as Deno.TcpConn, rules);
+    socket.setOptions?.(conn, rules);
     this.#acceptor.session({
       conn,
       remote: socketAddress(conn.remoteAddr),
@@ -230,13 +230,4 @@ function isGone(thrown: unknown): boolean {
   return thrown instanceof Deno.errors.NotConnected ||
     thrown instanceof Deno.errors.ConnectionAborted ||
     thrown instanceof Deno.errors.ConnectionReset;
-}
-
-function setOptions(conn: Deno.TcpConn, rules: AcceptRules): void {
-  try {
-    if (rules.noDelay) conn.setNoDelay(true);
-    if (rules.keepAlive) conn.setKeepAlive(true);
-  } catch {
-    // The client is gone already: the session's first read says so.
-  }
 }

@@ -7,12 +7,13 @@
  * a response then waits for an acknowledgement that the client delays by 40 ms
  * (Nagle's algorithm, RFC 1122 §4.2.3.4). So the option is set where Deno does
  * not look: by the system's own `setsockopt`, through FFI, once per listener.
+ * Others could have it set one by one; to inherit it costs them nothing.
  *
  * @module
  */
 import { parseIp } from "./ip_bytes.ts";
 
-/** What is set. False leaves what a new socket has: neither. */
+/** What is set. */
 export interface InheritedOptions {
   /** TCP_NODELAY. */
   readonly noDelay: boolean;
@@ -75,27 +76,32 @@ function findProblem(): string | undefined {
 }
 
 /**
- * Sets options of the sockets of this process that listen at an address: of
+ * Sets options of the sockets of this process that listen at these addresses: of
  * every worker's, of which each does the same. Connections that are accepted
- * from here on have them. Throws where the system refuses, or nobody listens
- * there. It takes about a millisecond (measured).
+ * from here on have them. Throws where the system refuses, or nobody listens at
+ * one of them. It takes about a millisecond (measured).
  */
 export function inheritOptions(
-  address: Deno.NetAddr,
-  options: InheritedOptions,
+  wanted: Iterable<readonly [Deno.NetAddr, InheritedOptions]>,
 ): void {
-  const wanted = socketName(address);
-  using system = new System();
-  const found = system.descriptors().filter((descriptor) =>
-    system.listensAt(descriptor, wanted)
-  );
-  if (found.length === 0) {
-    const { hostname, port } = address;
-    throw new Error(`No socket listens at ${hostname} port ${port}`);
+  const missing = new Map<string, Deno.NetAddr>();
+  const options = new Map<string, InheritedOptions>();
+  for (const [address, those] of wanted) {
+    const name = socketName(address).join();
+    missing.set(name, address);
+    options.set(name, those);
   }
-  for (const descriptor of found) {
-    if (options.noDelay) system.set(descriptor, IPPROTO_TCP, TCP_NODELAY);
-    if (options.keepAlive) system.set(descriptor, SOL_SOCKET, SO_KEEPALIVE);
+  using system = new System();
+  for (const descriptor of system.descriptors()) {
+    const name = system.listeningName(descriptor)?.join();
+    const those = name === undefined ? undefined : options.get(name);
+    if (those === undefined) continue;
+    missing.delete(name!);
+    system.set(descriptor, IPPROTO_TCP, TCP_NODELAY, those.noDelay);
+    system.set(descriptor, SOL_SOCKET, SO_KEEPALIVE, those.keepAlive);
+  }
+  for (const { hostname, port } of missing.values()) {
+    throw new Error(`No socket listens at ${hostname} port ${port}`);
   }
 }
 
@@ -130,8 +136,8 @@ class System implements Disposable {
     return found;
   }
 
-  /** Whether it is a socket that listens, with a name that begins so. */
-  listensAt(descriptor: number, wanted: Uint8Array): boolean {
+  /** Where it listens, as `socketName` puts it; undefined where it is no socket that does at a port. */
+  listeningName(descriptor: number): Uint8Array | undefined {
     const { getsockopt, getsockname } = this.#library.symbols;
     this.#length[0] = this.#value.byteLength;
     const told = getsockopt(
@@ -141,17 +147,24 @@ class System implements Disposable {
       this.#value,
       this.#length,
     );
-    if (told !== 0 || this.#value[0] !== 1) return false;
-    this.#name.fill(0);
+    if (told !== 0 || this.#value[0] !== 1) return undefined;
     this.#length[0] = this.#name.length;
-    return getsockname(descriptor, this.#name, this.#length) === 0 &&
-      wanted.every((byte, i) => byte === this.#name[i]);
+    if (getsockname(descriptor, this.#name, this.#length) !== 0) {
+      return undefined;
+    }
+    const [family] = this.#name;
+    const length = family === AF_INET
+      ? V4_NAME_BYTES
+      : family === AF_INET6
+      ? V6_NAME_BYTES
+      : 0;
+    return length === 0 ? undefined : this.#name.subarray(0, length);
   }
 
-  /** Sets an option. Throws where the system refuses it. */
-  set(descriptor: number, level: number, option: number): void {
+  /** Sets an option or takes it back. Throws where the system refuses it. */
+  set(descriptor: number, level: number, option: number, on: boolean): void {
     const { setsockopt } = this.#library.symbols;
-    this.#value[0] = 1;
+    this.#value[0] = on ? 1 : 0;
     const length = this.#value.byteLength;
     if (setsockopt(descriptor, level, option, this.#value, length) !== 0) {
       throw new Error(`The system refuses option ${option} of level ${level}`);
@@ -159,13 +172,19 @@ class System implements Disposable {
   }
 }
 
+/** Family, port and address in a `sockaddr_in`. */
+const V4_NAME_BYTES = 8;
+
+/** Family, port, the flow's information and address in a `sockaddr_in6`. */
+const V6_NAME_BYTES = 24;
+
 /** What `getsockname` begins with for an address: family, port, IP address. */
 function socketName({ hostname, port }: Deno.NetAddr): Uint8Array {
   const ip = parseIp(hostname);
   if (ip === undefined) throw new TypeError(`${hostname} is no IP address`);
   const isV4 = ip.length === 4;
-  // IPv6's has the flow's information before the address: always 0 here.
-  const name = new Uint8Array((isV4 ? 4 : 8) + ip.length);
+  // The flow's information of IPv6, before the address, is always 0 here.
+  const name = new Uint8Array(isV4 ? V4_NAME_BYTES : V6_NAME_BYTES);
   name[0] = isV4 ? AF_INET : AF_INET6;
   name[2] = port >> 8;
   name[3] = port & 0xff;

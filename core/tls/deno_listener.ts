@@ -67,7 +67,7 @@ export class DenoTlsListener implements Disposable {
     });
     if (!inherited.noDelay && !inherited.keepAlive) return;
     try {
-      inheritOptions(this.#listener.addr as Deno.NetAddr, inherited);
+      inheritOptions([[this.#listener.addr as Deno.NetAddr, inherited]]);
     } catch (thrown) {
       this.#listener.close();
       throw thrown;

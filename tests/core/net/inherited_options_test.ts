@@ -4,6 +4,7 @@ import {
   inheritOptions,
 } from "../../../core/net/inherited_options.ts";
 import { assert, assertEquals, assertThrows } from "../../support/assert.ts";
+import { isKeptAlive, portsOf } from "../../support/kept_alive.ts";
 import { median } from "../../support/median.ts";
 
 const BOTH: InheritedOptions = { noDelay: true, keepAlive: true };
@@ -47,21 +48,6 @@ async function waitForTwo(listener: Deno.TcpListener): Promise<number> {
   return median(waits);
 }
 
-/** Whether the kernel keeps a connection's peer alive: which of its timers runs says so. */
-async function isKeptAlive({ server }: { readonly server: Deno.TcpConn }) {
-  const hex = (port: number) =>
-    `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const [local, remote] = [server.localAddr, server.remoteAddr].map((addr) =>
-    hex((addr as Deno.NetAddr).port)
-  );
-  const table = await Deno.readTextFile("/proc/self/net/tcp");
-  const fields = table.split("\n").map((line) => line.trim().split(/\s+/))
-    .find((fields) =>
-      fields[1]?.endsWith(local!) && fields[2]?.endsWith(remote!)
-    );
-  return fields![5]!.startsWith("02:");
-}
-
 Deno.test("inheritanceProblem: none here", {
   ignore: Deno.build.os !== "linux",
 }, () => {
@@ -71,7 +57,7 @@ Deno.test("inheritanceProblem: none here", {
 Deno.test("inheritOptions: TCP_NODELAY, so that no piece waits for an acknowledgement", async () => {
   for (const hostname of ["127.0.0.1", "::1", "0.0.0.0", "::"]) {
     using listener = listen(hostname);
-    inheritOptions(at(listener), { noDelay: true, keepAlive: false });
+    inheritOptions([[at(listener), { noDelay: true, keepAlive: false }]]);
     const wait = await waitForTwo(listener);
     assert(wait < 10, `${hostname}: ${wait} ms`);
   }
@@ -80,9 +66,9 @@ Deno.test("inheritOptions: TCP_NODELAY, so that no piece waits for an acknowledg
 Deno.test("inheritOptions: SO_KEEPALIVE, where it is wanted", async () => {
   for (const keepAlive of [false, true]) {
     using listener = listen();
-    inheritOptions(at(listener), { noDelay: true, keepAlive });
+    inheritOptions([[at(listener), { noDelay: true, keepAlive }]]);
     using both = await connection(listener);
-    assertEquals(await isKeptAlive(both), keepAlive);
+    assertEquals(await isKeptAlive(portsOf(both.server)), keepAlive);
   }
 });
 
@@ -91,14 +77,14 @@ Deno.test("inheritOptions: each socket of those that share an address, and no ot
   const { hostname, port } = at(first);
   using second = Deno.listen({ hostname, port, reusePort: true });
   using other = Deno.listen({ hostname: "127.0.0.2", port, reusePort: true });
-  inheritOptions(at(first), BOTH);
+  inheritOptions([[at(first), BOTH]]);
   // Only the second is left to take a connection.
   first.close();
   for (
     const [listener, expected] of [[second, true], [other, false]] as const
   ) {
     using both = await connection(listener);
-    assertEquals(await isKeptAlive(both), expected);
+    assertEquals(await isKeptAlive(portsOf(both.server)), expected);
   }
 });
 
@@ -106,5 +92,9 @@ Deno.test("inheritOptions: throws where nobody listens", () => {
   const listener = listen();
   const address = at(listener);
   listener.close();
-  assertThrows(() => inheritOptions(address, BOTH), Error, "No socket listens");
+  assertThrows(
+    () => inheritOptions([[address, BOTH]]),
+    Error,
+    "No socket listens",
+  );
 });
