@@ -52,6 +52,7 @@ const USAGE = `deno task websocket-load [options]
                   ${[...GROUPS.failover!, ...GROUPS.relay!, IDLE].join(", ")}
   --seconds N     of traffic: ${FAILOVER_SECONDS} for failover rows, ${RELAY_SECONDS} for each window of relay rows
   --runs N        windows of each relay row, medians are told: 3
+  --cold          failover rows in processes that serve for the first time: they compile while sessions move
   --mode MODE     clusters[].websocket.mode: session or tunnel; left out of the config by default
   --beside A,B    also through these, for relay rows and idle: ${
   BESIDE.join(", ")
@@ -65,6 +66,7 @@ interface Options {
   readonly rows: ReadonlySet<string>;
   readonly seconds: number | undefined;
   readonly runs: number;
+  readonly cold: boolean;
   readonly mode: WebSocketMode;
   readonly v8Flags: readonly string[];
   readonly beside: readonly Beside[];
@@ -96,14 +98,14 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function runFailoverRows(
-  { rows, seconds = FAILOVER_SECONDS, mode }: Options,
+  { rows, seconds = FAILOVER_SECONDS, cold, mode }: Options,
 ): Promise<FailoverResult[]> {
   const results: FailoverResult[] = [];
   for (const row of FAILOVER_ROWS) {
     if (!rows.has(row.name)) continue;
     console.error(`${row.name}: ${row.does}`);
     try {
-      const figures = await runFailover(row, { seconds, mode });
+      const figures = await runFailover(row, { seconds, cold, mode });
       results.push({ row, figures });
     } catch (thrown) {
       const failure = thrown instanceof NotThereError
@@ -155,6 +157,7 @@ function readOptions(args: string[]): Options {
       rows: { type: "string" },
       seconds: { type: "string" },
       runs: { type: "string", default: "3" },
+      cold: { type: "boolean", default: false },
       mode: { type: "string" },
       "v8-flags": { type: "string" },
       beside: { type: "string" },
@@ -174,6 +177,7 @@ function readOptions(args: string[]): Options {
     rows: new Set(rows),
     seconds: seconds === undefined ? undefined : positive(seconds),
     runs: positive(values.runs),
+    cold: values.cold,
     mode,
     v8Flags: values["v8-flags"]?.split(",") ?? [],
     beside,

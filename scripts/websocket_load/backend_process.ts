@@ -85,7 +85,7 @@ export class BackendProcess {
   port = 0;
   readonly #child: Deno.ChildProcess;
   readonly #connected = Promise.withResolvers<void>();
-  readonly #listening = Promise.withResolvers<void>();
+  #listening = Promise.withResolvers<void>();
   #conn: Deno.Conn | undefined;
   #ended = false;
 
@@ -123,8 +123,9 @@ export class BackendProcess {
     return this.#ended;
   }
 
-  /** Lets it listen, at any port or at one that is free again. */
+  /** Lets it listen, at any port or at one that is free again. Where it did before, that one is told nothing any more. */
   async listen(port = 0): Promise<void> {
+    this.#listening = Promise.withResolvers();
     await this.tell({ listen: port });
     await this.#listening.promise;
   }

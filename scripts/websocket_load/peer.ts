@@ -54,9 +54,6 @@ const LARGE_READ = 64 << 10;
 
 const MAX_MESSAGE = 16 << 20;
 
-/** How long a resetting end lets bytes wait unread, in milliseconds. */
-const UNREAD = 20;
-
 const buffers = new Buffers();
 
 /** One end. */
@@ -142,7 +139,7 @@ export class Peer implements FrameSink {
     await this.flush();
   }
 
-  /** Ends with a RST soon after the next read: a socket with unread bytes is closed with one (RFC 2525 §2.17). */
+  /** Ends with a RST as soon as there are bytes to leave unread, which a socket is then closed with (RFC 2525 §2.17). */
   reset(): void {
     this.#resetting = true;
   }
@@ -193,7 +190,7 @@ export class Peer implements FrameSink {
         await this.#events!.batchEnd();
         if (this.#said !== undefined) return;
         if (this.#resetting) {
-          await new Promise((resolve) => setTimeout(resolve, UNREAD));
+          await this.#conn.read(new Uint8Array(1));
           return;
         }
         this.#makeRoom();

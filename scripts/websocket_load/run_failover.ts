@@ -9,6 +9,7 @@ import type { FailoverRow } from "./failover_rows.ts";
 import { findGaps, type Mark, quantile } from "./gaps.ts";
 import { ProxyProcess, type WebSocketMode } from "./proxy_process.ts";
 import { RecordBook } from "./record_book.ts";
+import { REHEARSAL, rehearse } from "./rehearsal.ts";
 import { runTraffic } from "./traffic.ts";
 import type { Stage } from "./triggers.ts";
 
@@ -42,19 +43,23 @@ export interface FailoverFigures extends Counts {
 export interface FailoverOptions {
   readonly seconds: number;
   readonly mode: WebSocketMode;
+  /** Nothing is rehearsed: the processes serve for the first time. Default false. */
+  readonly cold?: boolean;
 }
 
 /** Runs it. Rejects with a NotThereError where the proxy has no means for its trigger. */
 export async function runFailover(
   row: FailoverRow,
-  { seconds, mode }: FailoverOptions,
+  { seconds, mode, cold = false }: FailoverOptions,
 ): Promise<FailoverFigures> {
   const { size = 64, rate = 200, think = 0, pushes = 0 } = row;
   const { backends: count = 2, spares: spareCount = 0 } = row;
   const book = new RecordBook();
   await using farm = new BackendFarm(
     { size, think, pushes, echo: false },
-    (record) => book.add(record),
+    (record) => {
+      if (record.session !== REHEARSAL) book.add(record);
+    },
   );
   const processes = await startAll(farm, count + spareCount);
   const spares = processes.splice(count);
@@ -85,6 +90,15 @@ export async function runFailover(
     }
   };
   const { port } = proxy;
+  if (!cold) {
+    await rehearse(port, size);
+    for (const spare of spares) {
+      await spare.listen();
+      await rehearse(spare.port, size);
+    }
+    // The harness and the admin interface have spoken before, too.
+    await proxy.metric(GAP_METRIC);
+  }
   const evidence = await runTraffic(
     { port, sessions: SESSIONS, rate, size, seconds, book, calm },
     () => row.trigger(stage),
