@@ -70,6 +70,7 @@ export class BackendFarm implements AsyncDisposable {
     } catch (thrown) {
       if (!isBroken(thrown)) throw thrown;
     } finally {
+      process?.disconnected();
       conn.close();
     }
   }
@@ -83,6 +84,8 @@ export class BackendProcess {
   readonly started: Promise<void>;
   /** Where it listens; 0 before. */
   port = 0;
+  /** When the system had closed its sockets, in milliseconds of the harness's clock: some while after its SIGKILL. */
+  goneAt: number | undefined;
   readonly #child: Deno.ChildProcess;
   readonly #connected = Promise.withResolvers<void>();
   #listening = Promise.withResolvers<void>();
@@ -110,6 +113,11 @@ export class BackendProcess {
   connected(conn: Deno.Conn): void {
     this.#conn = conn;
     this.#connected.resolve();
+  }
+
+  /** Its connection is over. */
+  disconnected(): void {
+    this.goneAt ??= performance.now();
   }
 
   /** It said so. */

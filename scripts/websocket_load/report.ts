@@ -31,6 +31,7 @@ function failoverTable(results: readonly FailoverResult[]): string {
     "moved",
     "stuck",
     "gap p50 / max",
+    "dying",
     "own",
     "others",
     "late",
@@ -66,13 +67,14 @@ function failoverTable(results: readonly FailoverResult[]): string {
       `${f.moved}`,
       `${f.stuck}`,
       `${figure(f.gapMedian, 1)} / ${figure(f.gapLongest, 1)}`,
+      figure(f.dying, 1),
       figure(f.ownGap, 1),
       figure(f.othersMedian, 1),
       figure(f.late),
       ...beside,
     ];
   });
-  return `Failover: messages of all sessions; in ms: gaps of sessions that moved, the mean of what the proxy tells of them, gaps of others at the same time, how late the harness was at worst\n${
+  return `Failover: messages of all sessions; in ms: gaps of sessions that moved, how long a killed backend had open sockets, the mean of what the proxy tells of them, gaps of others at the same time, how late the harness was at worst\n${
     textTable(heads, rows)
   }`;
 }

@@ -28,6 +28,8 @@ export interface FailoverFigures extends Counts {
   readonly moved: number;
   /** Sessions that stand and get no answers, or did not leave. */
   readonly stuck: number;
+  /** The longest from the trigger to when the system closed the sockets of a process that was killed: nobody hears of its end before; 0 where none was. */
+  readonly dying: number;
   /** Milliseconds, with the silence that the trigger itself made; NaN where no session moved. */
   readonly gapMedian: number;
   readonly gapLongest: number;
@@ -62,6 +64,7 @@ export async function runFailover(
     },
   );
   const processes = await startAll(farm, count + spareCount);
+  const all = [...processes];
   const spares = processes.splice(count);
   await Promise.all(processes.map((process) => process.listen()));
   const backends = processes.map(({ port }, i) => ({ id: `b${i}`, port }));
@@ -110,6 +113,12 @@ export async function runFailover(
     promised: evidence.connections.reduce((sum, c) => sum + c.promised, 0),
     moved: moved.length,
     stuck,
+    dying: Math.max(
+      0,
+      ...marks.map(({ at, left }) =>
+        (all.find(({ number }) => number === left)!.goneAt ?? at) - at
+      ),
+    ),
     gapMedian: quantile(moved, 0.5),
     gapLongest: quantile(moved, 1),
     ownGap: 1_000 * await proxy.metric(`${GAP_METRIC}_sum`) /

@@ -2,6 +2,7 @@
 import {
   assert,
   assertEquals,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
@@ -14,6 +15,8 @@ import { countMessages } from "../../scripts/websocket_load/counts.ts";
 import type { FailoverRow } from "../../scripts/websocket_load/failover_rows.ts";
 import { NotThereError } from "../../scripts/websocket_load/proxy_process.ts";
 import { RecordBook } from "../../scripts/websocket_load/record_book.ts";
+import type { BackendRecord } from "../../scripts/websocket_load/records.ts";
+import { REHEARSAL, rehearse } from "../../scripts/websocket_load/rehearsal.ts";
 import { runFailover } from "../../scripts/websocket_load/run_failover.ts";
 import { runTraffic } from "../../scripts/websocket_load/traffic.ts";
 
@@ -145,6 +148,40 @@ Deno.test("websocket load: a Close and a reset of the backend end sessions with 
     assertEquals(counts.closed, [code, code]);
     assertEquals(counts.downLost, 0);
   }
+});
+
+Deno.test("websocket load: a process tells when it is gone, and listens a second time", async () => {
+  await using farm = new BackendFarm(
+    { size: LOAD_SIZE, think: 0, pushes: 0, echo: false },
+    () => {},
+  );
+  const process = await farm.start();
+  await process.listen();
+  const first = process.port;
+  await process.listen();
+  assertNotEquals(process.port, first);
+  await rehearse(process.port, LOAD_SIZE);
+  assertEquals(process.goneAt, undefined);
+  const before = performance.now();
+  await process.kill();
+  await eventually("its end", () => process.goneAt !== undefined);
+  assert(process.goneAt! >= before);
+});
+
+Deno.test("websocket load: a rehearsal through the proxy leaves no record behind", async () => {
+  const taken: BackendRecord[] = [];
+  await using farm = new BackendFarm(
+    { size: LOAD_SIZE, think: 0, pushes: 0, echo: false },
+    (record) => taken.push(record),
+  );
+  const process = await farm.start();
+  await process.listen();
+  await using proxy = await startProxyWith({
+    backends: [`http://127.0.0.1:${process.port}`],
+  });
+  await rehearse(proxy.port(), LOAD_SIZE);
+  assert(taken.length > 1_000);
+  assert(taken.every(({ session }) => session === REHEARSAL));
 });
 
 Deno.test("websocket load: a SIGKILL takes no record back", async () => {

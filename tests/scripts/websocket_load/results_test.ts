@@ -21,6 +21,7 @@ const GOOD: FailoverFigures = {
   promised: 0,
   moved: 10,
   stuck: 0,
+  dying: 8,
   gapMedian: 15,
   gapLongest: 40,
   ownGap: 10,
@@ -76,6 +77,13 @@ Deno.test("goals: a gap counts beyond what the trigger itself takes, and only wh
   assertEquals(missedBy("kill-stalled-500", { gapMedian: 515 }), []);
   assertEquals(missedBy("kill-stalled-500", { gapMedian: 516 }), [
     "kill-stalled-500: gap 516.0 ms, at most 515",
+  ]);
+  assertEquals(
+    missedBy("kill-stalled-500", { gapMedian: 523, dying: 508 }),
+    [],
+  );
+  assertEquals(missedBy("kill-stalled-500", { gapMedian: 524, dying: 508.4 }), [
+    "kill-stalled-500: gap 524.0 ms, at most 523.4",
   ]);
   assertEquals(missedBy("single", { gapMedian: 600 }), []);
 });
