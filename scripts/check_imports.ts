@@ -114,6 +114,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "snapshot",
     "tls",
     "text",
+    "websocket",
   ],
   takeover: ["config", "data_plane", "listener", "net"],
   supervisor: [

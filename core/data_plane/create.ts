@@ -18,6 +18,7 @@ import type { BackendEvent, Plugin } from "../plugin.ts";
 import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import { KnownClients } from "../session/forwarding.ts";
+import { createTurnstiles } from "../websocket/turnstile.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
 import type { CachePeers } from "./plane_cache.ts";
@@ -70,6 +71,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       date: new DateLine(),
       knownClients: new KnownClients(),
       knownHosts: new KnownHosts(),
+      turnstiles: createTurnstiles(clock),
       clientBytes: { in: 0, out: 0 },
       backendBytes: { in: 0, out: 0 },
       ...(options.connect !== undefined && { connect: options.connect }),

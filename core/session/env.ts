@@ -16,6 +16,7 @@ import type { Resolver } from "../net/resolver.ts";
 import type { ByteCounter } from "../net/socket.ts";
 import type { DateLine } from "../http1/http_date.ts";
 import type { KnownClients } from "./forwarding.ts";
+import type { Turnstiles } from "../websocket/turnstile.ts";
 
 /** The surroundings of listeners, sessions and connectors. */
 export interface PlaneEnv {
@@ -32,6 +33,8 @@ export interface PlaneEnv {
   /** Clients by what backends are told of them. */
   readonly knownClients: KnownClients;
   readonly knownHosts: KnownHosts;
+  /** WebSocket sessions come to other backends through them. */
+  readonly turnstiles: Turnstiles;
   /** Bytes of all clients' connections. */
   readonly clientBytes: ByteCounter;
   /** Bytes of all backends' connections. */

@@ -69,6 +69,7 @@ export async function serveWebSocket(
     buffers: env.buffers,
     clock: env.clock,
     deadlines: env.deadlines,
+    turnstiles: env.turnstiles,
     owner: new Owner(own, gates),
   });
   own.run(session, () => plane.websocketOpened(own));

@@ -23,6 +23,7 @@ import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
 import { Redial } from "./redial.ts";
 import { ReplayLog } from "./replay_log.ts";
+import type { Turnstiles } from "./turnstile.ts";
 import {
   BackendSide,
   type Dialled,
@@ -98,6 +99,8 @@ export interface SessionParts {
   readonly buffers: Buffers;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  /** The searches of all sessions go through them. */
+  readonly turnstiles: Turnstiles;
 }
 
 /** How it ended, in the client's terms. */
@@ -135,6 +138,7 @@ export class ProxySession implements Expiring {
   readonly #owner: SessionOwner;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
+  readonly #turnstiles: Turnstiles;
   readonly #log: ReplayLog;
   readonly #bound: number;
   /** Resolves when both sides are closed. */
@@ -174,6 +178,7 @@ export class ProxySession implements Expiring {
     this.#backend = this.#sideOf(parts.backend);
     this.#clock = parts.clock;
     this.#deadlines = parts.deadlines;
+    this.#turnstiles = parts.turnstiles;
     this.#bound = parts.settings.replay ?? UNSENT;
     this.#activeAt = parts.deadlines.now;
   }
@@ -453,6 +458,7 @@ export class ProxySession implements Expiring {
     const since = flaps > 0 ? this.#flapsSince : this.#clock.now();
     const redial = new Redial({
       clock: this.#clock,
+      turnstile: this.#turnstiles[planned ? "planned" : "lost"],
       until: since + this.#settings.hold,
       flaps,
       leaving,

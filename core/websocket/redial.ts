@@ -8,6 +8,7 @@ import type { Clock } from "../net/clock.ts";
 import { ProxyError } from "../errors.ts";
 import type { DialRequest } from "./proxy_session.ts";
 import type { Dialled } from "./backend_side.ts";
+import type { Turnstile } from "./turnstile.ts";
 
 /** Why a dial brought no connection. */
 export class DialRefusal extends Error {
@@ -27,6 +28,8 @@ export class DialRefusal extends Error {
 /** What a search goes by. */
 export interface RedialOptions {
   readonly clock: Clock;
+  /** Each dial, and what follows it, has its turn. */
+  readonly turnstile: Turnstile;
   /** When it must have come to its end, by the clock's monotonic time. */
   readonly until: number;
   /** How often in a row a backend was lost as soon as it was there: from the second time on the first dial waits, too. */
@@ -79,8 +82,8 @@ export class Redial {
 
   async #search(): Promise<void> {
     const { signal } = this.#controller;
-    const { dial, once, flaps, until, clock, onDialled, onFailed } =
-      this.#options;
+    const { dial, once, flaps, until, clock, turnstile } = this.#options;
+    const { onDialled, onFailed } = this.#options;
     let leaving: string | undefined = this.leaving;
     if (flaps > 1) {
       for (let i = 2; i < flaps; i++) this.#lengthen();
@@ -93,13 +96,18 @@ export class Redial {
     }
     for (;;) {
       let refusal: DialRefusal;
+      const turn = turnstile.enter();
+      if (turn !== undefined) await turn;
       try {
+        if (signal.aborted) return;
         const dialled = await dial({ leaving, signal });
         if (signal.aborted) dialled.link.abort(CANCELLED);
         else onDialled(dialled);
         return;
       } catch (thrown) {
         refusal = asRefusal(thrown);
+      } finally {
+        turnstile.leave();
       }
       if (signal.aborted) return;
       const left = until - clock.now();

@@ -8,6 +8,7 @@ import {
   type SessionSettings,
 } from "../../../core/websocket/proxy_session.ts";
 import { DialRefusal } from "../../../core/websocket/redial.ts";
+import { createTurnstiles } from "../../../core/websocket/turnstile.ts";
 import type { Dialled } from "../../../core/websocket/backend_side.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
@@ -23,8 +24,11 @@ const SETTINGS: SessionSettings = {
 };
 
 /** A session between fake links; dials are answered by the test. */
-function stage(settings: Partial<SessionSettings> = {}) {
-  const clock = new FakeClock();
+function stage(
+  settings: Partial<SessionSettings> = {},
+  clock = new FakeClock(),
+  turnstiles = createTurnstiles(clock),
+) {
   const client = new FakeLink();
   const first = new FakeLink();
   const dials: (DialRequest & PromiseWithResolvers<Dialled>)[] = [];
@@ -48,6 +52,7 @@ function stage(settings: Partial<SessionSettings> = {}) {
     buffers: new Buffers(),
     clock,
     deadlines: new Deadlines(clock),
+    turnstiles,
     owner: {
       dial(request) {
         const answer = Promise.withResolvers<Dialled>();
@@ -712,4 +717,61 @@ Deno.test("ProxySession: a planned move without replay gives the new backend wha
   next.readSome();
   assertEquals(next.read, ["2", "3"]);
   await part(s, next);
+});
+
+/** So many sessions of one plane. */
+function stages(count: number): Stage[] {
+  const clock = new FakeClock();
+  const turnstiles = createTurnstiles(clock);
+  return Array.from({ length: count }, () => stage({}, clock, turnstiles));
+}
+
+/** Which of them dial, by their places. */
+function dialling(sessions: readonly Stage[]): number[] {
+  return sessions.flatMap(({ dials }, i) => dials.length > 0 ? [i] : []);
+}
+
+Deno.test("ProxySession: of many that lose their backend at once the first have another one before the last dial", async () => {
+  const sessions = stages(12);
+  for (const s of sessions) s.first.end({ code: 1006, reason: "" });
+  await sessions[0]!.settle();
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5, 6, 7]);
+  sessions[0]!.client.say("a");
+  const link = await sessions[0]!.connects();
+  assertEquals(link.inbox[0], "a");
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  await sessions[1]!.refuses();
+  assertEquals(sessions[1]!.session.state, "holding");
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  // Those within take long: nobody waits for them.
+  sessions[0]!.clock.advance(1);
+  await sessions[0]!.settle();
+  assertEquals(dialling(sessions).length, 12);
+});
+
+Deno.test("ProxySession: of many that are to move a few do at a time, and one that loses its backend meanwhile does not wait for them", async () => {
+  const sessions = stages(6);
+  for (const { session } of sessions) {
+    assert(session.move("admin", { must: false }));
+  }
+  assertEquals(dialling(sessions), [0, 1, 2, 3]);
+  const last = sessions[5]!;
+  await last.ends(last.first);
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 5]);
+  await last.connects();
+  assertEquals(last.moves, [["b0", "b1", "lost"]]);
+  // Its turn as one that was to move comes, and it dials no second time.
+  for (const s of sessions.slice(0, 4)) await s.connects();
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5]);
+  assertEquals(last.dials.length, 1);
+  assertEquals(last.session.state, "open");
+});
+
+Deno.test("ProxySession: one whose client leaves before its turn dials nobody, and the next has its turn", async () => {
+  const sessions = stages(10);
+  for (const s of sessions) s.first.end({ code: 1006, reason: "" });
+  await sessions[8]!.ends(sessions[8]!.client);
+  assertEquals(await sessions[8]!.session.done.then(({ code }) => code), 1006);
+  await sessions[0]!.connects();
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5, 6, 7, 9]);
 });
