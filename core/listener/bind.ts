@@ -90,7 +90,9 @@ export async function bind(
     };
     // Sockets share their port, with other workers and with whoever takes over
     // from them. A second proxy would share it too: not if we must have it alone.
-    if (!options.ours && at.port !== 0) Deno.listen(at).close();
+    if (!options.ours && at.port !== 0 && await isAnswered(at)) {
+      throw new Deno.errors.AddrInUse("Address already in use");
+    }
     const { tls } = options;
     if (tls !== undefined) {
       return new DenoTlsListener({ ...at, backlog, ...tls });
@@ -103,6 +105,40 @@ export async function bind(
       { cause: thrown },
     );
   }
+}
+
+/** How long somebody who listens at an address may take to be connected to, in milliseconds. */
+const ANSWER_TIME = 1_000;
+
+/**
+ * Whether somebody listens at an address. It would be simpler to listen there
+ * alone for a moment; but who connects within that moment is reset (seen).
+ */
+async function isAnswered(
+  { hostname, port }: { readonly hostname: string; readonly port: number },
+): Promise<boolean> {
+  const waited = new AbortController();
+  const timer = setTimeout(() => waited.abort(), ANSWER_TIME);
+  try {
+    using conn = await Deno.connect({
+      hostname: reachable(hostname),
+      port,
+      signal: waited.signal,
+    });
+    // Where nobody listens a socket may be given this very port, and meet itself.
+    return (conn.localAddr as Deno.NetAddr).port !== port;
+  } catch {
+    // Refused, or out of reach: whether one can listen there the system says next.
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** An address at which one gets to whoever listens at all of them. */
+function reachable(hostname: string): string {
+  if (hostname === "0.0.0.0") return "127.0.0.1";
+  return hostname === "::" ? "::1" : hostname;
 }
 
 /** Removes what a process that ended badly left; a socket that answers stays, and the bind fails. */

@@ -150,3 +150,32 @@ Deno.test("bind: a unix socket that is ours replaces the one that answers, and o
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("bind: who knocks until somebody listens is not reset", async () => {
+  const knocker = new Worker(new URL("./knocker.ts", import.meta.url), {
+    type: "module",
+  });
+  const heard = () =>
+    new Promise((resolve) =>
+      knocker.addEventListener("message", ({ data }) => resolve(data), {
+        once: true,
+      })
+    );
+  try {
+    for (let i = 0; i < 40; i++) {
+      const [port = 0] = freePorts(1);
+      const knocks = heard();
+      knocker.postMessage(port);
+      assertEquals(await knocks, "refused");
+      const served = heard();
+      using socket = await bind(address(`127.0.0.1:${port}`), ALONE);
+      const accepted = await Promise.race([socket.accept(), served]);
+      assert(typeof accepted === "object", `${accepted}`);
+      using conn = accepted as Deno.Conn;
+      await conn.write(new Uint8Array(1));
+      assertEquals(await served, "served");
+    }
+  } finally {
+    knocker.terminate();
+  }
+});
