@@ -419,7 +419,7 @@ export class Http1ClientConnection
     throw new ProxyError("headers_too_large", "The head is too large");
   }
 
-  // ------------------------------------------------------------------ the rest
+  // ------------------------------------------------------------------ messages
 
   #openBody(head: Http1RequestHead): void {
     const { limits, timeouts } = this.#options;
