@@ -32,6 +32,8 @@ export interface ForwardedFacts {
 /** What was said last, and of what. */
 interface Said {
   readonly facts: ForwardedFacts;
+  /** Whether it came to this hop by TLS. */
+  readonly secure: boolean;
   readonly fields: PreparedFields;
 }
 
@@ -40,15 +42,17 @@ export class ForwardingFields {
   readonly #initiator: Initiator;
   readonly #instance: string;
   readonly #known: KnownClients | undefined;
+  readonly #secure: boolean;
   #said: Said | undefined;
 
   /** `instance` is this proxy's name in Via; `known` has what was said on other connections of the client's. */
   constructor(initiator: Initiator, instance: string, known?: KnownClients) {
     this.#initiator = initiator;
     this.#instance = instance;
-    // What TLS or a PROXY header tells is that one connection's.
     const { tls, proxy } = initiator;
-    this.#known = (tls ?? proxy) === undefined ? known : undefined;
+    // What a PROXY header tells is that one connection's.
+    this.#known = proxy === undefined ? known : undefined;
+    this.#secure = (tls ?? proxy?.tls) !== undefined;
   }
 
   /** The fields that say these facts. */
@@ -62,15 +66,19 @@ export class ForwardingFields {
 
   #say(facts: ForwardedFacts): Said {
     const { address } = this.#initiator.remote;
-    const known = this.#known?.said(address);
-    if (known !== undefined && areSame(known.facts, facts)) return known;
-    const said = { facts, fields: new PreparedFields(this.#entries(facts)) };
-    this.#known?.note(address, said);
+    const secure = this.#secure;
+    // So is what a client shows in its handshake.
+    const clients = facts.tellsCertificate ? undefined : this.#known;
+    const known = clients?.said(address);
+    if (known?.secure === secure && areSame(known.facts, facts)) return known;
+    const fields = new PreparedFields(this.#entries(facts));
+    const said = { facts, secure, fields };
+    clients?.note(address, said);
     return said;
   }
 
   #entries(facts: ForwardedFacts): [string, string][] {
-    const { remote, tls, proxy } = this.#initiator;
+    const { remote, tls } = this.#initiator;
     const { chain, forwardedHost, forwardedScheme } = facts;
     // A unix socket's client has no address.
     const address = isIP(remote.address) === 0 ? "" : remote.address;
@@ -85,10 +93,7 @@ export class ForwardingFields {
       const element = new Map([["for", formatNode(address)]]);
       // What came to this hop, whatever a peer says of the one before.
       if (facts.host !== undefined) element.set("host", facts.host);
-      element.set(
-        "proto",
-        (tls ?? proxy?.tls) === undefined ? "http" : "https",
-      );
+      element.set("proto", this.#secure ? "https" : "http");
       add("forwarded", formatForwarded(element));
     }
     if (facts.tellsCertificate && tls !== undefined) {
@@ -103,9 +108,9 @@ export class ForwardingFields {
 const MAX_KNOWN = 1_000;
 
 /**
- * What was said last of clients without TLS, by their addresses: who comes with
- * a connection for each request has its fields made once (measured: 2 µs, a
- * fifth of what such a connection costs outside of the runtime and the system).
+ * What was said last of clients, by their addresses: who comes with a connection
+ * for each request has its fields made once (measured: 2 µs, a fifth of what such
+ * a connection costs outside of the runtime and the system).
  */
 export class KnownClients {
   readonly #said = new Map<string, Said>();

@@ -76,20 +76,33 @@ Deno.test("ForwardingFields are made once for as long as a client says the same"
   }
 });
 
-Deno.test("ForwardingFields are made once for all connections of a client without TLS that says the same", () => {
+Deno.test("ForwardingFields are made once for all connections of a client that says the same", () => {
   const known = new KnownClients();
   const first = fieldsOf("192.0.2.1", false, known).of(FACTS);
   const again = (address: string, facts = FACTS, tls = false) =>
     fieldsOf(address, tls, known).of({ ...facts });
   assert(again("192.0.2.1") === first);
   assert(again("192.0.2.2") !== first);
-  assert(again("192.0.2.1", FACTS, true) !== first);
+  const secure = again("192.0.2.1", FACTS, true);
+  assertEquals([...secure].at(3), [
+    "forwarded",
+    'for=192.0.2.1;host="a.example:81";proto=https',
+  ]);
+  assert(again("192.0.2.1", FACTS, true) === secure);
   const other = again("192.0.2.1", { ...FACTS, host: "b" });
   assertEquals([...other].at(3), [
     "forwarded",
     "for=192.0.2.1;host=b;proto=http",
   ]);
   assert(again("192.0.2.1", { ...FACTS, host: "b" }) === other);
+});
+
+Deno.test("KnownClients: what a client shows in its TLS handshake is that connection's", () => {
+  const known = new KnownClients();
+  const facts = { ...FACTS, tellsCertificate: true };
+  const shown = fieldsOf("192.0.2.1", true, known).of(facts);
+  assertEquals(known.said("192.0.2.1"), undefined);
+  assert(fieldsOf("192.0.2.1", true, known).of(facts) !== shown);
 });
 
 Deno.test("KnownClients: neither many clients nor long words are held", () => {
