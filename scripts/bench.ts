@@ -11,7 +11,7 @@
  * answer is looked at, and counts failures and bytes; a row where something was
  * wrong says so.
  *
- * `--only` takes cases whose names hold one of the texts between its commas, `--json` and `--markdown` print
+ * `--io direct` has Headrace's config say so. `--only` takes cases whose names hold one of the texts between its commas, `--json` and `--markdown` print
  * the table so, `--save` also appends it to `tests/bench/history.jsonl`.
  *
  * @module
@@ -68,6 +68,7 @@ if (import.meta.main) {
       seconds: { type: "string", default: "3" },
       runs: { type: "string", default: "3" },
       only: { type: "string", default: "" },
+      io: { type: "string", default: "standard" },
       json: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
       save: { type: "boolean", default: false },
@@ -80,17 +81,18 @@ if (import.meta.main) {
   if (cases.length === 0) fail(`No case's name holds "${values.only}"`);
   const runs = countOf("runs", values.runs);
   const seconds = countOf("seconds", values.seconds);
+  const io = ioOf(values.io);
   const proxies = await whoIsThere();
   const machine = await describeMachine(proxies);
-  const rows = await runAll(cases, { proxies, runs, seconds });
+  const rows = await runAll(cases, { proxies, runs, seconds, io });
   const date = new Date().toISOString();
   const commit = await currentCommit();
-  const entry = { commit, date, machine, runs, seconds, rows };
+  const entry = { commit, date, machine, io, runs, seconds, rows };
   if (values.save) await save(entry);
   if (values.json) {
     console.log(JSON.stringify(entry));
   } else {
-    const head = conditionsOf(machine);
+    const head = conditionsOf(machine, io);
     const table = values.markdown ? markdownReport(rows) : textReport(rows);
     console.log(`${head.join("\n")}\n\n${table}`);
   }
@@ -110,6 +112,11 @@ function countOf(name: string, text: string): number {
   return count;
 }
 
+function ioOf(text: string): Place["io"] {
+  if (text === "standard" || text === "direct") return text;
+  fail(`--io: expected standard or direct, is "${text}"`);
+}
+
 /** The proxies that are installed; says which are not. */
 async function whoIsThere(): Promise<ProxyName[]> {
   for (const command of NEEDED) {
@@ -127,9 +134,9 @@ async function whoIsThere(): Promise<ProxyName[]> {
 
 async function runAll(
   cases: readonly Case[],
-  plan: Omit<Plan, "place">,
+  { io, ...plan }: Omit<Plan, "place"> & Pick<Place, "io">,
 ): Promise<Row[]> {
-  const place = await makePlace();
+  const place = await makePlace(io);
   await using programs = new AsyncDisposableStack();
   programs.defer(() => Deno.remove(place.folder, { recursive: true }));
   for (const backend of await startBackends(place)) programs.use(backend);

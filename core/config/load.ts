@@ -14,6 +14,7 @@ import type { CheckCondition } from "./check_conditions.ts";
 import { dialerFindings } from "./check_dialers.ts";
 import { addressIdFindings } from "./check_dns.ts";
 import { healthFindings } from "./check_health.ts";
+import { ioFindings } from "./check_io.ts";
 import {
   danglingFindings,
   duplicateFindings,
@@ -198,6 +199,7 @@ async function check(
     ...clusterFindings(tree),
     ...dialerFindings(tree),
     ...healthFindings(tree),
+    ...ioFindings(tree),
     ...files.findings,
     ...pluginFindings(tree),
     ...tls.findings,

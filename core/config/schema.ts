@@ -140,6 +140,13 @@ export const configSchema: z.ZodType<Config> = mapping("Headrace's config.", {
   cache: maybe(cache),
   admin,
   workers: withDefault("auto", workers("A number, or auto: one per core.")),
+  io: withDefault(
+    "standard",
+    choice(
+      "What reads and writes connections: Deno.Conn, or what Deno does not document, at less CPU time.",
+      ["standard", "direct"],
+    ),
+  ),
   log: mappingOfDefaults("Headrace's own log.", {
     level: withDefault(
       "info",

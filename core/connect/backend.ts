@@ -293,7 +293,7 @@ export class Backend implements BackendIdentity, BalanceMember {
         tls: carriesTls ? undefined : this.#tls,
         slow: this.#noteSlow,
       });
-    const socket = new Socket(conn, {
+    const socket = new Socket(this.#env.bytesOf(conn), {
       buffers: this.#env.buffers,
       deadlines: this.#env.deadlines,
       closedCode: "backend_closed",

@@ -51,6 +51,8 @@ export interface PlaneSettings {
   /** The proxy's name in Via. */
   readonly instance: string;
   readonly log: Config["log"];
+  /** What reads and writes connections; left out = `standard`. */
+  readonly io?: Config["io"];
   /** The cell that all workers count changes of backends' states in; left out = one of the plane's own. */
   readonly epoch?: SharedArrayBuffer;
   /** What sticky cookies are signed with in all workers, 32 bytes; left out = the plane's own. */

@@ -7,6 +7,7 @@ import { DateLine } from "../http1/http_date.ts";
 import { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import { Deadlines } from "../net/deadlines.ts";
+import { directConn } from "../net/direct_conn.ts";
 import { KnownHosts } from "../net/host_name.ts";
 import { type LookUp, Resolver } from "../net/resolver.ts";
 import { IdSource } from "../observe/ids.ts";
@@ -74,6 +75,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       turnstiles: createTurnstiles(clock),
       clientBytes: { in: 0, out: 0 },
       backendBytes: { in: 0, out: 0 },
+      bytesOf: settings.io === "direct" ? directConn : (conn) => conn,
       ...(options.connect !== undefined && { connect: options.connect }),
     },
   });

@@ -291,7 +291,7 @@ export class Socket implements Expiring {
 
   #received(count: number | null): void {
     this.#posted = undefined;
-    if (count === null) {
+    if (count === null || count === 0) {
       this.ended = true;
       return;
     }

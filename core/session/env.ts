@@ -39,6 +39,8 @@ export interface PlaneEnv {
   readonly clientBytes: ByteCounter;
   /** Bytes of all backends' connections. */
   readonly backendBytes: ByteCounter;
+  /** What reads and writes a connection: itself, or what stands for it. */
+  readonly bytesOf: (conn: ByteConn) => ByteConn;
   /** Connects to backends instead of a dial, and without TLS or a PROXY header: for tests of plugins. Rejects as a dial does. */
   readonly connect?: (address: SocketAddress) => Promise<ByteConn>;
 }

@@ -247,7 +247,8 @@ export class Session implements HandlerOwner, Placed {
 
   /** Only now, past every refusal on layer 4, come buffers and deadlines. */
   #makeSocket(): Socket {
-    return new Socket(this.initiator.conn, clientOptions(this.env));
+    const { env, initiator } = this;
+    return new Socket(env.bytesOf(initiator.conn), clientOptions(env));
   }
 
   #serve(socket: Socket): Served {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Config } from "../config/config.ts";
 import {
   type Candidate,
   type PlaneControl,
@@ -39,6 +40,8 @@ export interface SlotsOptions {
   readonly workers: number;
   /** The proxy's name in Via. */
   readonly instance: string;
+  /** What reads and writes connections. */
+  readonly io: Config["io"];
   /** How the workers log. */
   readonly logConfig: PlaneSettings["log"];
   /** The admin token. */
@@ -176,7 +179,7 @@ export class Slots {
 
   /** Puts a new plane, without a config, into its place. */
   #fill(slot: Slot): PlaneControl {
-    const { workers, instance, logConfig, token, clock, backends } =
+    const { workers, instance, io, logConfig, token, clock, backends } =
       this.#options;
     slot.seat = this.#seats.take();
     slot.tally = new SharedArrayBuffer(TALLY_BYTES);
@@ -188,6 +191,7 @@ export class Slots {
       seat: slot.seat,
       tally: slot.tally,
       instance,
+      io,
       log: logConfig,
       epoch: backends.epoch,
       secret: this.#options.secret,

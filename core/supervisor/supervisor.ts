@@ -87,9 +87,9 @@ export type SupervisorState = "starting" | "ready" | "draining" | "stopped";
 
 /** What is made once at the start: a reload leaves it as it is. */
 function onlyAtStart(
-  { workers, log, admin: { address, token } }: Candidate["config"],
+  { workers, io, log, admin: { address, token } }: Candidate["config"],
 ): Readonly<Record<string, unknown>> {
-  return { workers, log, admin: { address, token } };
+  return { workers, io, log, admin: { address, token } };
 }
 
 /** Those whose addresses are taken over. */
@@ -139,7 +139,7 @@ export class Supervisor {
 
   /** Begins to serve a loaded config, beside those that hand their addresses over. Rejects with a {@linkcode RefusedError}. */
   async start(loaded: LoadedConfig, from?: Predecessor): Promise<void> {
-    const { workers, log: logConfig, admin: { token } } = loaded.config;
+    const { workers, io, log: logConfig, admin: { token } } = loaded.config;
     const { clock, log, heartbeat, lookUp } = this.#options;
     const resolver = new Resolver(clock, lookUp);
     const count = workers === "auto" ? navigator.hardwareConcurrency : workers;
@@ -168,6 +168,7 @@ export class Supervisor {
     this.#planes = new Planes({
       workers: count,
       instance: `headrace-${random.toString(36)}`,
+      io,
       logConfig,
       token,
       startPlane: this.#options.startPlane ?? startWorker,

@@ -30,6 +30,7 @@ function configOf(site: Site): object {
     ],
     ...(site.setup === "rules" ? rulesAndPlugins(site) : {}),
     workers: 1,
+    io: site.io,
     log: { level: "warn" },
     admin: { address: `127.0.0.1:${site.admin}` },
   };

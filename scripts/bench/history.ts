@@ -11,6 +11,8 @@ const FILE = new URL("../../tests/bench/history.jsonl", import.meta.url);
 /** One line. */
 export interface Entry {
   readonly commit: string;
+  /** As Headrace's config has it; in the first line, which has none, `standard`. */
+  readonly io: "standard" | "direct";
   /** ISO 8601. */
   readonly date: string;
   readonly machine: Machine;

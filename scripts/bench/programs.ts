@@ -45,8 +45,8 @@ const LAUNCHES: Readonly<
   caddy: launchCaddy,
 };
 
-/** Makes a folder with the backends' files and the certificates, and finds ports. */
-export async function makePlace(): Promise<Place> {
+/** Makes a folder with the backends' files and the certificates, and finds ports; Headrace's config there says `io`. */
+export async function makePlace(io: Place["io"]): Promise<Place> {
   const folder = await Deno.makeTempDir({ prefix: "headrace-bench-" });
   // nginx's worker runs as nobody, temporary folders are the owner's alone.
   await Deno.chmod(folder, 0o755);
@@ -63,7 +63,7 @@ export async function makePlace(): Promise<Place> {
       new Uint8Array(bytes).fill(0x78),
     );
   }
-  return { folder, ports: findPorts() };
+  return { io, folder, ports: findPorts() };
 }
 
 /** Starts the backends of all cases. */
@@ -86,11 +86,11 @@ export async function startProxy(
   setup: SetupName,
   place: Place,
 ): Promise<Proxy | undefined> {
-  const { folder } = place;
+  const { folder, io } = place;
   const ports = place.ports[name];
   const backend = backendOf(setup, place);
   const { admin } = place.ports;
-  const site = { setup, backend, ports, admin, folder };
+  const site = { setup, backend, ports, admin, folder, io };
   const launch = await LAUNCHES[name](site);
   if (launch === undefined) return undefined;
   const { pid, [Symbol.asyncDispose]: dispose } = await start(

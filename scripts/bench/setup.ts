@@ -15,6 +15,8 @@ export type Ports = Readonly<Record<Port, number>>;
 
 /** Where a benchmark takes place. */
 export interface Place {
+  /** What reads and writes Headrace's connections. */
+  readonly io: "standard" | "direct";
   /** Of configs, logs, the backend's files and `one.crt`, `two.crt` with their keys. */
   readonly folder: string;
   readonly ports: {
@@ -32,7 +34,7 @@ export interface Place {
 }
 
 /** What a proxy's config is made for. */
-export interface Site {
+export interface Site extends Pick<Place, "io"> {
   readonly setup: SetupName;
   /** `HOST:PORT` of the backend. */
   readonly backend: string;

@@ -50,6 +50,7 @@ export async function startPlane(
       workers: 1,
       instance: "headrace-test",
       log: loaded.config.log,
+      io: loaded.config.io,
     },
     clock,
     log,

@@ -21,6 +21,8 @@ export interface ProxyWith {
   readonly cache?: object;
   /** Default 1. */
   readonly workers?: number;
+  /** What reads and writes connections. */
+  readonly io?: "standard" | "direct";
   /** Listeners and clusters besides. */
   readonly listeners?: readonly object[];
   readonly clusters?: readonly object[];
@@ -45,6 +47,7 @@ export function configWith(parts: ProxyWith): string {
     plugins: parts.plugins ?? [],
     ...(parts.cache !== undefined && { cache: parts.cache }),
     workers: parts.workers ?? 1,
+    ...(parts.io !== undefined && { io: parts.io }),
   });
 }
 
