@@ -19,6 +19,12 @@ const INTERVAL = 1_000;
  */
 const QUIET = 0.1;
 
+/**
+ * Who is never quiet gives back every so many milliseconds: what half an hour of
+ * mixed traffic leaves behind was as much again as what is in use (measured).
+ */
+const LONGEST = 60_000;
+
 /** GNU's, which Deno is built for; other C libraries don't keep as much. */
 const LIBRARY = "libc.so.6";
 
@@ -27,8 +33,8 @@ const SYMBOLS = {
 } as const;
 
 /**
- * Gives back after each quiet second until it is disposed of; undefined where FFI
- * is not allowed or the library is another one. `cpuTime` tells the milliseconds
+ * Gives back after each quiet second, and else once a minute, until it is
+ * disposed of; undefined where FFI is not allowed or the library is another one. `cpuTime` tells the milliseconds
  * that the process has computed.
  */
 export function trimMemory(
@@ -42,9 +48,14 @@ export function trimMemory(
   const library = open();
   if (library === undefined) return undefined;
   let before = cpuTime();
+  let kept = 0;
   const stop = clock.every(INTERVAL, () => {
     const now = cpuTime();
-    if (now - before < QUIET * INTERVAL) library.symbols.malloc_trim(0n);
+    kept += INTERVAL;
+    if (now - before < QUIET * INTERVAL || kept >= LONGEST) {
+      library.symbols.malloc_trim(0n);
+      kept = 0;
+    }
     before = now;
   });
   return {
