@@ -42,13 +42,10 @@ import {
 import { conditionsOf, markdownReport, textReport } from "./bench/report.ts";
 import { type Row, rowOf, type Run } from "./bench/results.ts";
 import { median, type Sample } from "./bench/sample.ts";
-import type { Place, SetupName } from "./bench/setup.ts";
+import { type Place, type SetupName, WARM_UP } from "./bench/setup.ts";
 
 /** Without these there is no backend and no load. */
 const NEEDED = ["nginx", "wrk"];
-
-/** What a compiler learns in the first seconds is not what is asked. */
-const WARM_UP = 2;
 
 /** Who was said to have no part in what. */
 const told = new Set<string>();
@@ -194,8 +191,11 @@ async function runCase(
 ): Promise<Row> {
   const { seconds, place: { folder } } = plan;
   const headrace = proxies.find(({ name }) => name === "headrace")!;
+  // Where warming up fails, the measurement that follows says so.
   if (each.kind === "paced") {
     const rate = await halfOfPeak(each, proxies, plan);
+    await measurePaced(headrace, each, { rate, seconds: WARM_UP })
+      .catch(failedSample);
     const runs = await inTurn(
       proxies,
       plan.runs,
@@ -203,7 +203,6 @@ async function runCase(
     );
     return tell(rowOf(each, runs));
   }
-  // Where it fails, the measurement that follows says so.
   await measureLoad(headrace, each, { folder, seconds: WARM_UP })
     .catch(failedSample);
   const runs = await inTurn(

@@ -7,7 +7,7 @@ import { textTable } from "../websocket_load/text_table.ts";
 import { PROXIES, type ProxyName } from "./cases.ts";
 import type { Machine } from "./machine.ts";
 import type { Cell, Row, Verdict } from "./results.ts";
-import type { Place } from "./setup.ts";
+import { type Place, WARM_UP } from "./setup.ts";
 
 const NAMES: Readonly<Record<ProxyName, string>> = {
   headrace: "Headrace",
@@ -36,7 +36,7 @@ export function conditionsOf(machine: Machine, io: Place["io"]): string[] {
     `${machine.cores} cores (${machine.processor}), Linux ${machine.kernel}, Deno ${machine.deno}, ${
       versions.join(", ")
     }.`,
-    `Load, proxy and backend share the cores. Each proxy has one: Headrace one worker (io: ${io}), HAProxy nbthread 1, nginx worker_processes 1, Caddy GOMAXPROCS=1.`,
+    `Load, proxy and backend share the cores. Each proxy has one: Headrace one worker (io: ${io}), HAProxy nbthread 1, nginx worker_processes 1, Caddy GOMAXPROCS=1. Headrace has served each case for ${WARM_UP} s before.`,
     "All keep connections to the backend (nginx); Caddy has no admin interface, and logs only where the case says so; no client resumes a TLS session where handshakes are measured.",
     "Logs of \"log, field edits, 3 rules\" go to files: HAProxy's httplog by its standard output, nginx's and Headrace's combined in batches, Caddy's JSON.",
     "Cost is the CPU time of the proxy's process per request or per gigabyte of bodies, for memory the growth of resident bytes per connection; beside it requests or megabytes a second. Medians of interleaved runs; ratios are Headrace's cost by the other's, run by run, with the lowest and highest.",

@@ -93,3 +93,10 @@ export function logOf(folder: string, proxy: string): string {
 
 /** Connections that a program must hold at once: idle pairs have two each. */
 export const MAX_CONNECTIONS = 16_384;
+
+/**
+ * Headrace serves so many seconds of a case before it is measured: what a proxy
+ * in service costs is asked, and its code is compiled while it runs (a worker's
+ * first second costs twice as much per request as its tenth).
+ */
+export const WARM_UP = 10;
