@@ -1,30 +1,12 @@
 /**
- * The one list of built-in plugins: `use: "builtin:NAME"` in the config.
- * Imported statically, so that executables hold them.
+ * The one list of built-in plugins: `use: "builtin:NAME"` in the config. A
+ * thread loads those that it uses, zod and other packages with them. Each import
+ * is a literal: so Deno fetches what it needs at the start, and an executable
+ * holds it.
  *
  * @module
  */
 import type { Plugin } from "../core/plugin.ts";
-import accessLog from "./access_log.ts";
-import authBasic from "./auth_basic.ts";
-import authJwt from "./auth_jwt.ts";
-import authRequest from "./auth_request.ts";
-import block from "./block.ts";
-import cacheControl from "./cache_control.ts";
-import compress from "./compress.ts";
-import cors from "./cors.ts";
-import errors from "./errors.ts";
-import headers from "./headers.ts";
-import httpCode from "./http_code.ts";
-import mirror from "./mirror.ts";
-import rateLimit from "./rate_limit.ts";
-import redirect from "./redirect.ts";
-import requestId from "./request_id.ts";
-import rewrite from "./rewrite.ts";
-import secureLink from "./secure_link.ts";
-import staticFiles from "./static.ts";
-import tag from "./tag.ts";
-import trace from "./trace.ts";
 
 /**
  * A plugin whose options are nobody's business here: its own schema makes them
@@ -33,29 +15,29 @@ import trace from "./trace.ts";
 // deno-lint-ignore no-explicit-any -- options stand in both directions, so that no other type argument takes every plugin
 export type AnyPlugin = Plugin<any>;
 
-/** Built-in plugins by name. */
-export const builtins: ReadonlyMap<string, AnyPlugin> = new Map<
+/** Imports the modules of built-in plugins, by their names. */
+export const builtins: ReadonlyMap<
   string,
-  AnyPlugin
->([
-  ["access-log", accessLog],
-  ["auth-basic", authBasic],
-  ["auth-jwt", authJwt],
-  ["auth-request", authRequest],
-  ["block", block],
-  ["cache-control", cacheControl],
-  ["compress", compress],
-  ["cors", cors],
-  ["errors", errors],
-  ["headers", headers],
-  ["http-code", httpCode],
-  ["mirror", mirror],
-  ["rate-limit", rateLimit],
-  ["redirect", redirect],
-  ["request-id", requestId],
-  ["rewrite", rewrite],
-  ["secure-link", secureLink],
-  ["static", staticFiles],
-  ["tag", tag],
-  ["trace", trace],
+  () => Promise<{ readonly default: AnyPlugin }>
+> = new Map<string, () => Promise<{ readonly default: AnyPlugin }>>([
+  ["access-log", () => import("./access_log.ts")],
+  ["auth-basic", () => import("./auth_basic.ts")],
+  ["auth-jwt", () => import("./auth_jwt.ts")],
+  ["auth-request", () => import("./auth_request.ts")],
+  ["block", () => import("./block.ts")],
+  ["cache-control", () => import("./cache_control.ts")],
+  ["compress", () => import("./compress.ts")],
+  ["cors", () => import("./cors.ts")],
+  ["errors", () => import("./errors.ts")],
+  ["headers", () => import("./headers.ts")],
+  ["http-code", () => import("./http_code.ts")],
+  ["mirror", () => import("./mirror.ts")],
+  ["rate-limit", () => import("./rate_limit.ts")],
+  ["redirect", () => import("./redirect.ts")],
+  ["request-id", () => import("./request_id.ts")],
+  ["rewrite", () => import("./rewrite.ts")],
+  ["secure-link", () => import("./secure_link.ts")],
+  ["static", () => import("./static.ts")],
+  ["tag", () => import("./tag.ts")],
+  ["trace", () => import("./trace.ts")],
 ]);

@@ -155,6 +155,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "message",
     "net",
     "observe",
+    "plugins",
     "session",
     "shared",
     "snapshot",
@@ -195,7 +196,7 @@ const problems: string[] = [];
 for await (const file of sources(core)) {
   const folder = file.slice(0, Math.max(0, file.indexOf("/")));
   const text = await Deno.readTextFile(core + file);
-  for (const [, specifier] of text.matchAll(/from "(\.[^"]+)"/g)) {
+  for (const [, specifier] of text.matchAll(/(?:from |import\()"(\.[^"]+)"/g)) {
     const target = relative(
       core,
       new URL(specifier!, `file://${core}${file}`).pathname,

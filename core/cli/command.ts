@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Plugin } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import type { EmbeddedPlugin } from "../plugins/embedded.ts";
 
 /** Exit codes (design.md §5). */
@@ -11,7 +11,7 @@ export const EXIT = { ok: 0, refused: 1, usage: 2 } as const;
 
 /** What commands get from the entry. */
 export interface CommandContext {
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   /** Plugins that the executable that this is holds; left out where Deno runs the sources. */
   readonly embedded?: readonly EmbeddedPlugin[];
 }

@@ -15,7 +15,8 @@ import { LineFiles, type LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { createProxyMetrics } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
-import type { BackendEvent, Plugin } from "../plugin.ts";
+import type { BackendEvent } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import { KnownClients } from "../session/forwarding.ts";
@@ -29,7 +30,7 @@ export interface CreateOptions {
   readonly settings: PlaneSettings;
   readonly clock: Clock;
   readonly log: CoreLog;
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   /** Gives plugins the memory that they share with those of other planes; left out = the plane's own. */
   readonly shared?: SharedSource | undefined;
   /** Tells the supervisor of a change of a backend's state, which then tells all planes; left out = the plane tells only itself. */

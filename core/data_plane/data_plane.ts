@@ -26,7 +26,8 @@ import {
 import { explain, type ExplainOptions } from "../explain/explain.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { AddressesOf } from "../explain/find_listener.ts";
-import type { BackendEvent, Plugin } from "../plugin.ts";
+import type { BackendEvent } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import { Session } from "../session/session.ts";
@@ -79,7 +80,7 @@ export interface DataPlaneParts {
   readonly env: PlaneEnv;
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   /** Gives plugins the memory that they share with those of other planes. */
   readonly shared: SharedSource;
   /** Opens files that plugins append lines to. */

@@ -16,7 +16,8 @@ import type { MetricRegistry } from "../observe/metrics.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { LineFileSource } from "../observe/line_files.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
-import type { BackendEvent, Plugin, PluginContext } from "../plugin.ts";
+import type { BackendEvent, PluginContext } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import {
   type PluginInstance,
   PluginInstances,
@@ -36,7 +37,7 @@ export interface PlanePluginsOptions {
   readonly env: PlaneEnv;
   readonly registry: MetricRegistry;
   readonly log: CoreLog;
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   /** The seat of this worker. */
   readonly seat: number;
   /** Gives the memory that they share with those of other workers. */

@@ -10,6 +10,12 @@ import type { PluginArtifact } from "./plugin_artifact.ts";
 import { messageOf, PluginLoadError } from "./plugin_load_error.ts";
 import { unknownBuiltin } from "./plugin_url.ts";
 
+/** Built-in plugins by name: what imports the module of each, when it is asked for. */
+export type Builtins = ReadonlyMap<string, LoadBuiltin>;
+
+/** Imports the module of a built-in plugin. */
+export type LoadBuiltin = () => Promise<{ readonly default: Plugin }>;
+
 /**
  * Imports what an artifact names and checks its default export. The runtime
  * keeps modules for ever: the same entry is run once in a thread, and one whose
@@ -17,24 +23,31 @@ import { unknownBuiltin } from "./plugin_url.ts";
  */
 export async function importPlugin(
   artifact: PluginArtifact,
-  builtins: ReadonlyMap<string, Plugin>,
+  builtins: Builtins,
 ): Promise<Plugin> {
   const { use, kind, entry } = artifact;
-  if (kind === "builtin") {
-    const name = entry.slice("builtin:".length);
-    const plugin = builtins.get(name);
-    if (plugin === undefined) {
-      throw unknownBuiltin(use, name, new Set(builtins.keys()));
-    }
-    return guardPlugin({ default: plugin }, use);
-  }
+  const load = kind === "builtin"
+    ? findBuiltin(artifact, builtins)
+    : () => import(entry);
   let module: unknown;
   try {
-    module = await import(entry);
+    module = await load();
   } catch (error) {
     throw importError(error, artifact);
   }
   return guardPlugin(module, use);
+}
+
+function findBuiltin(
+  { use, entry }: PluginArtifact,
+  builtins: Builtins,
+): LoadBuiltin {
+  const name = entry.slice("builtin:".length);
+  const load = builtins.get(name);
+  if (load === undefined) {
+    throw unknownBuiltin(use, name, new Set(builtins.keys()));
+  }
+  return load;
 }
 
 function importError(

@@ -7,7 +7,7 @@
 import type { Clock } from "../net/clock.ts";
 import type { Log, Plugin, PluginContext, PluginParts } from "../plugin.ts";
 import { guardParts } from "./guard.ts";
-import { importPlugin } from "./import_plugin.ts";
+import { type Builtins, importPlugin } from "./import_plugin.ts";
 import { checkOptions, stableJson } from "./plugin_options.ts";
 import type { PluginArtifact } from "./plugin_artifact.ts";
 import { messageOf, PluginLoadError } from "./plugin_load_error.ts";
@@ -53,7 +53,7 @@ export interface PluginInstance {
 
 /** What {@linkcode PluginInstances} needs. */
 export interface PluginInstancesOptions {
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   readonly clock: Clock;
   /** Is told what goes wrong when an instance ends. */
   readonly log: Log;
@@ -82,7 +82,7 @@ interface Progress {
 
 /** The living plugins of one data plane. */
 export class PluginInstances {
-  readonly #builtins: ReadonlyMap<string, Plugin>;
+  readonly #builtins: Builtins;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #lives = new Map<string, Life>();

@@ -7,13 +7,13 @@
 import { createDataPlane } from "../data_plane/create.ts";
 import type { LookUp } from "../net/resolver.ts";
 import type { CoreLog } from "../observe/log.ts";
-import type { Plugin } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import type { StartPlane } from "./start_plane.ts";
 import { startWorker } from "./worker_plane.ts";
 
 /** What a plane in this thread uses of it. */
 export interface PlaneHereOptions {
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   readonly log: CoreLog;
   /** Looks up backends' names; the system. */
   readonly lookUp?: LookUp | undefined;

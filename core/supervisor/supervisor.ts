@@ -31,7 +31,7 @@ import {
   type ProxyMetrics,
 } from "../observe/metric_names.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
-import type { Plugin } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 import type { Embedding } from "../plugins/embedded.ts";
 import {
   add,
@@ -64,7 +64,7 @@ import { mergeReports, type ProxyReport } from "./proxy_report.ts";
 export interface SupervisorOptions {
   readonly source: ConfigSource;
   readonly env: (name: string) => string | undefined;
-  readonly builtins: ReadonlyMap<string, Plugin>;
+  readonly builtins: Builtins;
   readonly cacheDir: string;
   /** The folder of what this user's Headraces have to know of each other. */
   readonly runDir: string;

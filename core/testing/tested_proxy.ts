@@ -4,6 +4,7 @@
  * @module
  */
 import type { Plugin } from "../plugin.ts";
+import type { Builtins } from "../plugins/import_plugin.ts";
 
 /** A plugin under test, with what the config says of it. */
 export interface TestedPlugin {
@@ -30,9 +31,12 @@ export interface TestedProxy {
 /** The plugins by the names under which the config asks for them. */
 export function testedBuiltins(
   { plugins }: TestedProxy,
-): ReadonlyMap<string, Plugin> {
+): Builtins {
   return new Map(
-    plugins.map(({ plugin }, i) => [`tested-${i}`, plugin as Plugin]),
+    plugins.map(({ plugin }, i) => [
+      `tested-${i}`,
+      () => Promise.resolve({ default: plugin as Plugin }),
+    ]),
   );
 }
 

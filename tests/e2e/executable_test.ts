@@ -4,6 +4,8 @@
  * from is gone. Where nothing can be compiled that is said, and its tests are
  * skipped.
  */
+import { hash } from "bcryptjs";
+import { SignJWT } from "jose";
 import {
   assert,
   assertEquals,
@@ -311,6 +313,56 @@ for (const kind of ["sources", "embedding"] as const) {
     conn.close();
     assertEquals(await inTime("the end", process.code, 30_000), 0);
     assertEquals(process.stdout, "");
+  });
+
+  test("a reload brings built-in plugins that nothing used before, with their packages", async () => {
+    await using subject = await makeSubject(kind);
+    const { scene } = subject;
+    scene.write("bare", { plugins: [] });
+    await using process = subject.start("--config", scene.config);
+    await process.wrote("Headrace serves");
+    assertEquals(await get(scene.ports[0]!), "bare");
+
+    const secret = "0123456789abcdef0123456789abcdef";
+    scene.write("guarded", {
+      plugins: [
+        {
+          use: "builtin:auth-basic",
+          options: { users: [`bob:${await hash("word", 4)}`] },
+        },
+        {
+          use: "builtin:auth-jwt",
+          options: {
+            keys: { secret },
+            algorithms: ["HS256"],
+            from: { header: "X-Token" },
+            requireExpiry: false,
+          },
+        },
+        { use: "builtin:trace" },
+      ],
+    });
+    process.kill("SIGHUP");
+    await process.wrote("The config was reloaded");
+    const token = await new SignJWT({ sub: "u" })
+      .setProtectedHeader({ alg: "HS256" })
+      .sign(new TextEncoder().encode(secret));
+    const authorization = `Basic ${btoa("bob:word")}`;
+    const requests: (readonly [HeadersInit, number])[] = [
+      [{}, 401],
+      [{ authorization, "x-token": token }, 200],
+      [{ authorization, "x-token": `${token}x` }, 401],
+    ];
+    for (const [headers, status] of requests) {
+      const answer = await fetch(`http://127.0.0.1:${scene.ports[0]}/`, {
+        headers,
+      });
+      await answer.body?.cancel();
+      assertEquals(answer.status, status);
+    }
+
+    process.kill("SIGTERM");
+    assertEquals(await inTime("the end", process.code, 30_000), 0);
   });
 
   test("check and explain tell of a config, --version of the program", async () => {

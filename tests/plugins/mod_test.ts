@@ -3,8 +3,10 @@ import { builtins } from "../../plugins/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { checkOptions } from "../../core/testing/views.ts";
 
-Deno.test("builtins are listed under their own names", () => {
-  for (const [name, plugin] of builtins) assertEquals(plugin.name, name);
+Deno.test("builtins are listed under their own names", async () => {
+  for (const [name, load] of builtins) {
+    assertEquals((await load()).default.name, name);
+  }
 });
 
 /** The config in a plugin's doc header. */
@@ -17,7 +19,7 @@ async function sampleOf(name: string): Promise<string> {
 }
 
 Deno.test("builtins have a sample that is a whole, valid config", async () => {
-  for (const [name, plugin] of builtins) {
+  for (const [name, load] of builtins) {
     const { config, problems } = await loadConfig({
       path: `${name}.yaml`,
       text: await sampleOf(name),
@@ -27,7 +29,7 @@ Deno.test("builtins have a sample that is a whole, valid config", async () => {
     const [entry, ...others] = config?.plugins ?? [];
     assertEquals(others, []);
     assertEquals(entry?.use, `builtin:${name}`);
-    await checkOptions(plugin, entry?.options);
+    await checkOptions((await load()).default, entry?.options);
   }
 });
 

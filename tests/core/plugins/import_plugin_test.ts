@@ -1,4 +1,7 @@
-import { importPlugin } from "../../../core/plugins/import_plugin.ts";
+import {
+  type Builtins,
+  importPlugin,
+} from "../../../core/plugins/import_plugin.ts";
 import { PluginLoadError } from "../../../core/plugins/plugin_load_error.ts";
 import type { PluginArtifact } from "../../../core/plugins/plugin_artifact.ts";
 import type { Plugin } from "../../../core/plugin.ts";
@@ -8,14 +11,15 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../support/assert.ts";
-import { Loader, ModuleHost, NO_BUILTINS } from "./module_host.ts";
+import { Loader, ModuleHost, NO_BUILTINS, TempFolder } from "./module_host.ts";
 
 async function refusesImport(
   artifact: PluginArtifact,
   code: PluginLoadError["code"],
+  builtins = NO_BUILTINS,
 ): Promise<PluginLoadError> {
   const error = await assertRejects(
-    () => importPlugin(artifact, NO_BUILTINS),
+    () => importPlugin(artifact, builtins),
     PluginLoadError,
   );
   assertEquals(error.code, code, error.message);
@@ -49,9 +53,51 @@ Deno.test("importPlugin gives built-in plugins and refuses unknown ones", async 
   using loader = new Loader();
   const artifact = await loader.resolve("builtin:headers");
   const plugin: Plugin = { name: "headers", setup: () => ({}) };
-  const builtins = new Map([["headers", plugin]]);
+  const builtins = new Map([
+    ["headers", () => Promise.resolve({ default: plugin })],
+  ]);
   assertEquals(await importPlugin(artifact, builtins), plugin);
   await refusesImport(artifact, "unknown_builtin");
+});
+
+Deno.test("importPlugin imports the built-in plugin that is asked for, and no other", async () => {
+  using loader = new Loader();
+  const asked: string[] = [];
+  const builtins: Builtins = new Map(
+    ["access-log", "headers"].map((name) => [name, () => {
+      asked.push(name);
+      return Promise.resolve({ default: { name, setup: () => ({}) } });
+    }]),
+  );
+  await importPlugin(await loader.resolve("builtin:headers"), builtins);
+  assertEquals(asked, ["headers"]);
+});
+
+Deno.test("importPlugin tells why the module of a built-in plugin can't be had", async () => {
+  using folder = new TempFolder();
+  folder.write({
+    "throws.js": "throw new RangeError('too much');",
+    "unparsed.js": "const a = 1;\nconst b = ;\n",
+    "lacks.js": `import "./none.js";`,
+    "empty.js": "",
+  });
+  using loader = new Loader();
+  const artifact = await loader.resolve("builtin:headers");
+  for (
+    const [file, code, reason] of [
+      ["throws.js", "import_failed", "RangeError: too much"],
+      ["unparsed.js", "parse_error", "unparsed.js:2:11"],
+      ["lacks.js", "import_failed", "none.js"],
+      ["empty.js", "no_default_export", "no default export"],
+    ] as const
+  ) {
+    const builtins: Builtins = new Map([
+      ["headers", () => import(`file://${folder.path}/${file}`)],
+    ]);
+    const { message } = await refusesImport(artifact, code, builtins);
+    assertStringIncludes(message, "Cannot load plugin builtin:headers: ");
+    assertStringIncludes(message, reason);
+  }
 });
 
 Deno.test("importPlugin leaves npm: to the runtime", async () => {

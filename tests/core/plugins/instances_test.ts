@@ -72,7 +72,7 @@ class Stage {
     const note = (message: string, fields?: unknown) =>
       void this.logged.push(`${message} ${JSON.stringify(fields)}`);
     this.instances = new PluginInstances({
-      builtins: new Map([["p", whole]]),
+      builtins: new Map([["p", () => Promise.resolve({ default: whole })]]),
       clock: this.clock,
       log: { ...silent, warn: note, error: note },
     });

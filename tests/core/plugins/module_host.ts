@@ -12,7 +12,7 @@ import type {
   PluginRequest,
 } from "../../../core/plugins/plugin_artifact.ts";
 import { PluginLoadError } from "../../../core/plugins/plugin_load_error.ts";
-import type { Plugin } from "../../../core/plugin.ts";
+import type { Builtins } from "../../../core/plugins/import_plugin.ts";
 import { assertEquals, assertRejects } from "../../support/assert.ts";
 
 /** What the site answers for a path. */
@@ -129,4 +129,4 @@ export async function importEntry(
 }
 
 /** No built-in plugins. */
-export const NO_BUILTINS: ReadonlyMap<string, Plugin> = new Map();
+export const NO_BUILTINS: Builtins = new Map();
