@@ -5,6 +5,7 @@
  * @module
  */
 import { type GraphModule, type ModuleGraph, targetOf } from "./fetch_graph.ts";
+import { fileName } from "./file_names.ts";
 import type { NamedModule } from "./graph_hash.ts";
 import { sourceMapComment } from "./source_map.ts";
 
@@ -27,29 +28,13 @@ export function layOut(
 ): GraphFiles {
   const names = new Map<GraphModule, string>();
   for (const [i, { module }] of modules.entries()) {
-    names.set(module, fileName(i, module));
+    names.set(module, fileName(i, module.url, module.type));
   }
   const files = modules.map(({ module }) => ({
     name: names.get(module)!,
     text: module.type === "json" ? module.code : rewrite(module, graph, names),
   }));
   return { files, entry: names.get(graph.modules.get(graph.root)!)! };
-}
-
-/** The number of the module that is in a file of {@linkcode layOut}. */
-export function moduleNumber(fileName: string): number {
-  return Number.parseInt(fileName, 10);
-}
-
-/** `.mjs`, as a package.json above the cache may say that `.js` is CommonJS. */
-function fileName(index: number, module: GraphModule): string {
-  const last = module.url.protocol === "data:"
-    ? "data"
-    : module.url.pathname.split("/").at(-1)!;
-  const name = last.replace(/\.[a-z]+$/i, "").replace(/[^A-Za-z0-9_-]+/g, "_")
-    .slice(0, 40);
-  const extension = module.type === "json" ? "json" : "mjs";
-  return `${String(index).padStart(3, "0")}_${name || "index"}.${extension}`;
 }
 
 function rewrite(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { moduleNumber } from "./graph_files.ts";
+import { moduleNumber } from "./file_names.ts";
 import { guardPlugin } from "./guard.ts";
 import type { Plugin } from "../plugin.ts";
 import type { PluginArtifact } from "./plugin_artifact.ts";
