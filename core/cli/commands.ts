@@ -1,5 +1,7 @@
 /**
- * The commands: one table from which dispatch and help are made.
+ * The commands: one table from which dispatch and help are made. Each loads its
+ * own code: who runs the proxy needs no data plane in the main thread, who asks
+ * for the version needs nothing.
  *
  * @module
  */
@@ -11,17 +13,6 @@ import {
   EXIT,
 } from "./command.ts";
 import { VERSION } from "../version.ts";
-import { checkConfig } from "./command_check.ts";
-import { printCompletions } from "./command_completions.ts";
-import { compile } from "./command_compile.ts";
-import { drain, reload, status } from "./command_control.ts";
-import { runDemo } from "./command_demo.ts";
-import { explainRequest } from "./command_explain.ts";
-import { checkPlugin, hashPlugin, newPlugin } from "./command_plugin.ts";
-import { listPlugins } from "./command_plugins.ts";
-import { printPoints } from "./command_points.ts";
-import { printSchema } from "./command_schema.ts";
-import { runProxy } from "./command_run.ts";
 
 /** Every command that has a name. */
 export const COMMANDS: readonly Command[] = [
@@ -30,7 +21,8 @@ export const COMMANDS: readonly Command[] = [
     usage: "FILE",
     does: "loads everything, plugins too, binds nothing; tells every problem",
     operands: 1,
-    run: ([file], _options, context) => checkConfig(file!, context),
+    run: async ([file], _options, context) =>
+      (await import("./command_check.ts")).checkConfig(file!, context),
   },
   {
     name: "explain",
@@ -38,50 +30,56 @@ export const COMMANDS: readonly Command[] = [
       "FILE URL [-X METHOD] [-H 'name: value']… [-d BODY] [--client ADDRESS] [--listener NAME] [--json]",
     does: "which way a request would take through a config, and why",
     operands: 2,
-    run: ([file, url], options, context) =>
-      explainRequest(file!, url!, options, context),
+    run: async ([file, url], options, context) => {
+      const { explainRequest } = await import("./command_explain.ts");
+      return await explainRequest(file!, url!, options, context);
+    },
   },
   {
     name: "schema",
     usage: "",
     does: "prints the config's JSON Schema",
     operands: 0,
-    run: () => printSchema(),
+    run: async () => (await import("./command_schema.ts")).printSchema(),
   },
   {
     name: "points",
     usage: "",
     does: "prints the page of callback points",
     operands: 0,
-    run: () => printPoints(),
+    run: async () => (await import("./command_points.ts")).printPoints(),
   },
   {
     name: "plugins",
     usage: "[--admin URL] [--token TOKEN]",
     does: "lists what is built in and embedded, or what a running proxy loaded",
     operands: 0,
-    run: (_operands, options, context) => listPlugins(options, context),
+    run: async (_operands, options, context) =>
+      (await import("./command_plugins.ts")).listPlugins(options, context),
   },
   {
     name: "plugin new",
     usage: "NAME",
     does: "writes a plugin that works, with a test and a config",
     operands: 1,
-    run: ([name]) => newPlugin(name!),
+    run: async ([name]) =>
+      (await import("./command_plugin.ts")).newPlugin(name!),
   },
   {
     name: "plugin check",
     usage: "URL [--options JSON]",
     does: "tells what a plugin is made of, wants and does",
     operands: 1,
-    run: ([url], options, context) => checkPlugin(url!, options, context),
+    run: async ([url], options, context) =>
+      (await import("./command_plugin.ts")).checkPlugin(url!, options, context),
   },
   {
     name: "plugin hash",
     usage: "URL",
     does: "prints the hash to write as its integrity",
     operands: 1,
-    run: ([url], _options, context) => hashPlugin(url!, context),
+    run: async ([url], _options, context) =>
+      (await import("./command_plugin.ts")).hashPlugin(url!, context),
   },
   {
     name: "compile",
@@ -89,35 +87,42 @@ export const COMMANDS: readonly Command[] = [
       "[--config FILE] --output BIN [--target TARGET] [--allow PERMISSION]…",
     does: "makes an executable with the config's plugins in it (needs Deno)",
     operands: 0,
-    run: (_operands, options, context) => compile(options, context),
+    run: async (_operands, options, context) =>
+      (await import("./command_compile.ts")).compile(options, context),
   },
   {
     name: "completions",
     usage: "bash|zsh|fish",
     does: "prints what a shell completes",
     operands: 1,
-    run: ([shell]) => printCompletions(shell!, COMMANDS),
+    run: async ([shell]) => {
+      const { printCompletions } = await import("./command_completions.ts");
+      return printCompletions(shell!, COMMANDS);
+    },
   },
   {
     name: "status",
     usage: "[--admin URL] [--token TOKEN]",
     does: "tells what a running proxy does",
     operands: 0,
-    run: (_operands, options) => status(options),
+    run: async (_operands, options) =>
+      (await import("./command_control.ts")).status(options),
   },
   {
     name: "reload",
     usage: "[--admin URL] [--token TOKEN]",
     does: "has a running proxy load its config anew",
     operands: 0,
-    run: (_operands, options) => reload(options),
+    run: async (_operands, options) =>
+      (await import("./command_control.ts")).reload(options),
   },
   {
     name: "drain",
     usage: "[--admin URL] [--token TOKEN]",
     does: "has a running proxy finish what it has begun, and end",
     operands: 0,
-    run: (_operands, options) => drain(options),
+    run: async (_operands, options) =>
+      (await import("./command_control.ts")).drain(options),
   },
 ];
 
@@ -178,20 +183,23 @@ function findCommand(words: readonly string[]): Command | undefined {
   );
 }
 
-function runUnnamed(
+async function runUnnamed(
   options: CommandOptions,
   context: CommandContext,
-): Promise<number> | number {
+): Promise<number> {
   if (options.config === undefined) {
     if (options.check) return misused("--check needs --config FILE");
     if (options.takeover) return misused("--takeover needs --config FILE");
-    return runDemo(context);
+    return (await import("./command_demo.ts")).runDemo(context);
   }
-  return options.check
-    ? checkConfig(options.config, context)
-    : runProxy(options.config, context, {
-      takeover: options.takeover === true,
-    });
+  if (options.check) {
+    const { checkConfig } = await import("./command_check.ts");
+    return await checkConfig(options.config, context);
+  }
+  const { runProxy } = await import("./command_run.ts");
+  return await runProxy(options.config, context, {
+    takeover: options.takeover === true,
+  });
 }
 
 /** The text of `--help`. */

@@ -2,6 +2,7 @@ import { loadConfig } from "../../core/config/load.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { checkOptions } from "../../core/testing/views.ts";
+import { staticImports } from "../support/static_imports.ts";
 
 Deno.test("builtins are listed under their own names", async () => {
   for (const [name, load] of builtins) {
@@ -44,4 +45,18 @@ Deno.test("builtins import nothing of the core at run time", async () => {
       name,
     );
   }
+});
+
+Deno.test("a worker loads no built-in plugin, and nothing of the config's, before it is asked to", async () => {
+  const imports = [...await staticImports("core/supervisor/worker.ts")];
+  assertEquals(imports.filter((path) => path.startsWith("plugins/")), [
+    "plugins/mod.ts",
+  ]);
+  const packages = imports.filter((path) => path.startsWith("npm:"));
+  assertEquals(packages.map((path) => path.replace(/@[\d.]+$/, "")), [
+    "npm:/@logtape/logtape",
+  ]);
+  const mainOnly =
+    /^core\/(?:cli|admin|compile|config\/(?:schema|check|load|yaml)|plugins\/(?:resolve|fetch))/;
+  assertEquals(imports.filter((path) => mainOnly.test(path)), []);
 });
