@@ -221,14 +221,17 @@ interface Subject extends AsyncDisposable {
 
 type Kind = "sources" | "embedding" | "plain";
 
-async function makeSubject(kind: Kind): Promise<Subject> {
+async function makeSubject(
+  kind: Kind,
+  denoOptions: readonly string[] = [],
+): Promise<Subject> {
   const executable = kind === "sources" ? undefined : await executableOf(kind);
   const scene = new Scene();
   scene.write("first");
   const cwd = `${scene.folder}/empty`;
   const cache = { HEADRACE_CACHE: `${scene.folder}/cache` };
   const env: Record<string, string> = kind === "embedding" ? {} : cache;
-  const options: ProcessOptions = { cwd, env, executable };
+  const options: ProcessOptions = { cwd, env, executable, denoOptions };
   const modules = kind === "sources" ? serveModules() : undefined;
   return {
     scene,
@@ -316,7 +319,10 @@ for (const kind of ["sources", "embedding"] as const) {
   });
 
   test("a reload brings built-in plugins that nothing used before, with their packages", async () => {
-    await using subject = await makeSubject(kind);
+    await using subject = await makeSubject(kind, [
+      "--frozen",
+      "--cached-only",
+    ]);
     const { scene } = subject;
     scene.write("bare", { plugins: [] });
     await using process = subject.start("--config", scene.config);
