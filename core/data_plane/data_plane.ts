@@ -65,14 +65,7 @@ import { reportPlane } from "./report.ts";
 import { Traces } from "./traces.ts";
 import { Tally } from "./tally.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
-import {
-  abortWebSocket,
-  followBackend,
-  leaveDeleted,
-  listWebSockets,
-  moveOrphan,
-  moveWebSockets,
-} from "./websockets.ts";
+import { WebSocketSessions } from "./websockets.ts";
 
 /** What a data plane is made of. */
 export interface DataPlaneParts {
@@ -109,7 +102,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly plugins: PlanePlugins;
   readonly caches: PlaneCache;
   readonly sessions = new Roster<Session>();
-  readonly websockets = new Map<string, WebSocketSession>();
+  readonly websockets: WebSocketSessions;
   readonly listeners: BoundListeners;
   readonly traces: Traces;
   current: Snapshot;
@@ -137,6 +130,12 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.#lives = new ClusterLives(parts.env.deadlines);
     const { worker, workers, seat = worker, epoch, tally } = parts.settings;
     this.#tally = new Tally(tally);
+    this.websockets = new WebSocketSessions({
+      worker,
+      env: parts.env,
+      tally: this.#tally,
+      current: () => this.current,
+    });
     this.backends = new BackendRegistry(parts.env, {
       worker: seat,
       workers,
@@ -183,11 +182,6 @@ export class DataPlane implements PlaneControl, SessionHost {
       histogram: metrics.eventLoopLag.series(),
     });
     metrics.sessionsOpen.collect(() => this.sessions.size);
-    metrics.websocketBuffered.collect(() => {
-      let sum = 0;
-      for (const { proxy } of this.websockets.values()) sum += proxy.buffered;
-      return sum;
-    });
     for (const direction of ["in", "out"] as const) {
       metrics.bytes.collect(
         () => parts.env.clientBytes[direction],
@@ -262,7 +256,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     const swapped = this.listeners.commit(pending.listeners);
     this.#retireUnused();
     this.#drainOrphans();
-    for (const session of this.websockets.values()) moveOrphan(this, session);
+    this.websockets.moveOrphans();
     old.release();
     await swapped;
   }
@@ -313,23 +307,20 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   backendChanged(event: BackendEvent): Promise<void> {
     this.plugins.backendChanged(event);
-    for (const session of this.websockets.values()) {
-      if (session.cluster === event.cluster) followBackend(session, event);
-    }
+    this.websockets.backendChanged(event);
     return Promise.resolve();
   }
 
   listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
-    const { worker } = this.#parts.settings;
-    return Promise.resolve(listWebSockets(this, query, worker));
+    return Promise.resolve(this.websockets.list(query));
   }
 
   abortWebSocket(id: string): Promise<boolean> {
-    return Promise.resolve(abortWebSocket(this, id));
+    return Promise.resolve(this.websockets.abort(id));
   }
 
   moveWebSockets(which: MovedSessions): Promise<Moves> {
-    return Promise.resolve(moveWebSockets(this, which));
+    return Promise.resolve(this.websockets.move(which));
   }
 
   purgeCache(purge: Purge): Promise<number> {
@@ -349,7 +340,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     const dialer = this.current.dialer(cluster);
     const answer = await askAdministrator(this.env, dialer, action, argument);
     if (action === "delete" && answer?.result === 1) {
-      leaveDeleted(this, cluster, argument);
+      this.websockets.leaveDeleted(cluster, argument);
     }
     return answer;
   }
@@ -414,19 +405,15 @@ export class DataPlane implements PlaneControl, SessionHost {
   }
 
   websocketOpened(session: WebSocketSession): void {
-    this.websockets.set(session.id, session);
-    this.#tally.websockets = this.websockets.size;
-    // It may have begun under a config that is gone.
-    moveOrphan(this, session);
+    this.websockets.add(session);
   }
 
   websocketSettled(session: WebSocketSession): void {
-    moveOrphan(this, session);
+    this.websockets.moveOrphan(session);
   }
 
   websocketEnded(session: WebSocketSession): void {
-    this.websockets.delete(session.id);
-    this.#tally.websockets = this.websockets.size;
+    this.websockets.delete(session);
   }
 
   count(transaction: Transaction): void {
@@ -630,11 +617,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   /** Ends every session now: WebSocket ones with a Close that their clients get, if they listen. */
   #cut(): void {
     const reason = new ProxyError("shutting_down", "The proxy shuts down");
-    const told = new Set<Session>();
-    for (const { transaction, proxy } of this.websockets.values()) {
-      proxy.close(1001, "The proxy shuts down");
-      told.add(transaction.session);
-    }
+    const told = this.websockets.closeAll();
     for (const session of this.sessions) {
       if (!told.has(session)) session.abort(reason);
     }
