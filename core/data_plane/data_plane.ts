@@ -13,10 +13,8 @@ import type { Acceptor, AcceptRules } from "../listener/listener.ts";
 import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
 import { ClusterLives } from "../balance/cluster_life.ts";
-import { ProxyError } from "../errors.ts";
 import { LoopLagMeter } from "../observe/loop_lag.ts";
 import type { MetricRegistry } from "../observe/metrics.ts";
-import { Roster } from "../net/roster.ts";
 import type { LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import {
@@ -57,9 +55,9 @@ import {
   type WebSocketQuery,
 } from "./control.ts";
 import { refreshCached } from "./cache_refresh.ts";
+import { OpenSessions } from "./open_sessions.ts";
 import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
-import { Refusals } from "./refusals.ts";
 import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
 import { reportPlane } from "./report.ts";
 import { Traces } from "./traces.ts";
@@ -92,16 +90,13 @@ interface Pending {
   readonly paused: readonly string[];
 }
 
-/** Sessions that are cut have so long to unwind, in milliseconds: a handler may hear of nothing. */
-const CUT_GRACE = 1_000;
-
 /** A data plane. */
 export class DataPlane implements PlaneControl, SessionHost {
   readonly env: PlaneEnv;
   readonly backends: BackendRegistry;
   readonly plugins: PlanePlugins;
   readonly caches: PlaneCache;
-  readonly sessions = new Roster<Session>();
+  readonly sessions: OpenSessions;
   readonly websockets: WebSocketSessions;
   readonly listeners: BoundListeners;
   readonly traces: Traces;
@@ -112,12 +107,9 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly #secret: Uint8Array;
   readonly #lives: ClusterLives;
   readonly #counts: TransactionCounts;
-  readonly #refusals: Refusals;
   readonly #lag: LoopLagMeter;
-  readonly #tally: Tally;
   readonly #late = new Set<Promise<unknown>>();
   #pending: Pending | undefined;
-  #idle: (() => void) | undefined;
   #ended = false;
   /** What is wrong with the runtime's `node:tls`, once a listener needed it. */
   #nodeTls: Promise<string | undefined> | undefined;
@@ -128,13 +120,18 @@ export class DataPlane implements PlaneControl, SessionHost {
       crypto.getRandomValues(new Uint8Array(32));
     this.env = parts.env;
     this.#lives = new ClusterLives(parts.env.deadlines);
-    const { worker, workers, seat = worker, epoch, tally } = parts.settings;
-    this.#tally = new Tally(tally);
+    const { worker, workers, seat = worker, epoch } = parts.settings;
+    const tally = new Tally(parts.settings.tally);
     this.websockets = new WebSocketSessions({
       worker,
       env: parts.env,
-      tally: this.#tally,
+      tally,
       current: () => this.current,
+    });
+    this.sessions = new OpenSessions({
+      env: parts.env,
+      tally,
+      closeInOrder: () => this.websockets.closeAll(),
     });
     this.backends = new BackendRegistry(parts.env, {
       worker: seat,
@@ -176,12 +173,10 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     const { metrics, clock } = parts.env;
     this.#counts = new TransactionCounts(metrics);
-    this.#refusals = new Refusals(parts.env);
     this.#lag = new LoopLagMeter({
       clock,
       histogram: metrics.eventLoopLag.series(),
     });
-    metrics.sessionsOpen.collect(() => this.sessions.size);
     for (const direction of ["in", "out"] as const) {
       metrics.bytes.collect(
         () => parts.env.clientBytes[direction],
@@ -255,7 +250,10 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.listeners.pause(new Set(pending.paused), pending.listeners);
     const swapped = this.listeners.commit(pending.listeners);
     this.#retireUnused();
-    this.#drainOrphans();
+    // Sessions whose listener is gone end after their current transaction.
+    this.sessions.drain(({ listener }) =>
+      this.current.listener(listener) === undefined
+    );
     this.websockets.moveOrphans();
     old.release();
     await swapped;
@@ -348,28 +346,16 @@ export class DataPlane implements PlaneControl, SessionHost {
   async drain(timeout: number, handedOver = false): Promise<void> {
     this.draining = true;
     const closed = this.listeners.close({ handedOver });
-    for (const session of this.sessions) session.drain();
+    this.sessions.drain();
     await closed;
-    if (this.sessions.size === 0) return;
-    const { promise: idle, resolve } = Promise.withResolvers<void>();
-    this.#idle = resolve;
-    const { clock } = this.env;
-    let cancel = clock.after(timeout, () => {
-      this.#cut();
-      cancel = clock.after(CUT_GRACE, () => {
-        this.#cutRest();
-        resolve();
-      });
-    });
-    await idle;
-    cancel();
+    await this.sessions.over(timeout);
   }
 
   async stop(): Promise<void> {
     this.draining = true;
     this.#ended = true;
     await this.listeners.close();
-    this.#cutRest();
+    this.sessions.cut();
     this.#lag[Symbol.dispose]();
     if (this.#pending !== undefined) await this.discard(this.#pending.revision);
     const old = this.current;
@@ -391,17 +377,10 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   opened(session: Session): void {
     this.sessions.add(session);
-    this.#tally.sessions = this.sessions.size;
-    this.env.metrics.sessions.series(session.listener).add();
   }
 
   ended(session: Session): void {
     this.sessions.delete(session);
-    this.#tally.sessions = this.sessions.size;
-    if (session.error !== undefined) {
-      this.#refusals.note(session, session.error);
-    }
-    if (this.sessions.size === 0) this.#idle?.();
   }
 
   websocketOpened(session: WebSocketSession): void {
@@ -603,30 +582,6 @@ export class DataPlane implements PlaneControl, SessionHost {
       members.map(({ backend }) => backend)
     );
     this.backends.retireOthers(new Set(kept));
-  }
-
-  /** Sessions whose listener is gone end after their current transaction. */
-  #drainOrphans(): void {
-    for (const session of this.sessions) {
-      if (this.current.listener(session.listener) === undefined) {
-        session.drain();
-      }
-    }
-  }
-
-  /** Ends every session now: WebSocket ones with a Close that their clients get, if they listen. */
-  #cut(): void {
-    const reason = new ProxyError("shutting_down", "The proxy shuts down");
-    const told = this.websockets.closeAll();
-    for (const session of this.sessions) {
-      if (!told.has(session)) session.abort(reason);
-    }
-  }
-
-  /** Ends what did not end by itself. */
-  #cutRest(): void {
-    const reason = new ProxyError("shutting_down", "The proxy shuts down");
-    for (const session of this.sessions) session.abort(reason);
   }
 }
 
