@@ -37,10 +37,11 @@ const bytes: ByteCounter = { in: 0, out: 0 };
 
 /** Sends a transaction's request again, unless `may` comes to false, and reads the answer to its end. Rejects with a ProxyError. */
 export async function refreshCached(
-  { env, enter }: SubrequestEntry,
+  entry: SubrequestEntry,
   { session, head }: Transaction,
   may?: Promise<boolean>,
 ): Promise<void> {
+  const { env } = entry;
   // The transaction's own are gone when it is over.
   const { target } = head!;
   const fields = new ListFields(head!.fields);
@@ -48,7 +49,7 @@ export async function refreshCached(
   if (may !== undefined && !await may) return;
   const { remote, local, proxy, tls } = session.initiator;
   const [near, far] = createPipe();
-  enter(
+  entry.enter(
     { conn: far, remote, local, proxy, tls, internal: true, refresh: true },
     session.listener,
   );

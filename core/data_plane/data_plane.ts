@@ -6,10 +6,7 @@
  * @module
  */
 import type { Purge } from "../cache/store.ts";
-import { bindAddresses, bindKey } from "../listener/bind.ts";
 import type { ListenerConfig } from "../config/config.ts";
-import type { Initiator } from "../listener/initiator.ts";
-import type { Acceptor, AcceptRules } from "../listener/listener.ts";
 import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
 import { ClusterLives } from "../balance/cluster_life.ts";
@@ -28,14 +25,14 @@ import type { BackendEvent } from "../plugin.ts";
 import type { Builtins } from "../plugins/import_plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
-import { Session } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
 import type { WebSocketSession } from "../session/websocket_session.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import type { Transaction } from "../session/transaction.ts";
 import type { SharedSource } from "../shared/shared_memory.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
-import { type ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import { Snapshot } from "../snapshot/snapshot.ts";
 import { askAdministrator } from "./administer.ts";
 import { BoundListeners, type PreparedListeners } from "./bound_listeners.ts";
 import type { Termination } from "../tls/termination.ts";
@@ -55,6 +52,7 @@ import {
   type WebSocketQuery,
 } from "./control.ts";
 import { refreshCached } from "./cache_refresh.ts";
+import { Entrances } from "./entrances.ts";
 import { OpenSessions } from "./open_sessions.ts";
 import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
@@ -106,6 +104,7 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly #parts: DataPlaneParts;
   readonly #secret: Uint8Array;
   readonly #lives: ClusterLives;
+  readonly #entrances: Entrances;
   readonly #counts: TransactionCounts;
   readonly #lag: LoopLagMeter;
   readonly #late = new Set<Promise<unknown>>();
@@ -148,11 +147,16 @@ export class DataPlane implements PlaneControl, SessionHost {
       metrics: parts.env.metrics,
       peers: parts.cachePeers,
     });
+    this.#entrances = new Entrances({
+      host: this,
+      workers,
+      frontend: (key) => this.listeners.frontend(key),
+    });
     this.listeners = new BoundListeners({
       worker,
       clock: parts.env.clock,
       log: parts.env.log,
-      acceptor: (key) => this.#acceptor(key),
+      acceptor: (key) => this.#entrances.at(key),
       nodeTlsProblem: (tls) => this.#nodeTlsProblem(tls),
     });
     this.plugins = new PlanePlugins({
@@ -163,7 +167,8 @@ export class DataPlane implements PlaneControl, SessionHost {
       seat,
       shared: parts.shared,
       lineFiles: parts.lineFiles,
-      enter: (initiator, listener) => this.#enter(initiator, listener),
+      enter: (initiator, listener) =>
+        this.#entrances.enter(initiator, listener),
     });
     this.current = new Snapshot({
       revision: 0,
@@ -409,17 +414,13 @@ export class DataPlane implements PlaneControl, SessionHost {
       else this.outlives(may.then(ended));
       return;
     }
-    const entry = {
-      env: this.env,
-      enter: (initiator: Initiator, listener: string | undefined) =>
-        this.#enter(initiator, listener),
-    };
-    const refreshed = refreshCached(entry, transaction, may).catch((error) => {
+    const refreshed = refreshCached(this.#entrances, transaction, may);
+    const tried = refreshed.catch((error) => {
       this.env.log.debug("A stored response could not be fetched anew", {
         error,
       });
     });
-    this.outlives(refreshed.finally(ended));
+    this.outlives(tried.finally(ended));
   }
 
   refuseRetry(backend: Backend): void {
@@ -509,58 +510,6 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
   }
 
-  #enter(initiator: Initiator, name: string | undefined): void {
-    for (const listener of this.current.listeners) {
-      if (listener.protocol !== "http") continue;
-      if (name !== undefined && listener.name !== name) continue;
-      new Session(this, listener, initiator).run();
-      return;
-    }
-    throw new TypeError(
-      name === undefined
-        ? "Cannot send the request as there is no http listener"
-        : `Cannot send the request as there is no http listener "${name}"`,
-    );
-  }
-
-  /** The address's listener may get another name or other limits by a reload: it is looked up anew. */
-  #acceptor(key: string): Acceptor {
-    let known: ListenerRuntime | undefined;
-    let rules: AcceptRules | undefined;
-    const lookUp = () => {
-      if (known?.snapshot !== this.current) {
-        known = this.#listenerAt(key);
-        rules = acceptRules(known.config, this.#parts.settings.workers);
-      }
-      return known;
-    };
-    return {
-      serves: () => this.#findListener(key) !== undefined,
-      rules: () => {
-        lookUp();
-        return rules!;
-      },
-      session: (initiator, guest) =>
-        new Session(this, lookUp(), initiator, this.listeners.frontend(key))
-          .run(guest),
-    };
-  }
-
-  #listenerAt(key: string): ListenerRuntime {
-    const listener = this.#findListener(key);
-    if (listener !== undefined) return listener;
-    throw new RangeError(`No listener has the address ${key}`);
-  }
-
-  #findListener(key: string): ListenerRuntime | undefined {
-    for (const listener of this.current.listeners) {
-      if (bindAddresses(listener.config).some((a) => bindKey(a) === key)) {
-        return listener;
-      }
-    }
-    return undefined;
-  }
-
   #takePending(revision: number): Pending {
     const pending = this.#pending;
     if (pending?.revision !== revision) {
@@ -583,21 +532,6 @@ export class DataPlane implements PlaneControl, SessionHost {
     );
     this.backends.retireOthers(new Set(kept));
   }
-}
-
-/** What one of so many workers goes by as it accepts connections. */
-function acceptRules(
-  { address, limits, socket }: ListenerConfig,
-  workers: number,
-): AcceptRules {
-  // The kernel spreads connections evenly enough for a bound.
-  const share = address.kind === "unix" ? 1 : workers;
-  return {
-    connections: Math.ceil(limits.connections / share),
-    connectionsPerAddress: limits.connectionsPerAddress,
-    noDelay: socket.noDelay,
-    keepAlive: socket.keepAlive,
-  };
 }
 
 function refusal(thrown: unknown): Error {
