@@ -148,8 +148,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   testing: [
     "conditions",
-    "balance",
-    "conditions",
     "data_plane",
     "http1",
     "message",
@@ -158,7 +156,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "plugins",
     "session",
     "shared",
-    "snapshot",
     "supervisor",
   ],
   compile: ["plugins", "supervisor"],

@@ -6,60 +6,50 @@
  * @module
  */
 import type { Purge } from "../cache/store.ts";
-import type { ListenerConfig } from "../config/config.ts";
 import type { Backend } from "../connect/backend.ts";
 import { BackendRegistry } from "../connect/backend_registry.ts";
-import { ClusterLives } from "../balance/cluster_life.ts";
-import { LoopLagMeter } from "../observe/loop_lag.ts";
-import type { MetricRegistry } from "../observe/metrics.ts";
+import type { DescribedRequest } from "../explain/described_request.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { LineFileSource } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
-import {
-  type DescribedRequest,
-  DescriptionError,
-} from "../explain/described_request.ts";
-import { explain, type ExplainOptions } from "../explain/explain.ts";
-import type { Explanation } from "../explain/explanation.ts";
-import type { AddressesOf } from "../explain/find_listener.ts";
+import { LoopLagMeter } from "../observe/loop_lag.ts";
+import type { MetricRegistry } from "../observe/metrics.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { Builtins } from "../plugins/import_plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { SessionHost } from "../session/host.ts";
 import type { Session } from "../session/session.ts";
-import type { WebSocketSession } from "../session/websocket_session.ts";
 import type { TraceReport } from "../session/trace_report.ts";
 import type { Transaction } from "../session/transaction.ts";
+import type { WebSocketSession } from "../session/websocket_session.ts";
 import type { SharedSource } from "../shared/shared_memory.ts";
-import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
-import type { PluginUse } from "../snapshot/handler_tables.ts";
-import { Snapshot } from "../snapshot/snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { askAdministrator } from "./administer.ts";
-import { BoundListeners, type PreparedListeners } from "./bound_listeners.ts";
-import type { Termination } from "../tls/termination.ts";
-import { probeNodeTls } from "../tls/probe.ts";
-import {
-  type AdministerAction,
-  type Administered,
-  type Candidate,
-  type MovedSessions,
-  type Moves,
-  type PlaneControl,
-  type PlaneReport,
-  type PlaneSettings,
-  type Prepared,
-  RefusedError,
-  type WebSocketListing,
-  type WebSocketQuery,
-} from "./control.ts";
+import { BoundListeners } from "./bound_listeners.ts";
 import { refreshCached } from "./cache_refresh.ts";
+import { ConfigTurnover } from "./config_turnover.ts";
+import type {
+  AdministerAction,
+  Administered,
+  Candidate,
+  MovedSessions,
+  Moves,
+  PlaneControl,
+  PlaneReport,
+  PlaneSettings,
+  Prepared,
+  WebSocketListing,
+  WebSocketQuery,
+} from "./control.ts";
 import { Entrances } from "./entrances.ts";
+import { explainServed, explainTried } from "./explanations.ts";
+import { NodeTls } from "./node_tls.ts";
 import { OpenSessions } from "./open_sessions.ts";
 import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
-import { boundAddresses, configuredAddresses } from "./listen_addresses.ts";
 import { reportPlane } from "./report.ts";
-import { Traces } from "./traces.ts";
 import { Tally } from "./tally.ts";
+import { Traces } from "./traces.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
 import { WebSocketSessions } from "./websockets.ts";
 
@@ -80,14 +70,6 @@ export interface DataPlaneParts {
   readonly cachePeers: CachePeers | undefined;
 }
 
-/** A candidate on its way to be the current config. */
-interface Pending {
-  readonly revision: number;
-  readonly snapshot: Snapshot;
-  readonly listeners: PreparedListeners;
-  readonly paused: readonly string[];
-}
-
 /** A data plane. */
 export class DataPlane implements PlaneControl, SessionHost {
   readonly env: PlaneEnv;
@@ -98,27 +80,18 @@ export class DataPlane implements PlaneControl, SessionHost {
   readonly websockets: WebSocketSessions;
   readonly listeners: BoundListeners;
   readonly traces: Traces;
-  current: Snapshot;
   draining = false;
 
   readonly #parts: DataPlaneParts;
-  readonly #secret: Uint8Array;
-  readonly #lives: ClusterLives;
+  readonly #turnover: ConfigTurnover;
   readonly #entrances: Entrances;
   readonly #counts: TransactionCounts;
   readonly #lag: LoopLagMeter;
   readonly #late = new Set<Promise<unknown>>();
-  #pending: Pending | undefined;
-  #ended = false;
-  /** What is wrong with the runtime's `node:tls`, once a listener needed it. */
-  #nodeTls: Promise<string | undefined> | undefined;
 
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
-    this.#secret = parts.settings.secret ??
-      crypto.getRandomValues(new Uint8Array(32));
     this.env = parts.env;
-    this.#lives = new ClusterLives(parts.env.deadlines);
     const { worker, workers, seat = worker, epoch } = parts.settings;
     const tally = new Tally(parts.settings.tally);
     this.websockets = new WebSocketSessions({
@@ -152,12 +125,13 @@ export class DataPlane implements PlaneControl, SessionHost {
       workers,
       frontend: (key) => this.listeners.frontend(key),
     });
+    const nodeTls = new NodeTls(parts.env.deadlines);
     this.listeners = new BoundListeners({
       worker,
       clock: parts.env.clock,
       log: parts.env.log,
       acceptor: (key) => this.#entrances.at(key),
-      nodeTlsProblem: (tls) => this.#nodeTlsProblem(tls),
+      nodeTlsProblem: (tls) => nodeTls.problem(tls),
     });
     this.plugins = new PlanePlugins({
       env: parts.env,
@@ -170,11 +144,16 @@ export class DataPlane implements PlaneControl, SessionHost {
       enter: (initiator, listener) =>
         this.#entrances.enter(initiator, listener),
     });
-    this.current = new Snapshot({
-      revision: 0,
-      clusters: new Map(),
-      dialers: new Map(),
-      onUnused: () => {},
+    this.#turnover = new ConfigTurnover({
+      env: parts.env,
+      plugins: this.plugins,
+      backends: this.backends,
+      caches: this.caches,
+      listeners: this.listeners,
+      nodeTls,
+      secret: parts.settings.secret ??
+        crypto.getRandomValues(new Uint8Array(32)),
+      onChanged: () => this.#leaveWhatIsGone(),
     });
     const { metrics, clock } = parts.env;
     this.#counts = new TransactionCounts(metrics);
@@ -196,41 +175,20 @@ export class DataPlane implements PlaneControl, SessionHost {
     }
   }
 
+  /** What a transaction that starts now goes by. */
+  get current(): Snapshot {
+    return this.#turnover.current;
+  }
+
   // ------------------------------------------------------------ PlaneControl
 
-  async prepare(candidate: Candidate): Promise<Prepared> {
-    const { revision, ports, paused = [] } = candidate;
-    const uses = await this.plugins.acquire(candidate);
-    let snapshot: Snapshot | undefined;
-    try {
-      snapshot = this.#build(candidate, uses);
-      await this.#probeTls(snapshot);
-      const listeners = await this.listeners.prepare(
-        snapshot.listeners,
-        ports,
-      );
-      this.#pending = { revision, snapshot, listeners, paused };
-    } catch (thrown) {
-      if (snapshot !== undefined) snapshot.release();
-      else this.plugins.release(uses);
-      this.#retireUnused();
-      throw refusal(thrown);
-    }
-    if (this.#ended) {
-      await this.discard(revision);
-      throw new RefusedError(["The data plane has ended"]);
-    }
-    const { all, ports: used } = this.#pending.listeners;
-    return {
-      ports: used,
-      addresses: Array.from(all.values(), ({ frontend }) => frontend.address),
-      memories: this.plugins.memoriesOf(uses),
-    };
+  prepare(candidate: Candidate): Promise<Prepared> {
+    return this.#turnover.prepare(candidate);
   }
 
   /** As `prepare`, but binds nothing and keeps nothing: for `headrace check`. */
   async check(candidate: Candidate): Promise<void> {
-    await this.#try(candidate, (snapshot) => this.#probeTls(snapshot));
+    await this.#turnover.try(candidate, () => {});
   }
 
   /** As `check`, and explains a request by the candidate. Rejects with a `DescriptionError` too. */
@@ -238,60 +196,29 @@ export class DataPlane implements PlaneControl, SessionHost {
     candidate: Candidate,
     request: DescribedRequest,
   ): Promise<Explanation> {
-    return await this.#try(candidate, async (snapshot) => {
-      await this.#probeTls(snapshot);
-      return this.#explain(request, snapshot, configuredAddresses);
-    });
+    return await this.#turnover.try(
+      candidate,
+      (snapshot) => explainTried(request, snapshot, this.env),
+    );
+  }
+
+  /** As `prepare` and `commit`, but binds nothing: for proxies in memory. */
+  async adopt(candidate: Candidate): Promise<void> {
+    await this.#turnover.adopt(candidate);
   }
 
   async commit(revision: number): Promise<void> {
-    const pending = this.#takePending(revision);
-    const old = this.current;
-    this.current = pending.snapshot;
-    this.caches.use(pending.snapshot.cache?.cache);
-    for (const cluster of pending.snapshot.clusters.values()) {
-      cluster.activate();
-    }
-    this.listeners.pause(new Set(pending.paused), pending.listeners);
-    const swapped = this.listeners.commit(pending.listeners);
-    this.#retireUnused();
-    // Sessions whose listener is gone end after their current transaction.
-    this.sessions.drain(({ listener }) =>
-      this.current.listener(listener) === undefined
-    );
-    this.websockets.moveOrphans();
-    old.release();
-    await swapped;
+    await this.#turnover.commit(revision);
   }
 
   async discard(revision: number): Promise<void> {
-    const { listeners, snapshot } = this.#takePending(revision);
-    snapshot.release();
-    this.#retireUnused();
-    await this.listeners.discard(listeners);
+    await this.#turnover.discard(revision);
   }
 
   explain(request: DescribedRequest): Promise<Explanation> {
-    const addressesOf = (config: ListenerConfig) =>
-      boundAddresses(config, this.listeners.of(config));
-    try {
-      return Promise.resolve(
-        this.#explain(request, this.current, addressesOf, (config, port) => {
-          const all = this.listeners.of(config);
-          const reached = all.filter(({ address }) => address.port === port);
-          return (reached.length > 0 ? reached : all).some(({ frontend }) =>
-            frontend.paused
-          );
-        }),
-      );
-    } catch (thrown) {
-      // Other errors' kinds don't come over the control channel.
-      return Promise.reject(
-        thrown instanceof DescriptionError
-          ? new RefusedError([thrown.message])
-          : thrown,
-      );
-    }
+    return new Promise((resolve) =>
+      resolve(explainServed(request, this.current, this.env, this.listeners))
+    );
   }
 
   trace(id: string): Promise<TraceReport | undefined> {
@@ -358,20 +285,11 @@ export class DataPlane implements PlaneControl, SessionHost {
 
   async stop(): Promise<void> {
     this.draining = true;
-    this.#ended = true;
+    this.#turnover.refuse();
     await this.listeners.close();
     this.sessions.cut();
     this.#lag[Symbol.dispose]();
-    if (this.#pending !== undefined) await this.discard(this.#pending.revision);
-    const old = this.current;
-    this.current = new Snapshot({
-      revision: -1,
-      clusters: new Map(),
-      dialers: new Map(),
-      onUnused: () => {},
-    });
-    this.#retireUnused();
-    old.release();
+    await this.#turnover.end();
     this.caches.leave();
     await Promise.all(this.#late);
     await this.caches.close();
@@ -435,106 +353,13 @@ export class DataPlane implements PlaneControl, SessionHost {
     work.finally(() => this.#late.delete(work));
   }
 
-  // ----------------------------------------------------------------- the rest
+  // ---------------------------------------------------------------- the rest
 
-  #build(candidate: Candidate, uses: readonly PluginUse[]): Snapshot {
-    return buildSnapshot({
-      revision: candidate.revision,
-      config: candidate.config,
-      files: candidate.files,
-      plugins: uses,
-      backends: this.backends,
-      lives: this.#lives,
-      rows: candidate.rows,
-      secret: this.#secret,
-      clock: this.env.clock,
-      metrics: this.env.metrics,
-      cache: (config) => this.caches.open(config),
-      onUnused: () => this.plugins.release(uses),
-    });
-  }
-
-  /** Rejects with a {@linkcode RefusedError} where listeners need more of the runtime's TLS than it does. */
-  async #probeTls({ listeners }: Snapshot): Promise<void> {
-    const needs = [...listeners].flatMap(({ name, tls }) =>
-      tls?.runtime === "node:tls" ? [{ name, tls }] : []
+  /** Sessions whose listener is gone end after their current transaction, those whose backend is gone go to another. */
+  #leaveWhatIsGone(): void {
+    this.sessions.drain(({ listener }) =>
+      this.current.listener(listener) === undefined
     );
-    const [first] = needs;
-    if (first === undefined) return;
-    const problem = await this.#nodeTlsProblem(first.tls);
-    if (problem === undefined) return;
-    const { deno } = Deno.version;
-    throw new RefusedError(
-      needs.map(({ name, tls }) =>
-        `listeners "${name}" tls: node:tls is needed for ${tls.reason}, and Deno ${deno} does not do it right: ${problem}`
-      ),
-    );
+    this.websockets.moveOrphans();
   }
-
-  /** What is wrong with the runtime's `node:tls`; it is tried once. */
-  #nodeTlsProblem({ certificates }: Termination): Promise<string | undefined> {
-    return this.#nodeTls ??= probeNodeTls(certificates, this.env.deadlines);
-  }
-
-  /** What `use` makes of a candidate that is built and forgotten. */
-  async #try<T>(
-    candidate: Candidate,
-    use: (snapshot: Snapshot) => Promise<T>,
-  ): Promise<T> {
-    const uses = await this.plugins.acquire(candidate);
-    let snapshot: Snapshot | undefined;
-    try {
-      snapshot = this.#build(candidate, uses);
-      return await use(snapshot);
-    } catch (thrown) {
-      throw refusal(thrown);
-    } finally {
-      if (snapshot === undefined) this.plugins.release(uses);
-      else snapshot.release();
-    }
-  }
-
-  #explain(
-    request: DescribedRequest,
-    snapshot: Snapshot,
-    addressesOf: AddressesOf,
-    isPaused: ExplainOptions["isPaused"] = () => false,
-  ): Explanation {
-    const { clock, instance } = this.env;
-    return explain(request, {
-      snapshot,
-      clock,
-      instance,
-      addressesOf,
-      isPaused,
-    });
-  }
-
-  #takePending(revision: number): Pending {
-    const pending = this.#pending;
-    if (pending?.revision !== revision) {
-      throw new RangeError(
-        `Cannot use revision ${revision} as it is not prepared: prepared is ${pending?.revision}`,
-      );
-    }
-    this.#pending = undefined;
-    return pending;
-  }
-
-  /** Backends that neither the current nor the prepared config has. */
-  #retireUnused(): void {
-    const clusters = [this.current, this.#pending?.snapshot].flatMap(
-      (snapshot) => [...snapshot?.clusters.values() ?? []],
-    );
-    this.#lives.keep(new Set(clusters.map(({ name }) => name)));
-    const kept = clusters.flatMap(({ members }) =>
-      members.map(({ backend }) => backend)
-    );
-    this.backends.retireOthers(new Set(kept));
-  }
-}
-
-function refusal(thrown: unknown): Error {
-  if (thrown instanceof SnapshotError) return new RefusedError(thrown.problems);
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -4,22 +4,15 @@
  *
  * @module
  */
-import { ClusterLives } from "../balance/cluster_life.ts";
 import { createDataPlane } from "../data_plane/create.ts";
 import type { DataPlane } from "../data_plane/data_plane.ts";
 import { Subrequests } from "../data_plane/subrequest.ts";
-import { RefusedError } from "../data_plane/control.ts";
-import type { Clock } from "../net/clock.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../observe/log.ts";
 import { renderPrometheus } from "../observe/prometheus_text.ts";
 import type { SocketAddress } from "../plugin.ts";
 import { Session } from "../session/session.ts";
-import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
-import {
-  loadCandidate,
-  type LoadedConfig,
-} from "../supervisor/load_candidate.ts";
+import { loadCandidate } from "../supervisor/load_candidate.ts";
 import type { FakeClock } from "./fake_clock.ts";
 import { type BackendHandler, MemoryBackend } from "./memory_backend.ts";
 import {
@@ -87,6 +80,7 @@ export async function proxyInMemory(
       workers: 1,
       instance: "headrace-test",
       log: loaded.config.log,
+      secret: new Uint8Array(32),
     },
     clock,
     log,
@@ -95,7 +89,7 @@ export async function proxyInMemory(
     connect: () => Promise.resolve(memory.connect(plane.env)),
   });
   try {
-    await serve(plane, loaded, clock);
+    await plane.adopt({ ...loaded, revision: 1, ports: {} });
   } catch (thrown) {
     await plane.stop();
     throw thrown;
@@ -109,37 +103,6 @@ export async function proxyInMemory(
       await memory.idle();
     },
   };
-}
-
-/** Makes a config the current one, as a commit does, and binds nothing. */
-async function serve(
-  plane: DataPlane,
-  { config, artifacts, files }: LoadedConfig,
-  clock: Clock,
-): Promise<void> {
-  const candidate = { config, artifacts, files, revision: 1, ports: {} };
-  const plugins = await plane.plugins.acquire(candidate);
-  try {
-    plane.current = buildSnapshot({
-      ...candidate,
-      plugins,
-      backends: plane.backends,
-      lives: new ClusterLives(plane.env.deadlines),
-      rows: undefined,
-      secret: new Uint8Array(32),
-      clock,
-      metrics: plane.env.metrics,
-      cache: (config) => plane.caches.open(config),
-      onUnused: () => plane.plugins.release(plugins),
-    });
-  } catch (thrown) {
-    plane.plugins.release(plugins);
-    throw thrown instanceof SnapshotError
-      ? new RefusedError(thrown.problems)
-      : thrown;
-  }
-  plane.caches.use(plane.current.cache?.cache);
-  for (const cluster of plane.current.clusters.values()) cluster.activate();
 }
 
 async function send(
