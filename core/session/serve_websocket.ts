@@ -10,14 +10,14 @@ import type { Socket } from "../net/socket.ts";
 import type { ConnectionDeclinedError } from "../plugin.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BackendSide, MessageSizes } from "../websocket/backend_side.ts";
-import {
-  type DialRequest,
-  type Gate,
-  type MoveReason,
-  ProxySession,
-  type SessionOwner,
-  type SessionSettings,
-} from "../websocket/proxy_session.ts";
+import { ProxySession } from "../websocket/proxy_session.ts";
+import type {
+  DialRequest,
+  Gate,
+  MoveReason,
+  SessionOwner,
+  SessionSettings,
+} from "../websocket/session_owner.ts";
 import { DialRefusal } from "../websocket/redial.ts";
 import { isDeclined } from "../ws.ts";
 import type { Attempt } from "./attempt.ts";

@@ -16,7 +16,7 @@ import { kindOf } from "../plugins/guard_kinds.ts";
 import { guardValveList } from "../plugins/guard_websocket.ts";
 import { checkMessage } from "../websocket/dial_channels.ts";
 import type { MessageKind } from "../websocket/link.ts";
-import type { Gate } from "../websocket/proxy_session.ts";
+import type { Gate } from "../websocket/session_owner.ts";
 import type { BoundPart } from "./websocket_parts.ts";
 
 /** A session's valves in both directions; undefined where there is none. */

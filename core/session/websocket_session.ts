@@ -9,8 +9,9 @@ import type {
   ProxySession as ProxySessionFacts,
   SessionListener,
 } from "../plugin.ts";
-import type { MoveReason, ProxySession } from "../websocket/proxy_session.ts";
 import type { Dialled, MessageSizes } from "../websocket/backend_side.ts";
+import type { ProxySession } from "../websocket/proxy_session.ts";
+import type { MoveReason } from "../websocket/session_owner.ts";
 import type { Transaction } from "./transaction.ts";
 import { type Gates, gatherValves } from "./valves.ts";
 import type { BoundDialer, WebSocketParts } from "./websocket_parts.ts";

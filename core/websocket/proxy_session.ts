@@ -7,28 +7,28 @@
  *      │ └────────────────────────┘
  *      └── planned move ──▶ draining ──▶ open
  *
- * What a client sends goes into a log until the backend is known to have read it
- * (see `backend_side.ts`); a new backend gets what a dead one has not, in order and
- * before anything newer.
+ * What a client sends is delivered to whichever backend there is (see
+ * `delivery.ts`).
  *
  * @module
  */
-import { ProxyError } from "../errors.ts";
+import type { ProxyError } from "../errors.ts";
 import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import { NOWHERE } from "../net/roster.ts";
-import type { WsMessage } from "../plugin.ts";
+import { BackendSide, type Dialled } from "./backend_side.ts";
+import { Delivery } from "./delivery.ts";
 import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
+import { Losses } from "./losses.ts";
 import { Redial } from "./redial.ts";
-import { ReplayLog } from "./replay_log.ts";
+import type {
+  MoveReason,
+  SessionOwner,
+  SessionSettings,
+} from "./session_owner.ts";
 import type { Turnstiles } from "./turnstile.ts";
-import {
-  BackendSide,
-  type Dialled,
-  type MessageSizes,
-} from "./backend_side.ts";
 
 /** What a session does now. */
 export type SessionState =
@@ -37,58 +37,6 @@ export type SessionState =
   | "holding"
   | "draining"
   | "closed";
-
-/** Why a session goes to another backend; metrics' label. */
-export type MoveReason = "lost" | "closed" | "silent" | "admin" | "drain";
-
-/** What a session goes by; durations in milliseconds. */
-export interface SessionSettings {
-  /** How long a client is held without a backend. */
-  readonly hold: number;
-  /** Bytes of messages kept until they are known to be read; undefined: none, each is sent at most once. */
-  readonly replay: number | undefined;
-  /** How long a backend that is left may take to finish. */
-  readonly drain: number;
-  /** A fence must be answered within this. */
-  readonly pongTimeout: number;
-  /** Close codes of a backend that mean that it failed. */
-  readonly abnormalCodes: ReadonlySet<number>;
-  /** Without a message for so long it ends. */
-  readonly idle: number;
-}
-
-/** A dial that is wanted. */
-export interface DialRequest {
-  /** The backend that is left and not to be dialled; undefined where any will do. */
-  readonly leaving: string | undefined;
-  /** Messages that may come to the new backend for the second time. */
-  readonly replayed: number;
-  /** Fires when nobody wants the connection any more. */
-  readonly signal: AbortSignal;
-}
-
-/** A message on its way through valves: the bytes are valid within the call only; null discards it. Never throws. */
-export type Gate = (kind: MessageKind, bytes: Uint8Array) => WsMessage | null;
-
-/** What a session needs of its surroundings and tells them. */
-export interface SessionOwner {
-  /** Rejects with a {@linkcode DialRefusal} of `redial.ts`. */
-  dial(request: DialRequest): Promise<Dialled>;
-  /** From the client to the backend; undefined where no valve is. */
-  readonly transmit: Gate | undefined;
-  /** From the backend to the client. */
-  readonly receive: Gate | undefined;
-  /** It has left a backend and is on another one. */
-  moved(from: BackendSide, to: BackendSide, reason: MoveReason): void;
-  /** Who counts the messages of the backend of this id, each once. */
-  sizes(backendId: string): MessageSizes;
-  /** It has one backend and may be moved again. */
-  settled(): void;
-  /** So many messages were sent a second time. */
-  replayed(count: number): void;
-  /** The client was without a backend for so many milliseconds. */
-  gap(milliseconds: number): void;
-}
 
 /** What a session is made of. */
 export interface SessionParts {
@@ -110,18 +58,6 @@ export interface SessionEnd {
   readonly error: ProxyError | undefined;
 }
 
-/** What may wait for a backend where nothing is replayed, in bytes. */
-const UNSENT = 64 << 10;
-
-/** A fence follows so many bytes, whatever the time. */
-const FENCE_AFTER = 32 << 10;
-
-/** A fence follows the one before by so much, in milliseconds: what a crash may have sent twice is no older. */
-const FENCE_INTERVAL = 20;
-
-/** A backend that is lost within so many milliseconds never really was there. */
-const STEADY = 1_000;
-
 /** A session. */
 export class ProxySession implements Expiring {
   place = NOWHERE;
@@ -139,8 +75,8 @@ export class ProxySession implements Expiring {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #turnstiles: Turnstiles;
-  readonly #log: ReplayLog;
-  readonly #bound: number;
+  readonly #delivery: Delivery;
+  readonly #losses = new Losses();
   /** Resolves when both sides are closed. */
   readonly done: Promise<SessionEnd>;
   #resolve: (end: SessionEnd) => void = () => {};
@@ -153,33 +89,27 @@ export class ProxySession implements Expiring {
   #redial: Redial | undefined;
   /** The backend that was lost, until another one takes its place. */
   #lost: BackendSide | undefined;
-  #lostAt = 0;
-  /** When the backend took the place of a lost one. */
-  #arrivedAt = -Infinity;
-  /** Backends in a row that were lost as soon as they were there. */
-  #flaps = 0;
-  /** When the first of these was. */
-  #flapsSince = 0;
-  /** The last message that was counted by its size. */
-  #counted = 0;
   /** Links that are not over. */
   #links = 2;
   #end: SessionEnd | undefined;
   #activeAt: number;
-  /** The client waits to be read on until the log has room. */
-  #room: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: SessionParts) {
     this.done = new Promise((resolve) => this.#resolve = resolve);
     this.#client = parts.client;
-    this.#log = new ReplayLog(parts.buffers);
     this.#settings = parts.settings;
     this.#owner = parts.owner;
-    this.#backend = this.#sideOf(parts.backend);
     this.#clock = parts.clock;
     this.#deadlines = parts.deadlines;
     this.#turnstiles = parts.turnstiles;
-    this.#bound = parts.settings.replay ?? UNSENT;
+    this.#backend = this.#sideOf(parts.backend);
+    this.#delivery = new Delivery(this.#backend, {
+      replay: parts.settings.replay,
+      pongTimeout: parts.settings.pongTimeout,
+      buffers: parts.buffers,
+      clock: parts.clock,
+      deadlines: parts.deadlines,
+    });
     this.#activeAt = parts.deadlines.now;
   }
 
@@ -206,7 +136,7 @@ export class ProxySession implements Expiring {
 
   /** Bytes of memory for messages that wait or may have to be sent again. */
   get buffered(): number {
-    return this.#log.memory + this.#client.buffered +
+    return this.#delivery.memory + this.#client.buffered +
       (this.#backend?.link.buffered ?? 0);
   }
 
@@ -235,26 +165,11 @@ export class ProxySession implements Expiring {
   }
 
   expire(): void {
-    const side = this.#backend;
-    const now = this.#deadlines.now;
     if (this.#state === "closed") return;
-    if (now - this.#activeAt > this.#settings.idle) {
+    if (this.#deadlines.now - this.#activeAt > this.#settings.idle) {
       this.close(1001, "idle");
-    } else if (side !== undefined && this.#state === "open") {
-      this.#watchFence(side);
-    }
-  }
-
-  #watchFence(side: BackendSide): void {
-    const now = this.#deadlines.now;
-    if (side.fence === undefined) {
-      if (this.#log.count > 0) this.#fence(side);
-    } else if (!side.link.listening) {
-      side.fencedAt = now;
-    } else if (now - side.fencedAt > this.#settings.pongTimeout) {
-      side.link.abort(
-        new ProxyError("backend_silent", "The backend did not answer a Ping"),
-      );
+    } else if (this.#state === "open") {
+      this.#delivery.watch();
     }
   }
 
@@ -270,89 +185,17 @@ export class ProxySession implements Expiring {
     this.messagesReceived++;
     const { transmit } = this.#owner;
     if (transmit === undefined) {
-      this.#toBackend(kind, bytes, start, end);
+      this.#delivery.put(kind, bytes, start, end);
       return;
     }
     const passed = transmit(kind, bytes.subarray(start, end));
     if (passed === null) return;
-    this.#toBackend(passed.type, passed.data, 0, passed.data.length);
-  }
-
-  #toBackend(
-    kind: MessageKind,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const target = this.#target;
-    const log = this.#log;
-    if (target !== undefined && this.#settings.replay === undefined) {
-      this.#send(target, log.skip(), kind, bytes, start, end);
-      return;
-    }
-    log.append(kind, bytes, start, end);
-    if (target === undefined) return;
-    this.#send(target, log.last, kind, bytes, start, end);
-  }
-
-  #send(
-    side: BackendSide,
-    number: number,
-    kind: MessageKind,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    side.send(number, kind, bytes, start, end);
-    // One that is sent a second time was counted before.
-    if (number <= this.#counted) return;
-    this.#counted = number;
-    side.sizes.toBackend.observe(end - start);
-  }
-
-  /** Who gets the client's messages now: nobody while the one that is left may not have read all of its own. */
-  get #target(): BackendSide | undefined {
-    return this.#leaving?.hasRead === false ? undefined : this.#backend;
+    this.#delivery.put(passed.type, passed.data, 0, passed.data.length);
   }
 
   #clientBatchEnd(): Promise<void> | undefined {
     this.#activeAt = this.#deadlines.now;
-    const side = this.#target;
-    const full = this.#log.size >= this.#bound;
-    let flushed: Promise<void> | undefined;
-    if (side !== undefined) {
-      const now = this.#clock.now();
-      side.asked(now);
-      if (
-        this.#settings.replay !== undefined && this.#log.count > 0 &&
-        (full || side.unfenced >= FENCE_AFTER ||
-          now - side.lastFenceAt >= FENCE_INTERVAL)
-      ) this.#fence(side, now);
-      flushed = side.link.flush();
-    }
-    if (!full) return flushed;
-    this.#room ??= Promise.withResolvers<void>();
-    const { promise } = this.#room;
-    return flushed === undefined ? promise : flushed.then(() => promise);
-  }
-
-  #fence(side: BackendSide, now = this.#clock.now()): void {
-    if (side.fence !== undefined) return;
-    side.lastFenceAt = now;
-    side.putFence(this.#deadlines.now);
-    side.link.flush();
-  }
-
-  /** The backend has read all up to this message. */
-  #acknowledge(number: number): void {
-    this.#log.dropTo(number);
-    this.#makeRoom();
-  }
-
-  #makeRoom(): void {
-    if (this.#log.size >= this.#bound && this.#state !== "closed") return;
-    this.#room?.resolve();
-    this.#room = undefined;
+    return this.#delivery.batchEnd();
   }
 
   /** The client is gone, in order or not: its backends are told, and a dial is given up. */
@@ -407,16 +250,16 @@ export class ProxySession implements Expiring {
     start: number,
     end: number,
   ): void {
-    const read = side.readPong(bytes, start, end);
-    if (read === undefined) return;
-    this.#acknowledge(read);
-    if (this.#leaving?.side === side) this.#leaving.fenceAnswered();
+    const answered = this.#delivery.pong(side, bytes, start, end);
+    if (answered && this.#leaving?.side === side) {
+      this.#leaving.fenceAnswered();
+    }
   }
 
   #backendEnded(side: BackendSide, end: LinkEnd): void {
     side.over = true;
     this.#linkOver();
-    this.#settle(side);
+    this.#delivery.settle(side);
     if (this.#leaving?.side === side) {
       this.#left(this.#leaving);
     } else if (this.#state === "closed") {
@@ -430,10 +273,9 @@ export class ProxySession implements Expiring {
   }
 
   #lose(side: BackendSide, end: LinkEnd): void {
-    this.#lostAt = this.#clock.now();
-    if (this.#lostAt - this.#arrivedAt >= STEADY) this.#flaps = 0;
-    else if (this.#flaps++ === 0) this.#flapsSince = this.#lostAt;
+    this.#losses.lost(this.#clock.now());
     this.#backend = undefined;
+    this.#delivery.pause();
     // A move that was under way promised its backend that nothing is replayed.
     this.#redial?.cancel();
     const reason = end.error?.code === "backend_silent"
@@ -450,17 +292,14 @@ export class ProxySession implements Expiring {
   #search(leaving: string, reason: MoveReason, must: boolean): void {
     const lost = this.#lost;
     const planned = lost === undefined;
-    const replayed = lost === undefined
-      ? 0
-      : Math.max(0, lost.lastSent - this.#log.dropped);
+    const replayed = lost === undefined ? 0 : this.#delivery.unread(lost);
     if (!planned) this.#state = "dialling";
-    const flaps = planned ? 0 : this.#flaps;
-    const since = flaps > 0 ? this.#flapsSince : this.#clock.now();
+    const since = planned ? this.#clock.now() : this.#losses.since;
     const redial = new Redial({
       clock: this.#clock,
       turnstile: this.#turnstiles[planned ? "planned" : "lost"],
       until: since + this.#settings.hold,
-      flaps,
+      flaps: planned ? 0 : this.#losses.flaps,
       leaving,
       once: !must,
       dial: (request) => this.#owner.dial({ ...request, replayed }),
@@ -487,15 +326,14 @@ export class ProxySession implements Expiring {
     const from = this.#lost!;
     const side = this.#sideOf(dialled);
     this.#lost = undefined;
-    this.#arrivedAt = this.#clock.now();
+    this.#losses.replaced(this.#clock.now());
     this.#backend = side;
     this.#state = "open";
     this.reconnects++;
     this.#owner.moved(from, side, reason);
     if (replayed > 0) this.#owner.replayed(replayed);
-    this.#sendReturned(from, side);
-    this.#sendLog(side);
-    this.#owner.gap(this.#clock.now() - this.#lostAt);
+    this.#delivery.moveTo(side, from);
+    this.#owner.gap(this.#losses.gap(this.#clock.now()));
     this.#listen(side);
     this.#owner.settled();
   }
@@ -506,12 +344,14 @@ export class ProxySession implements Expiring {
     const side = this.#sideOf(dialled);
     this.#backend = side;
     this.#state = "draining";
+    // The one that is left may not have read all of its own.
+    this.#delivery.pause();
     this.reconnects++;
     this.#owner.moved(from, side, reason);
     this.#leaving = new Leaving(from, {
       clock: this.#clock,
       drain: this.#settings.drain,
-      onRead: () => this.#sendLog(side),
+      onRead: () => this.#delivery.sendTo(side),
     });
   }
 
@@ -522,46 +362,14 @@ export class ProxySession implements Expiring {
     const side = this.#backend!;
     if (this.#state === "closed") return;
     if (!leaving.hasRead) {
-      const { lastSent } = leaving.side;
-      const replayed = Math.max(0, lastSent - this.#log.dropped);
+      const replayed = this.#delivery.unread(leaving.side);
       if (replayed > 0) this.#owner.replayed(replayed);
-      this.#sendReturned(leaving.side, side);
-      this.#sendLog(side);
+      this.#delivery.moveTo(side, leaving.side);
     }
     this.#state = "open";
     side.fencedAt = this.#deadlines.now;
     this.#listen(side);
     this.#owner.settled();
-  }
-
-  /** Where a link knows what its peer has not got, the peer got the rest: nothing is sent twice. */
-  #settle({ link, lastSent }: BackendSide): void {
-    if (this.#settings.replay === undefined) return;
-    let left = 0;
-    link.giveBack?.(() => left++);
-    if (link.giveBack !== undefined) this.#acknowledge(lastSent - left);
-  }
-
-  /** Sends what certainly did not reach the backend that is over; where there is a replay, the log has it. */
-  #sendReturned({ link, lastSent }: BackendSide, side: BackendSide): void {
-    if (this.#settings.replay !== undefined) return;
-    link.giveBack?.((kind, bytes, start, end) => {
-      side.send(lastSent, kind, bytes, start, end);
-    });
-  }
-
-  /** Sends all that waits. */
-  #sendLog(side: BackendSide): void {
-    const log = this.#log;
-    let number = log.dropped;
-    log.giveAfter(0, (kind, bytes, start, end) => {
-      this.#send(side, ++number, kind, bytes, start, end);
-    });
-    if (this.#settings.replay === undefined) log.dropTo(log.last);
-    else if (log.count > 0) this.#fence(side);
-    side.asked(this.#clock.now());
-    side.link.flush();
-    this.#makeRoom();
   }
 
   // ---------------------------------------------------------------------- end
@@ -574,8 +382,7 @@ export class ProxySession implements Expiring {
     this.#redial?.cancel();
     this.#redial = undefined;
     this.#deadlines.delete(this);
-    this.#log.clear();
-    this.#makeRoom();
+    this.#delivery.end();
   }
 
   #closeBackends(code: number, reason: string): void {

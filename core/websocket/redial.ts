@@ -6,8 +6,8 @@
  */
 import type { Clock } from "../net/clock.ts";
 import { ProxyError } from "../errors.ts";
-import type { DialRequest } from "./proxy_session.ts";
 import type { Dialled } from "./backend_side.ts";
+import type { DialRequest } from "./session_owner.ts";
 import type { Turnstile } from "./turnstile.ts";
 
 /** Why a dial brought no connection. */

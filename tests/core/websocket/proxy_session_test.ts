@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { Buffers } from "../../../core/net/buffer_pool.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
-import {
-  type DialRequest,
-  type MoveReason,
-  ProxySession,
-  type SessionSettings,
-} from "../../../core/websocket/proxy_session.ts";
+import { ProxySession } from "../../../core/websocket/proxy_session.ts";
 import { DialRefusal } from "../../../core/websocket/redial.ts";
+import type {
+  DialRequest,
+  MoveReason,
+  SessionSettings,
+} from "../../../core/websocket/session_owner.ts";
 import { createTurnstiles } from "../../../core/websocket/turnstile.ts";
 import type { Dialled } from "../../../core/websocket/backend_side.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
