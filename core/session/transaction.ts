@@ -2,8 +2,8 @@
  * One request and its response inside a session, whatever the protocol.
  *
  * The life of a request, read from top to bottom: `run` here, then `locate`,
- * `forward` and `deliver`. Each moves the transaction through the table of
- * states and fires the table's callback points.
+ * `forward`, `deliver` and `conclude`. Each moves the transaction through the
+ * table of states and fires the table's callback points.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import type { Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Identified, identify, type Origin } from "./client_address.ts";
 import type { Caching } from "./caching.ts";
+import { breakOff, conclude, LastingTransaction } from "./conclude.ts";
 import { deliver } from "./deliver.ts";
 import type { ClientExchange, ExchangeOwner, Lasting } from "./exchange.ts";
 import { forward } from "./forward.ts";
@@ -151,32 +152,15 @@ export class Transaction
     }
     try {
       const sent = outcome === "close" ? outcome : await deliver(this, outcome);
-      if (sent === "close") this.#breakOff();
+      if (sent === "close") breakOff(this);
       else if (sent !== "sent") return new LastingTransaction(this, sent);
     } catch (thrown) {
       this.fail(asProxyError(thrown));
-      this.#breakOff();
+      breakOff(this);
     }
-    const concluding = this.#conclude();
+    const concluding = conclude(this);
     if (concluding !== undefined) await concluding;
     return undefined;
-  }
-
-  /** Its tunnel is over. Never rejects. */
-  tunnelEnded(tunnel: Lasting): void | Promise<void> {
-    try {
-      tunnel.end();
-    } catch (thrown) {
-      this.fail(asProxyError(thrown));
-      this.#breakOff();
-    }
-    return this.#conclude();
-  }
-
-  /** Nothing (more) is sent: the connection ends with it. */
-  #breakOff(): void {
-    this.brokenOff = true;
-    this.exchange.abort(this.error ?? CLOSED);
   }
 
   #begin(head: RequestHead, at: number): void {
@@ -211,50 +195,6 @@ export class Transaction
     // Where a handler fails before there is a request, nobody is to be answered.
     const early = error.side === "plugin" && this.request === undefined;
     return nobody || early ? "close" : failureReply(this, error);
-  }
-
-  /** Points 18 and 19, whatever happened before; a promise only for an async handler at requestFinish. */
-  #conclude(): void | Promise<void> {
-    this.finishedAt = this.elapsed();
-    this.bytesIn = this.exchange.bytesIn;
-    this.bytesOut = this.exchange.bytesOut;
-    this.move(STATES.finished);
-    const fired = this.fire(POINT.requestFinish, this.request, this.response);
-    if (!(fired instanceof Promise)) return this.#close(fired);
-    // Nobody else should wait for the backend's connection.
-    this.attempts.at(-1)?.keepViews();
-    this.attempts.at(-1)?.release();
-    return fired.then((verdict) => this.#close(verdict));
-  }
-
-  #close(verdict: Verdict | undefined): void {
-    if (verdict?.kind === "finish") this.session.closeAfter();
-    this.exchange.owner = undefined;
-    this.buffered?.dispose();
-    this.caching?.over();
-    this.move(STATES.closed);
-    const { error } = this;
-    this.session.error = this.brokenOff || error?.side === "client"
-      ? error
-      : undefined;
-    this.session.plane.count(this);
-    const closing = this.fireOwn(POINT.transactionClose);
-    if (closing instanceof Promise) {
-      // It delays nothing: the next request takes the bytes behind these heads.
-      this.head?.fields.keep();
-      this.response?.fields.keep();
-      this.session.plane.outlives(
-        closing.then(() => {
-          this.snapshot.release();
-          this.trace?.end();
-        }),
-      );
-    } else {
-      this.trace?.end();
-      this.response?.fields.release();
-      this.snapshot.release();
-    }
-    this.attempts.at(-1)?.release();
   }
 
   /** Whether anybody handles the point now; a trace notes them all. */
@@ -493,25 +433,6 @@ export class Transaction
   }
 }
 
-/** A transaction that is a tunnel now. */
-class LastingTransaction implements Lasting {
-  readonly #transaction: Transaction;
-  readonly #tunnel: Lasting;
-
-  constructor(transaction: Transaction, tunnel: Lasting) {
-    this.#transaction = transaction;
-    this.#tunnel = tunnel;
-  }
-
-  get over(): Promise<unknown> {
-    return this.#tunnel.over;
-  }
-
-  end(): void | Promise<void> {
-    return this.#transaction.tunnelEnded(this.#tunnel);
-  }
-}
-
 /** The states in which a cluster may be set. */
 const ROUTING = STATES.product.bit | STATES.routed.bit | STATES.buffer.bit;
 
@@ -520,6 +441,3 @@ const OPEN_FOR = {
   request: bitsBefore("wait"),
   response: bitsBefore("deliver"),
 };
-
-/** What an exchange is aborted with where a verdict closes it. */
-const CLOSED = new ProxyError("client_closed", "A handler closed it");
