@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Cache, Fetch, FetchResult } from "../cache/cache.ts";
+import type { Fetch, FetchResult } from "../cache/cache.ts";
 import type { OpenFill } from "../cache/fill.ts";
 import type { StoredEntry } from "../cache/store.ts";
 import { ProxyError } from "../errors.ts";
@@ -13,38 +13,22 @@ import type { Clock } from "../net/clock.ts";
 import { errorOf } from "./asker.ts";
 import { Inflow } from "./inflow.ts";
 import { Outflow } from "./outflow.ts";
-import type { OwnerMemory } from "./owner_memory.ts";
-import type { Pins } from "./pins.ts";
-import type { SharedStore } from "./shared_store.ts";
+import { OwnedEntries, type OwnedEntriesParts } from "./owned_entries.ts";
 import { buffersOf, drop, type Piece } from "./slab.ts";
 import {
   type Ask,
+  type AskOf,
   type ClaimAnswer,
-  type EntryName,
-  type Listing,
   markOf,
-  MAX_INLINE,
-  SMALL_BODY,
   type Tell,
-  type WireEntry,
   type WireFill,
   type WireResult,
   type WireSettle,
 } from "./protocol.ts";
 
-type AskOf<A extends Ask["ask"]> = Extract<Ask, { ask: A }>;
-
 /** What an owner works with. */
-export interface OwnerParts {
-  /** The cache, where a config wants one. */
-  readonly cache: () => Cache | undefined;
-  /** What is stored here. */
-  readonly find: SharedStore["findOwn"];
-  readonly memory: () => OwnerMemory;
-  readonly pins: Pins;
+export interface OwnerParts extends OwnedEntriesParts {
   readonly clock: Clock;
-  /** Resolves when all purges that were asked for so far have begun; undefined where they have. */
-  readonly purged: () => Promise<void> | undefined;
   /** A purge has begun. */
   readonly began: () => void;
   /** Copies bytes for the other worker. */
@@ -68,6 +52,7 @@ interface ClaimState {
 /** One other worker's counterpart. */
 export class Owner {
   readonly #parts: OwnerParts;
+  readonly #entries: OwnedEntries;
   readonly #claims = new Map<number, ClaimState>();
   readonly #streams = new Map<number, Outflow>();
   readonly #refreshes = new Map<string, string>();
@@ -75,13 +60,14 @@ export class Owner {
 
   constructor(parts: OwnerParts) {
     this.#parts = parts;
+    this.#entries = new OwnedEntries(parts);
   }
 
   /** Does what is asked. */
   asked(ask: Ask): void {
     switch (ask.ask) {
       case "find":
-        return this.#answer(ask.id, this.#find(ask));
+        return this.#answer(ask.id, this.#entries.list(ask));
       case "claim":
         return this.#answer(ask.id, this.#claim(ask));
       case "join":
@@ -109,12 +95,12 @@ export class Owner {
       case "more":
         return this.#streams.get(ask.id)?.more(ask.count);
       case "used":
-        this.#used(ask.names);
+        this.#entries.used(ask.names);
         return;
       case "update":
-        return this.#answer(ask.id, this.#update(ask));
+        return this.#answer(ask.id, this.#entries.update(ask));
       case "remove":
-        return this.#answer(ask.id, this.#remove(ask.name));
+        return this.#answer(ask.id, this.#entries.remove(ask.name));
       case "purge":
         this.#parts.began();
         return this.#answer(ask.id, this.#parts.cache()?.purge(ask.purge) ?? 0);
@@ -149,74 +135,6 @@ export class Owner {
       return;
     }
     this.#post({ tell: "answer", id, value });
-  }
-
-  // ----------------------------------------------------------------- entries
-
-  async #find({ key }: AskOf<"find">): Promise<Listing> {
-    const { find, memory, purged } = this.#parts;
-    await purged();
-    // Before the look: what changes meanwhile makes the answer an old one.
-    const version = memory().versionAt(memory().slotOf(key));
-    const entries = await find(key);
-    const wire: WireEntry[] = [];
-    let room = MAX_INLINE;
-    for (const entry of entries) {
-      const one = await this.#wire(entry, room);
-      room -= one?.bytes?.length ?? 0;
-      if (one !== undefined) wire.push(one);
-    }
-    return { entries: wire, version };
-  }
-
-  /** As it crosses; undefined where the store can't bring it. */
-  async #wire(
-    entry: StoredEntry,
-    room: number,
-  ): Promise<WireEntry | undefined> {
-    const { head, size } = entry;
-    if (size <= SMALL_BODY && size <= room) {
-      const bytes = await bytesOf(entry);
-      return bytes && { head, size, bytes, ref: 0 };
-    }
-    return { head, size, ref: this.#parts.pins.pin(entry) };
-  }
-
-  async #named(
-    { key, mark }: EntryName,
-  ): Promise<StoredEntry | undefined> {
-    const entries = await this.#parts.find(key);
-    return entries.find(({ head }) => markOf(head) === mark);
-  }
-
-  async #used(names: readonly EntryName[]): Promise<void> {
-    for (const name of names) {
-      const entry = await this.#named(name);
-      if (entry !== undefined) this.#parts.cache()?.store.used(entry);
-    }
-  }
-
-  async #update(
-    { name, head }: AskOf<"update">,
-  ): Promise<WireEntry | undefined> {
-    const entry = await this.#named(name);
-    const store = this.#parts.cache()?.store;
-    if (entry === undefined || store === undefined) return undefined;
-    const updated = await store.update(entry, head);
-    if (updated.head !== head) return undefined;
-    return { head, size: updated.size, ref: this.#parts.pins.pin(updated) };
-  }
-
-  async #remove(name: EntryName): Promise<void> {
-    const entry = await this.#named(name);
-    if (entry !== undefined) await this.#parts.cache()?.store.remove(entry);
-  }
-
-  async #open({ id, name, ref, start, end }: AskOf<"open">): Promise<void> {
-    const entry = this.#parts.pins.get(ref) ?? await this.#named(name);
-    if (this.#lost) return;
-    if (entry === undefined) this.#gone(id);
-    else this.#stream(id, entry.open(start, end));
   }
 
   // ----------------------------------------------------------------- fetches
@@ -285,7 +203,7 @@ export class Owner {
           ? this.#offer(id, key, result.fill)
           : { kind: "again", stored: true };
       case "entry": {
-        const entry = await this.#wire(result.entry, MAX_INLINE);
+        const entry = await this.#entries.wire(result.entry);
         return entry === undefined
           ? { kind: "again" }
           : { kind: "entry", entry };
@@ -327,7 +245,7 @@ export class Owner {
           ? { kind: "uncacheable" }
           : { kind: "fill", fill };
       case "entry": {
-        const entry = await this.#named(result.name);
+        const entry = await this.#entries.named(result.name);
         return entry === undefined
           ? { kind: "again" }
           : { kind: "entry", entry };
@@ -405,6 +323,13 @@ export class Owner {
 
   // ------------------------------------------------------------------ bodies
 
+  async #open({ id, name, ref, start, end }: AskOf<"open">): Promise<void> {
+    const entry = this.#parts.pins.get(ref) ?? await this.#entries.named(name);
+    if (this.#lost) return;
+    if (entry === undefined) this.#gone(id);
+    else this.#stream(id, entry.open(start, end));
+  }
+
   #stream(id: number, body: BodyReader): void {
     const stream = new Outflow(body, {
       pack: this.#parts.pack,
@@ -460,27 +385,4 @@ function brokenOff(): ProxyError {
     "response_truncated",
     "The worker that fetched the response is gone, or its backend broke off",
   );
-}
-
-/** All bytes of a small body; undefined where the store can't bring them. */
-async function bytesOf(
-  entry: StoredEntry,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const all = new Uint8Array(entry.size);
-  let at = 0;
-  if (entry.size === 0) return all;
-  const body = entry.open(0, entry.size);
-  try {
-    for (;;) {
-      if (!body.advance()) await body.next();
-      const { bytes, start, end } = body;
-      all.set(bytes.subarray(start, end), at);
-      at += end - start;
-      if (body.last) break;
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof ProxyError)) throw thrown;
-    return undefined;
-  }
-  return at === all.length ? all : undefined;
 }

@@ -172,6 +172,9 @@ export type Ask =
   /** Answered at once: the owner is alive. */
   | { readonly ask: "ping"; readonly id: number };
 
+/** What is asked by this word. */
+export type AskOf<A extends Ask["ask"]> = Extract<Ask, { ask: A }>;
+
 /** What an owner tells. */
 export type Tell =
   /** The first: what changes of its entries shows in. */
