@@ -17,6 +17,7 @@ import { Socket, type SocketOptions } from "../net/socket.ts";
 import type { SentVersion } from "../proxy_protocol/write.ts";
 import type { TlsFacts } from "../plugin.ts";
 import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
+import { bindHandler } from "./bind_handler.ts";
 import { isTrusted } from "./client_address.ts";
 import type { PlaneEnv } from "./env.ts";
 import type { Lasting } from "./exchange.ts";
@@ -422,40 +423,9 @@ export class Session implements HandlerOwner, Placed {
 
   /** `session.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
-    const bound = this.bind(point, run, this.running);
+    const bound = bindHandler(point, run, this.running, this.env.metrics);
     const handlers = this.sessionHandlers ??= [];
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
-  }
-
-  /** A handler that `on` brought, with what the config says of the plugin that brought it. */
-  bind(
-    point: PointName,
-    run: AnyHandler,
-    owner: BoundHandler | undefined,
-  ): BoundHandler {
-    if (typeof run !== "function" || POINT[point] === undefined) {
-      throw new TypeError(
-        `Cannot register a handler for ${
-          JSON.stringify(point)
-        }: expected a callback point and a function`,
-      );
-    }
-    const plugin = owner?.plugin ?? "unknown";
-    const { metrics } = this.env;
-    return {
-      plugin,
-      point,
-      run,
-      order: owner?.order ?? 0,
-      place: owner?.place ?? Infinity,
-      timeout: owner?.timeout ?? DEFAULT_TIMEOUT,
-      onError: owner?.onError ?? "refuse",
-      errors: metrics.handlerErrors.series(plugin, point),
-      duration: metrics.handlerDuration.series(plugin, point),
-      // Most run once: from 0 each of them would be timed, and count for as
-      // many as a sample does.
-      calls: owner?.calls ?? 0,
-    };
   }
 }
 
@@ -478,9 +448,6 @@ function clientOptions(env: PlaneEnv): SocketOptions {
 }
 
 const NO_HOST: HostParts = splitHost("");
-
-/** `plugins[].timeout`'s default, for handlers registered outside of any other. */
-const DEFAULT_TIMEOUT = 5_000;
 
 const DRAINED = new ProxyError(
   "shutting_down",

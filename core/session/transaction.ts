@@ -19,6 +19,7 @@ import type { ListenerRuntime, Snapshot } from "../snapshot/snapshot.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Handshake } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
+import { bindHandler } from "./bind_handler.ts";
 import { type Identified, identify, type Origin } from "./client_address.ts";
 import type { Caching } from "./caching.ts";
 import { breakOff, conclude, LastingTransaction } from "./conclude.ts";
@@ -427,7 +428,8 @@ export class Transaction
 
   /** `transaction.on`. */
   addHandler(point: PointName, run: AnyHandler): void {
-    const bound = this.session.bind(point, run, this.#running);
+    const { metrics } = this.session.env;
+    const bound = bindHandler(point, run, this.#running, metrics);
     const handlers = this.transactionHandlers ??= [];
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
