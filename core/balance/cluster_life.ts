@@ -5,7 +5,7 @@
  * @module
  */
 import type { Backend } from "../connect/backend.ts";
-import type { Permit } from "../health/backend_health.ts";
+import type { Permit } from "../health/backend_gates.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { SlotQueue } from "./slot_queue.ts";

@@ -6,10 +6,10 @@
  */
 import { type BackendUrl, fixedAddress } from "../config/backend_url.ts";
 import type { BackendTlsConfig } from "../config/config.ts";
+import type { Permit } from "../health/backend_gates.ts";
 import type {
   BackendHealth,
   HealthSettings,
-  Permit,
 } from "../health/backend_health.ts";
 import type { SlotLine } from "../health/slot_line.ts";
 import { Http1BackendConnection } from "../http1/backend_connection.ts";

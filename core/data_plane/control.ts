@@ -7,7 +7,8 @@
 import type { ListenerFiles } from "../config/check_listener_tls.ts";
 import type { Purge } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
-import type { BackendStates, LastError } from "../health/backend_health.ts";
+import type { NotedFailure } from "../health/backend_gates.ts";
+import type { BackendStates } from "../health/backend_health.ts";
 import type { SharedRows } from "../health/shared_health.ts";
 import type { DescribedRequest } from "../explain/described_request.ts";
 import type { Explanation } from "../explain/explanation.ts";
@@ -87,7 +88,7 @@ export interface BackendReport extends BackendStates {
   readonly subcluster: string;
   readonly url: string;
   /** The last failure that a worker met there. */
-  readonly lastError: LastError | undefined;
+  readonly lastError: NotedFailure | undefined;
   readonly active: number;
   readonly idle: number;
   readonly ok: number;

@@ -10,7 +10,7 @@ import type { RedirectConfig } from "../config/config.ts";
 import type { FailureCode } from "../errors.ts";
 import type { AdminState } from "../health/backend_row.ts";
 import type { GateState } from "../health/failure_gate.ts";
-import type { PassiveState } from "../health/backend_health.ts";
+import type { PassiveState } from "../health/backend_gates.ts";
 import type { TlsRuntime } from "../tls/tls_runtime.ts";
 
 /** The way that a request would take, and why. */

@@ -4,33 +4,27 @@
  *
  * @module
  */
-import type {
-  BreakerConfig,
-  PassiveHealthConfig,
-} from "../config/config_health.ts";
 import { inStatusRanges } from "../config/units.ts";
-import type { FailureCode, ProxyError } from "../errors.ts";
+import type { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
 import type { BackendEvent } from "../plugin.ts";
-import type { AdminState, BackendRow } from "./backend_row.ts";
 import {
-  FailureGate,
-  type GateKind,
-  type GateSettings,
-  type GateState,
-  type Ticket,
-} from "./failure_gate.ts";
-import { CLOSED } from "./gate_cells.ts";
+  BackendGates,
+  type GatesSettings,
+  type GateStates,
+  type NotedFailure,
+  ORDINARY,
+  type Permit,
+} from "./backend_gates.ts";
+import type { AdminState, BackendRow } from "./backend_row.ts";
 import type { Epoch } from "./shared_health.ts";
 import type { SlotLine } from "./slot_line.ts";
 import { slowStartChangesAt, slowStartFactor } from "./slow_start.ts";
 
 /** What a config says of a backend's health; a reload may change it. */
-export interface HealthSettings {
+export interface HealthSettings extends GatesSettings {
   /** The config's weight. */
   readonly weight: number;
-  readonly passiveHealth: PassiveHealthConfig | undefined;
-  readonly breaker: BreakerConfig | undefined;
   /** Milliseconds; undefined = a backend that comes back gets its whole share at once. */
   readonly slowStart: number | undefined;
 }
@@ -48,27 +42,14 @@ export interface BackendHealthParts {
   readonly notify: (event: BackendEvent) => void;
 }
 
-/** What an attempt got when it began, to be handed back with its result and at its end. */
-export interface Permit {
-  readonly passive: Ticket;
-  readonly breaker: Ticket;
-}
-
-/** What passive health calls the states of its gate. */
-export type PassiveState = "closed" | "ejected" | "half-open";
-
 /** Where a backend stands, for people. */
-export interface BackendStates {
+export interface BackendStates extends GateStates {
   /** Whether it gets traffic like any other: no operator, check, gate or weight stands against it. */
   readonly up: boolean;
   /** What an operator wants. */
   readonly state: AdminState;
   /** What active checks say; `up` without any. */
   readonly check: "up" | "down";
-  /** Undefined where the config has none, and it is not left alone for connections that hung. */
-  readonly passive: PassiveState | undefined;
-  /** Undefined where the config has none. */
-  readonly breaker: GateState | undefined;
   /** An operator's, else the config's. */
   readonly weight: number;
   readonly configuredWeight: number;
@@ -78,63 +59,38 @@ export interface BackendStates {
   readonly load: number;
 }
 
-/** The last failure that this worker saw. */
-export interface LastError {
-  readonly message: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/**
- * What holds without `passiveHealth`: a backend that lets connections hang is
- * left alone for a while, so that it costs its time once and not each time that
- * its turn comes; but only while others serve, as with nginx's `max_fails`.
- */
-const UNREACHED: GateSettings = { failures: 1, rest: 10_000 };
-
-/** Failures that count then: the others cost no time, or are answers of a kind. */
-const HANGS: ReadonlySet<FailureCode> = new Set([
-  "connect_timeout",
-  "backend_handshake_timeout",
-]);
-
-const ORDINARY: Permit = Object.freeze({ passive: CLOSED, breaker: CLOSED });
-
 /** The health of one backend. */
 export class BackendHealth {
   /** The last failure that this worker saw. */
-  lastError: LastError | undefined;
+  lastError: NotedFailure | undefined;
   /** Who waits for a slot of it in all workers; undefined where there is one worker only. */
   readonly line: SlotLine | undefined;
   readonly #parts: BackendHealthParts;
   readonly #row: BackendRow;
   #settings: HealthSettings;
-  #passive: FailureGate;
-  #breaker: FailureGate | undefined;
+  readonly #gates: BackendGates;
 
   constructor(parts: BackendHealthParts, settings: HealthSettings) {
     this.#parts = parts;
     this.#row = parts.row;
     this.line = parts.row.line(parts.worker);
     this.#settings = settings;
-    this.#passive = passiveGate(parts.row, settings);
-    this.update(settings);
+    const { row, epoch, clock } = parts;
+    this.#gates = new BackendGates({
+      row,
+      epoch,
+      clock,
+      onChange: ({ kind, from, to, cause }) => {
+        if (to === "closed") this.#cameBack();
+        this.#changed(kind, from, to, cause);
+      },
+    }, settings);
   }
 
   /** Takes what a reload changed; states and counts stay but those of a gate that is no more. */
   update(settings: HealthSettings): void {
-    const { passiveHealth, breaker } = settings;
-    if (passiveHealth === undefined && !this.#isLenient) {
-      this.#drop(this.#passive);
-    }
-    if (breaker === undefined) this.#drop(this.#breaker);
+    this.#gates.update(settings);
     this.#settings = settings;
-    this.#passive = passiveGate(this.#row, settings);
-    this.#breaker = breaker && new FailureGate(
-      "breaker",
-      this.#row.breaker,
-      { failures: breaker.failures, rest: breaker.reset },
-    );
   }
 
   // ------------------------------------------------------------ what it is now
@@ -151,13 +107,13 @@ export class BackendHealth {
 
   /** As `eligible`, at weight 0 too: sticky sessions still come then. */
   serves(now: number): boolean {
-    return this.#isWell(now) && this.#passive.admits(now);
+    return this.#isWell(now) && this.#gates.passiveAdmits(now);
   }
 
   /** As `eligible`, also where nothing stands against it but that it let connections hang: for where nobody else serves. */
   standsIn(now: number): boolean {
     return this.#baseWeight > 0 && this.#isWell(now) &&
-      (this.#isLenient || this.#passive.admits(now));
+      this.#gates.passiveStandsIn(now);
   }
 
   /** Its share at `now`: an operator's weight or the config's, less while it starts slowly; a whole number only without slow start. */
@@ -175,8 +131,7 @@ export class BackendHealth {
   changesAt(now: number): number {
     const { slowStart } = this.#settings;
     return Math.min(
-      this.#passive.changesAt(now),
-      this.#breaker?.changesAt(now) ?? Infinity,
+      this.#gates.changesAt(now),
       slowStart === undefined
         ? Infinity
         : slowStartChangesAt(this.#row.warmFrom, slowStart, now),
@@ -201,18 +156,13 @@ export class BackendHealth {
   /** Where it stands, for people. */
   states(now: number): BackendStates {
     const row = this.#row;
-    const passive = this.#passive.state(now);
-    const breaker = this.#breaker?.state(now);
+    const { passive, breaker } = this.#gates.states(now);
     return {
       up: row.isReady && row.checkedUp && this.#baseWeight > 0 &&
-        this.#passive.isClosed && this.#breaker?.isClosed !== false,
+        this.#gates.areClosed,
       state: row.admin,
       check: row.checkedUp ? "up" : "down",
-      passive: this.#isLenient && passive === "closed"
-        ? undefined
-        : passive === "open"
-        ? "ejected"
-        : passive,
+      passive,
       breaker,
       weight: this.#baseWeight,
       configuredWeight: this.#settings.weight,
@@ -228,9 +178,7 @@ export class BackendHealth {
    * not, as another attempt is the trial that a gate waits for.
    */
   begin(): Permit | undefined {
-    const closed = this.#passive.isClosed &&
-      this.#breaker?.isClosed !== false;
-    const permit = closed ? ORDINARY : this.#trial();
+    const permit = this.#gates.pass();
     if (permit !== undefined) this.#row.enter(this.#parts.worker);
     return permit;
   }
@@ -256,43 +204,28 @@ export class BackendHealth {
       passiveHealth === undefined ||
       !inStatusRanges(passiveHealth.statuses, status)
     ) {
-      this.#pass(this.#passive, permit.passive);
+      this.#gates.succeeded(permit);
     } else {
-      this.#fail(
-        this.#passive,
-        permit.passive,
-        this.#note(`It answered ${status}`),
-      );
+      const noted = this.#note(`It answered ${status}`);
+      this.#gates.answeredBadly(permit, noted);
     }
-    this.#pass(this.#breaker, permit.breaker);
   }
 
   /** It did what was asked of it. */
   succeeded(permit: Permit): void {
-    this.#pass(this.#passive, permit.passive);
-    this.#pass(this.#breaker, permit.breaker);
+    this.#gates.succeeded(permit);
   }
 
   /** It could not be reached, or broke or went silent before its answer. Failures of another side don't count. */
   failed(error: ProxyError, permit: Permit): void {
     if (error.side !== "backend") return;
-    const noted = this.#note(error.message);
-    if (this.#isLenient && !HANGS.has(error.code)) {
-      this.#pass(this.#passive, permit.passive);
-    } else this.#fail(this.#passive, permit.passive, noted);
-    this.#fail(this.#breaker, permit.breaker, noted);
+    this.#gates.failed(permit, error.code, this.#note(error.message));
   }
 
   /** The attempt is over. A trial without a result makes room for the next. */
   end(permit: Permit): void {
     this.#row.leave(this.#parts.worker);
-    if (permit === ORDINARY) return;
-    const now = this.#parts.clock.wall();
-    const released = [
-      this.#passive.release(permit.passive, now),
-      this.#breaker?.release(permit.breaker, now),
-    ];
-    if (released.includes(true)) this.#parts.epoch.advance();
+    this.#gates.release(permit);
   }
 
   // ------------------------------------------------------- what checks and operators do
@@ -329,10 +262,7 @@ export class BackendHealth {
 
   /** Closes its breaker and ends its ejection; whether there was anything to do. */
   reset(cause: string): boolean {
-    const closed = [this.#passive, this.#breaker].map((gate) =>
-      this.#close(gate, cause)
-    );
-    return closed.includes(true);
+    return this.#gates.reset(cause);
   }
 
   /** It was added to a proxy that serves already. */
@@ -343,97 +273,18 @@ export class BackendHealth {
 
   // ----------------------------------------------------------------- the rest
 
-  /** Whether the config has no `passiveHealth`: then none is refused for it. */
-  get #isLenient(): boolean {
-    return this.#settings.passiveHealth === undefined;
-  }
-
   /** Whether operator, checks and breaker let traffic go there. */
   #isWell(now: number): boolean {
     const row = this.#row;
     return row.isReady && row.checkedUp &&
-      this.#breaker?.admits(now) !== false;
+      this.#gates.breakerAdmits(now);
   }
 
   get #baseWeight(): number {
     return this.#row.weight ?? this.#settings.weight;
   }
 
-  /** A permit where not all gates are closed; undefined where one lets nobody through. */
-  #trial(): Permit | undefined {
-    const now = this.#parts.clock.wall();
-    const rests = !this.#passive.admits(now);
-    // Both are asked before one is passed: a trial taken there would be for nothing.
-    if (
-      rests && !this.#isLenient || this.#breaker?.admits(now) === false
-    ) return undefined;
-    const passive = rests ? CLOSED : this.#through(this.#passive, now);
-    if (passive === undefined) return undefined;
-    const breaker = this.#through(this.#breaker, now);
-    if (breaker === undefined) {
-      this.#passive.release(passive, now);
-      return undefined;
-    }
-    return passive === CLOSED && breaker === CLOSED
-      ? ORDINARY
-      : { passive, breaker };
-  }
-
-  #through(gate: FailureGate | undefined, now: number): Ticket | undefined {
-    if (gate === undefined) return CLOSED;
-    const passage = gate.pass(now);
-    if (passage === undefined) return undefined;
-    const { ticket, first } = passage;
-    if (first) this.#gateChanged(gate, "open", "half-open", "The rest is over");
-    else if (ticket !== CLOSED) this.#parts.epoch.advance();
-    return ticket;
-  }
-
-  #drop(gate: FailureGate | undefined): void {
-    this.#close(gate, "The config has no such gate any more");
-  }
-
-  #close(gate: FailureGate | undefined, cause: string): boolean {
-    const before = gate?.state(this.#parts.clock.wall());
-    if (gate?.close() !== true) return false;
-    this.#gateChanged(gate, before!, "closed", cause);
-    return true;
-  }
-
-  #pass(gate: FailureGate | undefined, ticket: Ticket): void {
-    if (gate === undefined || !gate.succeed(ticket)) return;
-    this.#gateChanged(gate, "half-open", "closed", "The trial succeeded");
-  }
-
-  #fail(
-    gate: FailureGate | undefined,
-    ticket: Ticket,
-    { message, at }: LastError,
-  ): void {
-    if (gate === undefined || !gate.fail(ticket, at)) return;
-    const { failures } = gate.settings;
-    if (ticket === CLOSED) {
-      const cause = failures === 1
-        ? `A failure: ${message}`
-        : `${failures} failures in a row, the last one: ${message}`;
-      this.#gateChanged(gate, "closed", "open", cause);
-    } else {
-      const cause = `The trial failed: ${message}`;
-      this.#gateChanged(gate, "half-open", "open", cause);
-    }
-  }
-
-  #gateChanged(
-    { kind }: FailureGate,
-    from: GateState,
-    to: GateState,
-    cause: string,
-  ): void {
-    if (to === "closed") this.#cameBack();
-    this.#changed(kind, gateWord(kind, from), gateWord(kind, to), cause);
-  }
-
-  #note(message: string): LastError {
+  #note(message: string): NotedFailure {
     return this.lastError = { message, at: this.#parts.clock.wall() };
   }
 
@@ -462,24 +313,6 @@ export class BackendHealth {
       }),
     );
   }
-}
-
-function passiveGate(
-  { passive }: BackendRow,
-  { passiveHealth }: HealthSettings,
-): FailureGate {
-  return new FailureGate(
-    "passive",
-    passive,
-    passiveHealth === undefined
-      ? UNREACHED
-      : { failures: passiveHealth.failures, rest: passiveHealth.coolDown },
-  );
-}
-
-/** Passive health calls its open gate an ejection. */
-function gateWord(kind: GateKind, state: GateState): string {
-  return kind === "passive" && state === "open" ? "ejected" : state;
 }
 
 function weightWord(weight: number | undefined): string {

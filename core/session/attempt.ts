@@ -10,7 +10,7 @@ import type { BackendConnection } from "../connect/backend_connection.ts";
 import { ProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
 import type { TransformedBody } from "../message/transformed_body.ts";
-import type { Permit } from "../health/backend_health.ts";
+import type { Permit } from "../health/backend_gates.ts";
 import type { ConnectionFacts, SocketAddress } from "../plugin.ts";
 import type { Request } from "./request.ts";
 import type { Response } from "./response.ts";

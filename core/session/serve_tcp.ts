@@ -7,7 +7,7 @@ import { BLACKHOLE, type Cluster, type Tried } from "../balance/cluster.ts";
 import type { Slot } from "../balance/slot_queue.ts";
 import type { Backend } from "../connect/backend.ts";
 import type { Preface } from "../connect/preface.ts";
-import type { Permit } from "../health/backend_health.ts";
+import type { Permit } from "../health/backend_gates.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import { Relay } from "../net/relay.ts";
 import type { Socket } from "../net/socket.ts";

@@ -13,7 +13,7 @@ import type {
   SessionReport,
   SharedCacheReport,
 } from "../data_plane/control.ts";
-import type { LastError } from "../health/backend_health.ts";
+import type { NotedFailure } from "../health/backend_gates.ts";
 import type { CheckResult } from "../health/checker.ts";
 import {
   mergeSnapshots,
@@ -135,9 +135,9 @@ function sumOf<T extends { readonly [K in keyof T]: number }>(a: T, b: T): T {
 }
 
 function later(
-  a: LastError | undefined,
-  b: LastError | undefined,
-): LastError | undefined {
+  a: NotedFailure | undefined,
+  b: NotedFailure | undefined,
+): NotedFailure | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return a.at > b.at ? a : b;
 }

@@ -13,7 +13,7 @@ import type {
   ClusterFacts,
   Explanation,
 } from "../../../core/explain/explanation.ts";
-import type { Permit } from "../../../core/health/backend_health.ts";
+import type { Permit } from "../../../core/health/backend_gates.ts";
 import { systemClock } from "../../../core/net/clock.ts";
 import { createLog } from "../../../core/observe/log.ts";
 import type {

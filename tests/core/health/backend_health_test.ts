@@ -5,7 +5,7 @@
  * @module
  */
 import { ProxyError } from "../../../core/errors.ts";
-import type { Permit } from "../../../core/health/backend_health.ts";
+import type { Permit } from "../../../core/health/backend_gates.ts";
 import { makeRow } from "../../../core/health/backend_row.ts";
 import { Epoch } from "../../../core/health/shared_health.ts";
 import { assert, assertEquals } from "../../support/assert.ts";

@@ -6,7 +6,7 @@
 import { CALLBACK_POINTS } from "../../../core/callback_points.ts";
 import { SlotQueue } from "../../../core/balance/slot_queue.ts";
 import { ProxyError } from "../../../core/errors.ts";
-import type { Permit } from "../../../core/health/backend_health.ts";
+import type { Permit } from "../../../core/health/backend_gates.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import { Attempt } from "../../../core/session/attempt.ts";
 import { verdicts } from "../../../core/verdict.ts";
