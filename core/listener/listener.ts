@@ -52,10 +52,11 @@ export class Listener {
   readonly #acceptor: Acceptor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #guests = new Guests(() => this.#wake?.());
+  readonly #guests = new Guests(() => this.#lookAgain());
   /** Sockets that were closed. */
   readonly #closedSockets = new WeakSet<ListeningSocket>();
-  #wake: (() => void) | undefined;
+  /** What loops wait for at the limit: two of them while one socket follows another. */
+  #change: PromiseWithResolvers<void> | undefined;
   /** Whether the connection that just came is the one to close after. */
   #arrived: (() => boolean) | undefined;
   #loop: Promise<void> | undefined;
@@ -111,7 +112,7 @@ export class Listener {
 
   /** The rules may have changed: who waits at the limit looks again. */
   rulesChanged(): void {
-    this.#wake?.();
+    this.#lookAgain();
   }
 
   /** Accepts no more; resolves when the loop has ended and the address is free. Sessions live on. */
@@ -177,14 +178,20 @@ export class Listener {
     this.#closedSockets.add(socket);
     socket.close();
     // A loop that waits at the limit looks again and ends.
-    this.#wake?.();
+    this.#lookAgain();
+  }
+
+  /** Who waits at the limit does. */
+  #lookAgain(): void {
+    this.#change?.resolve();
+    this.#change = undefined;
   }
 
   async #accept(socket: ListeningSocket): Promise<void> {
     while (!this.#closedSockets.has(socket)) {
       // At the limit connections wait in the kernel's queue.
       if (this.open >= this.#acceptor.rules().connections) {
-        await new Promise<void>((resolve) => this.#wake = resolve);
+        await (this.#change ??= Promise.withResolvers()).promise;
         continue;
       }
       let conn: Deno.Conn;

@@ -242,6 +242,21 @@ Deno.test("Listener.close: once, however often it is called; also before it was 
   assertEquals(full.listener.open, 1);
 });
 
+Deno.test("Listener.handOver: at the limit too it ends, and the next socket goes on", async () => {
+  const { socket, sessions, listener } = setUp({ connections: 1 });
+  listener.activate();
+  socket.arrive("10.0.0.1");
+  await eventually("the session", () => sessions.length === 1);
+  const next = new ManualSocket();
+  let isOver = false;
+  listener.handOver(next as unknown as Deno.Listener).then(() => isOver = true);
+  await eventually("its end", () => isOver);
+  assertEquals([socket.closed, next.accepts], [true, 0]);
+  sessions[0]!.end();
+  await eventually("another accept", () => next.accepts === 1);
+  await listener.close();
+});
+
 Deno.test("Listener: an accept that fails is logged, and tried again after a pause", async () => {
   const { socket, clock, logged, sessions, listener } = setUp();
   listener.activate();
