@@ -6,6 +6,7 @@
  * @module
  */
 import type { FailureCode } from "../errors.ts";
+import { HEADROOM } from "../message/body.ts";
 import type { Socket } from "./socket.ts";
 
 /**
@@ -108,9 +109,11 @@ export class HeldDirection<T> {
     const socket = this.#socket;
     const analyser = this.#analysers[this.#at]!;
     if (analyser !== this.#armed) this.#arm(analyser);
-    if (socket.end === socket.bytes.length && !socket.enlarge()) {
-      analyser.full();
-    }
+    // In the largest buffer there may be room before what is held: a fill makes it.
+    if (
+      socket.end === socket.bytes.length && !socket.enlarge() &&
+      socket.start <= HEADROOM
+    ) analyser.full();
     return this.#options.interruptible
       ? socket.fillInterruptibly()
       : socket.fill();

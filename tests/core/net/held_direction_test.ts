@@ -138,3 +138,25 @@ Deno.test("HeldDirection: the end, and bytes that no buffer holds, are told as t
     peer.close();
   }
 });
+
+Deno.test("HeldDirection: what came behind the rest of the largest buffer has room for more where that was consumed", async () => {
+  const { socket, peer } = pipedSocket();
+  while (socket.enlarge()) { /* to the largest */ }
+  while (socket.end < socket.bytes.length) {
+    const written = peer.write(
+      new Uint8Array(socket.bytes.length - socket.end),
+    );
+    await socket.fill();
+    await written;
+  }
+  socket.start = socket.end - 2;
+  const held = new HeldDirection(socket, {
+    interruptible: false,
+    released: () => socket.held,
+  });
+  held.hold([wants(socket, 4, [])]);
+  const released = held.release();
+  await peer.write(latin1Bytes("ab"));
+  assertEquals(await released, 4);
+  socket.close();
+});
