@@ -68,7 +68,8 @@ export interface StoreWriter {
   /**
    * Takes bytes, which stay the caller's. False, now or later, where they were
    * not taken: the entry has become too large or the store failed, and nothing
-   * of it will be found. What was taken before stays readable until `abort`.
+   * of it will be found. What was taken before stays readable until `abort`,
+   * also behind a `commit`.
    * Never rejects.
    */
   append(bytes: Uint8Array): boolean | Promise<boolean>;
@@ -83,7 +84,11 @@ export interface StoreWriter {
     head: StoredHead,
     replaced: readonly StoredEntry[],
   ): StoredEntry | undefined | Promise<StoredEntry | undefined>;
-  /** Forgets it; idempotent, nothing after `commit`. Who reads it goes on. */
+  /**
+   * Nobody begins to read it any more: it is forgotten, unless it was committed.
+   * Who reads it goes on. Idempotent; to be called in the end, whatever came
+   * before.
+   */
   abort(): void;
 }
 

@@ -55,6 +55,8 @@ export class DiskWriter implements StoreWriter {
   #ended = false;
   /** Something is being written: the file can't be closed. */
   #busy = false;
+  /** The file stays for those who read here, whatever becomes of the entry. */
+  #holds = false;
 
   constructor(host: WriterHost, size: number | undefined) {
     this.#host = host;
@@ -158,6 +160,7 @@ export class DiskWriter implements StoreWriter {
     replaced: readonly StoredEntry[],
   ): Promise<StoredEntry | undefined> {
     this.#busy = true;
+    this.#hold();
     this.#host.finishing(head);
     try {
       if (this.#filled > 0) await this.#writePiece();
@@ -168,8 +171,8 @@ export class DiskWriter implements StoreWriter {
       this.#busy = false;
     }
     if (this.#failed || this.#ended) {
-      this.#ended = false;
-      this.abort();
+      this.#ended = true;
+      this.#letGo();
       return undefined;
     }
     this.#ended = true;
@@ -192,9 +195,22 @@ export class DiskWriter implements StoreWriter {
   }
 
   abort(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    if (!this.#busy) this.#letGo();
+    if (!this.#ended) {
+      this.#ended = true;
+      if (!this.#busy) this.#letGo();
+    }
+    this.#release();
+  }
+
+  #hold(): void {
+    this.#holds = true;
+    this.#file.file.entered();
+  }
+
+  #release(): void {
+    if (!this.#holds) return;
+    this.#holds = false;
+    this.#file.file.left();
   }
 
   #letGo(): void {

@@ -198,8 +198,8 @@ export class TieredStore implements CacheStore {
         return writer.abort();
       }
     }
-    if (descent.copy.cancelled) return writer.abort();
-    await writer.commit(entry.head, NO_ENTRIES);
+    if (!descent.copy.cancelled) await writer.commit(entry.head, NO_ENTRIES);
+    writer.abort();
   }
 
   update(

@@ -77,7 +77,9 @@ export async function putBody(
       return undefined;
     }
   }
-  return await writer.commit(head, replaced);
+  const entry = await writer.commit(head, replaced);
+  writer.abort();
+  return entry;
 }
 
 /** The seed that an entry says to be of. */

@@ -233,6 +233,10 @@ Deno.test("what is purged on its way in does not arrive", async () => {
   const ending = long.commit(seededHead(3, 600_000, { tags: ["t"] }), []);
   await store.purge({ kind: "tag", tag: "t" });
   assertEquals(await ending, undefined);
+  // Who has not read all of it yet goes on.
+  const rest = await readAll(long.read(300_000, Infinity));
+  assert(sameBytes(rest, bodyOf(3, 600_000).subarray(300_000)));
+  long.abort();
   const other = put("http://a/2");
   // It is being written.
   const flushed = store.settled("http://a/2");
