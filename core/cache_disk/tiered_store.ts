@@ -43,6 +43,8 @@ export class TieredStore implements CacheStore {
   /** Bytes of these. */
   #waiting = 0;
   readonly #running = new Set<Promise<void>>();
+  /** Purges that the disk is at. */
+  readonly #purges = new Set<Purge>();
   /** Entries that were stored in memory alone, as too much waited for the disk. */
   #skipped = 0;
 
@@ -99,6 +101,10 @@ export class TieredStore implements CacheStore {
     if (body === undefined || !this.#disk.isLive(copy)) return;
     const { key, head } = entry;
     if (this.#twinOf(key, copy) !== undefined) return;
+    // Memory has forgotten it, the disk is about to.
+    for (const purge of this.#purges) {
+      if (isPurged(purge, key, head.tags)) return;
+    }
     const writer = this.#memory.begin(key, head, body.length);
     if (writer?.append(body) !== true) return writer?.abort();
     const risen = writer.commit(head, []) as StoredEntry | undefined;
@@ -258,9 +264,10 @@ export class TieredStore implements CacheStore {
     const near = this.#memory.purge(purge);
     const far = this.#disk.purge(purge);
     // Most are in both: nobody counts them twice.
-    return typeof far === "number"
-      ? Math.max(near, far)
-      : far.then((count) => Math.max(near, count));
+    if (typeof far === "number") return Math.max(near, far);
+    this.#purges.add(purge);
+    return far.then((count) => Math.max(near, count))
+      .finally(() => this.#purges.delete(purge));
   }
 
   /** Memory's, with the disk's beside them. */

@@ -120,6 +120,38 @@ Deno.test("alternates in memory and on disk are found together", async () => {
   await store.close();
 });
 
+Deno.test("what was found on disk does not rise while a purge of it is on its way there", async () => {
+  const key = "http://a/1";
+  for (
+    const purge of [
+      { kind: "prefix", prefix: "http://a" },
+      { kind: "tag", tag: "t" },
+      { kind: "all" },
+      { kind: "url", url: key },
+    ] as const
+  ) {
+    const disk = new MemoryDisk();
+    const first = await tiered(disk);
+    await putBody(first, key, 1, 3, { tags: ["t"] });
+    await putBody(first, "http://b/1", 2, 3);
+    await first.close();
+    const store = await tiered(disk);
+    const [[entry], [other]] = [
+      await store.find(key),
+      await store.find("http://b/1"),
+    ];
+    const purged = store.purge(purge);
+    store.used(entry!);
+    if (purge.kind !== "all") {
+      store.used(other!);
+      assertEquals(store.stats().entries, 1);
+    }
+    assert(await purged >= 1);
+    assertEquals(await store.find(key), [], purge.kind);
+    await store.close();
+  }
+});
+
 Deno.test("updates, removals and purges are for both", async () => {
   for (const delay of [0, 30]) {
     const disk = new MemoryDisk();
