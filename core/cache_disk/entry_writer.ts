@@ -116,7 +116,10 @@ export class EntryWriter {
   async refresh(copy: DiskCopy, head: StoredHead): Promise<boolean> {
     const { context, reader, shardOf, mayWrite } = this.#options;
     const entry = await reader.read(copy);
-    if (entry === undefined || !mayWrite()) return false;
+    // It may have gone between its reader's last look and here.
+    if (entry === undefined || !copy.isIn(context.index) || !mayWrite()) {
+      return false;
+    }
     const { key, body } = entry;
     const hash = hashOf(key);
     const { kind } = context.segments.of(context.index.segment(copy.slot))!;

@@ -180,6 +180,19 @@ test("an update brings a new head, for the next process too", async (folder) => 
   await next.close();
 });
 
+Deno.test("an update of what goes in any moment of it fails without an error", async () => {
+  for (let moment = 0; moment < 12; moment++) {
+    const store = await openStore(new MemoryDisk());
+    const entry = await putBody(store, "http://a/1", 1, 10);
+    const updated = store.update(entry!, { ...entry!.head, reason: "New" });
+    for (let i = 0; i < moment; i++) await Promise.resolve();
+    store.remove(entry!);
+    await updated;
+    assertEquals(await store.find("http://a/1"), []);
+    await store.close();
+  }
+});
+
 Deno.test("purges hold, also for the next process", async () => {
   const folder = new MemoryDisk();
   const keys = [
