@@ -18,7 +18,11 @@ import type { Frontend } from "../listener/frontend.ts";
 import { type Acceptor, Listener } from "../listener/listener.ts";
 import { TcpListener } from "../listener/tcp_listener.ts";
 import type { Clock } from "../net/clock.ts";
-import { inheritanceProblem } from "../net/inherited_options.ts";
+import {
+  inheritanceProblem,
+  type InheritedOptions,
+  inheritOptions,
+} from "../net/inherited_options.ts";
 import type { Log } from "../plugin.ts";
 import {
   DenoTlsListener,
@@ -59,6 +63,8 @@ export interface PreparedListeners {
   readonly forms: ReadonlyMap<string, string>;
   /** The ports in use by bind key. */
   readonly ports: Readonly<Record<string, number>>;
+  /** What connections are to have, by bind key: ports only. */
+  readonly options: ReadonlyMap<string, InheritedOptions>;
 }
 
 /** Milliseconds after which a listener that went on with a plain socket looks whether it can go back. */
@@ -70,6 +76,8 @@ export class BoundListeners {
   #current: ReadonlyMap<string, Listener> = new Map();
   /** The form of each one's socket, by bind key. */
   #forms: ReadonlyMap<string, string> = new Map();
+  /** What connections are to have, by bind key: ports only. */
+  #socketOptions: ReadonlyMap<string, InheritedOptions> = new Map();
   /** Sockets that end TLS themselves, as long as handshakes of theirs wait. */
   readonly #sockets = new Set<DenoTlsListener>();
   readonly #cancels = new Set<() => void>();
@@ -108,6 +116,7 @@ export class BoundListeners {
   ): Promise<PreparedListeners> {
     const all = new Map<string, Listener>();
     const forms = new Map<string, string>();
+    const options = new Map<string, InheritedOptions>();
     const fresh: Listener[] = [];
     const handOvers: HandOver[] = [];
     const problems: string[] = [];
@@ -142,8 +151,10 @@ export class BoundListeners {
       }
       all.set(key, listener);
       forms.set(key, form);
+      if (address.address.kind !== "unix") options.set(key, wanted.socket);
     }
-    const prepared = { all, fresh, handOvers, forms, ports: portsOf(all) };
+    const used = portsOf(all);
+    const prepared = { all, fresh, handOvers, forms, ports: used, options };
     if (problems.length > 0) {
       await this.discard(prepared);
       throw new RefusedError(problems);
@@ -154,13 +165,14 @@ export class BoundListeners {
 
   /** Makes them the ones that accept; resolves when those that are left out have let go of their addresses. */
   async commit(prepared: PreparedListeners): Promise<void> {
-    const { all, fresh, handOvers, forms } = prepared;
+    const { all, fresh, handOvers, forms, options } = prepared;
     const kept = new Set(all.values());
     const dropped = [...this.#current.values()].filter((listener) =>
       !kept.has(listener)
     );
     this.#current = all;
     this.#forms = forms;
+    this.#socketOptions = options;
     for (const listener of fresh) listener.activate();
     const ends = [
       ...handOvers.map(({ listener, socket }) => listener.handOver(socket)),
@@ -174,6 +186,26 @@ export class BoundListeners {
   async discard({ fresh, handOvers }: PreparedListeners): Promise<void> {
     for (const { socket } of handOvers) socket.close();
     await Promise.all(fresh.map((listener) => listener.close()));
+    if (fresh.length + handOvers.length > 0) this.#restoreOptions();
+  }
+
+  /** What was bound for nothing has had those that stay at its address pass on what it was to. */
+  #restoreOptions(): void {
+    if (inheritanceProblem() !== undefined) return;
+    try {
+      inheritOptions(
+        [...this.#socketOptions].flatMap(([key, options]) => {
+          const { state, address: { address, port } } = this.#current.get(key)!;
+          return state === "active"
+            ? [[{ transport: "tcp", hostname: address, port }, options]]
+            : [];
+        }),
+      );
+    } catch (thrown) {
+      this.#options.log.warn("Socket options could not be restored", {
+        error: thrown,
+      });
+    }
   }
 
   /** Accepts no more; `handedOver` says that another process has the addresses too. */

@@ -112,6 +112,7 @@ export class Listener {
 
   /** The rules may have changed: who waits at the limit looks again. */
   rulesChanged(): void {
+    this.#socket.optionsChanged?.(this.#acceptor.rules());
     this.#lookAgain();
   }
 

@@ -39,19 +39,30 @@ export class TcpListener implements Disposable {
 
   /** Gives a connection that came from here the options that it has not got. */
   setOptions(conn: Deno.TcpConn, wanted: InheritedOptions): void {
-    const had = this.#passesOn;
-    if (
-      had?.noDelay === wanted.noDelay && had.keepAlive === wanted.keepAlive
-    ) return;
-    // The config has changed. A worker's socket that comes to this address later
-    // has this one pass on what is wanted then: from here on it is not known.
-    this.#passesOn = undefined;
+    if (this.#givesAll(wanted)) return;
     try {
       conn.setNoDelay(wanted.noDelay);
       conn.setKeepAlive(wanted.keepAlive);
     } catch {
       // The client is gone already: the session's first read says so.
     }
+  }
+
+  /** Connections are to have these from now on. */
+  optionsChanged(wanted: InheritedOptions): void {
+    this.#givesAll(wanted);
+  }
+
+  /** Whether connections have just these from it. */
+  #givesAll(wanted: InheritedOptions): boolean {
+    const had = this.#passesOn;
+    if (
+      had?.noDelay === wanted.noDelay && had.keepAlive === wanted.keepAlive
+    ) return true;
+    // The config has changed. A worker's socket that comes to this address later
+    // has this one pass on what is wanted then: from here on it is not known.
+    this.#passesOn = undefined;
+    return false;
   }
 
   /**

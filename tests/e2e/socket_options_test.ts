@@ -1,17 +1,15 @@
-/** Options of clients' connections on listeners without TLS. */
-import { assertEquals } from "../support/assert.ts";
+/** Options of clients' connections. */
+import { RefusedError } from "../../core/data_plane/control.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { isKeptAlive } from "../support/kept_alive.ts";
 import { configWith, startProxyWith } from "../support/proxy_with.ts";
+import { HELLO, tlsSite } from "../support/tls_site.ts";
 
 function config(keepAlive: boolean, workers: number) {
   return {
     listener: { socket: { keepAlive } },
-    products: [{
-      name: "all",
-      default: true,
-      rules: [{ respond: { status: 200, body: "ok" } }],
-    }],
+    products: HELLO,
     workers,
   };
 }
@@ -33,3 +31,28 @@ for (const workers of [1, 2]) {
     }
   });
 }
+
+Deno.test("a TLS listener goes on with its options where a reload with others is refused", async () => {
+  await using site = await tlsSite();
+  const config = (keepAlive: boolean, listeners: readonly object[]) => ({
+    listener: { socket: { keepAlive }, tls: { certificates: site.single } },
+    listeners,
+    products: HELLO,
+  });
+  await using proxy = await startProxyWith(config(true, []));
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const other = { name: "other", address: `127.0.0.1:${taken.addr.port}` };
+  await assertRejects(
+    () => proxy.reload(configWith(config(false, [other]))),
+    RefusedError,
+  );
+  const conn = await Deno.connectTls({
+    hostname: "127.0.0.1",
+    port: proxy.port(),
+    caCerts: [site.ca.cert],
+  });
+  using client = new HttpClient(conn);
+  assertEquals((await client.get()).status, 200);
+  const { port: remote } = conn.localAddr as Deno.NetAddr;
+  assertEquals(await isKeptAlive({ local: proxy.port(), remote }), true);
+});

@@ -47,6 +47,18 @@ Deno.test("TcpListener: a worker's later socket at the same address does not cha
   assertEquals(await connect(first, NEITHER), { kept: false, sets: 2 });
 });
 
+Deno.test("TcpListener.optionsChanged: what changed while nobody connected is not forgotten", async () => {
+  using first = listen();
+  TcpListener.passOn([[first, BOTH]]);
+  first.optionsChanged(NEITHER);
+  const { hostname, port } = first.addr;
+  const later = new TcpListener({ hostname, port });
+  TcpListener.passOn([[later, NEITHER]]);
+  later.close();
+  first.optionsChanged(BOTH);
+  assertEquals(await connect(first, BOTH), { kept: true, sets: 2 });
+});
+
 Deno.test("TcpListener: where nothing is inherited each connection gets what is wanted", async () => {
   using listener = listen();
   assertEquals(await connect(listener, NEITHER), { kept: false, sets: 0 });
