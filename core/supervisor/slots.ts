@@ -264,8 +264,10 @@ export class Slots {
     const { plane } = slot;
     try {
       await control.prepare(candidate);
-      if (this.closed) throw new WorkerLostError("The proxy has ended");
+      this.#checkOpen();
       await control.commit(candidate.revision);
+      // Nobody would tell it to drain: those that are there were told meanwhile.
+      this.#checkOpen();
       slot.control = control;
       this.#options.log.info("A worker was restarted", { worker: slot.worker });
     } catch (thrown) {
@@ -275,6 +277,10 @@ export class Slots {
         this.#restartLater(slot, thrown as Error);
       }
     }
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new WorkerLostError("The proxy has ended");
   }
 }
 

@@ -1,0 +1,70 @@
+import type {
+  Candidate,
+  PlaneControl,
+} from "../../../core/data_plane/control.ts";
+import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
+import { MetricRegistry } from "../../../core/observe/metrics.ts";
+import { createLog } from "../../../core/observe/log.ts";
+import type { Backends } from "../../../core/supervisor/backends.ts";
+import { DEFAULT_HEARTBEAT } from "../../../core/supervisor/heartbeat.ts";
+import { Slots, type SlotsOptions } from "../../../core/supervisor/slots.ts";
+import {
+  type PlaneStart,
+  WorkerLostError,
+} from "../../../core/supervisor/start_plane.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { FakeClock } from "../../support/clock.ts";
+import { eventually } from "../../support/eventually.ts";
+
+Deno.test("Slots: a place that is filled as the proxy begins to drain is empty again", async () => {
+  const clock = new FakeClock();
+  const committed = Promise.withResolvers<void>();
+  const planes: {
+    readonly start: PlaneStart;
+    commits: number;
+    ended: boolean;
+  }[] = [];
+  const backends: Partial<Backends> = {
+    epoch: new SharedArrayBuffer(4),
+    openSeat: () => {},
+    loseSeat: () => {},
+  };
+  const options: Partial<SlotsOptions> = {
+    workers: 1,
+    clock,
+    backends: backends as Backends,
+    metrics: createProxyMetrics(new MetricRegistry()),
+    log: createLog({ write: () => {} }),
+    heartbeat: DEFAULT_HEARTBEAT,
+    startPlane(start) {
+      const plane = { start, commits: 0, ended: false };
+      planes.push(plane);
+      const control: Partial<PlaneControl> = {
+        prepare: () =>
+          Promise.resolve({ ports: {}, addresses: [], memories: [] }),
+        commit() {
+          plane.commits++;
+          return committed.promise;
+        },
+      };
+      return {
+        control: control as PlaneControl,
+        tellOfPeer: () => {},
+        terminate: () => plane.ended = true,
+      };
+    },
+  };
+  const filled: Promise<void>[] = [];
+  const slots = new Slots(options as SlotsOptions, (fill) => {
+    filled.push(fill({ revision: 1 } as Candidate));
+  });
+  planes[0]!.start.onLost(new WorkerLostError("It exited"));
+  clock.advance(100);
+  const next = planes[1]!;
+  await eventually("its commit", () => next.commits === 1);
+  slots.close();
+  committed.resolve();
+  await Promise.all(filled);
+  assert(next.ended);
+  assertEquals(slots.controls, []);
+});
