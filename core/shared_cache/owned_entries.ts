@@ -27,7 +27,7 @@ export interface OwnedEntriesParts {
   readonly find: SharedStore["findOwn"];
   readonly memory: () => OwnerMemory;
   readonly pins: Pins;
-  /** Resolves when all purges that were asked for so far have begun; undefined where they have. */
+  /** Resolves when all purges that were asked for so far have begun, or are done; undefined where they have. */
   readonly purged: () => Promise<void> | undefined;
 }
 

@@ -29,7 +29,7 @@ import {
 /** What an owner works with. */
 export interface OwnerParts extends OwnedEntriesParts {
   readonly clock: Clock;
-  /** A purge has begun. */
+  /** A purge has begun; one whose asker does not wait for it, is done. */
   readonly began: () => void;
   /** Copies bytes for the other worker. */
   readonly pack: (bytes: Uint8Array) => Piece[];
@@ -102,8 +102,7 @@ export class Owner {
       case "remove":
         return this.#answer(ask.id, this.#entries.remove(ask.name));
       case "purge":
-        this.#parts.began();
-        return this.#answer(ask.id, this.#parts.cache()?.purge(ask.purge) ?? 0);
+        return this.#answer(ask.id, this.#purge(ask));
       case "refresh":
         return this.#answer(ask.id, this.#refresh(ask));
       case "refreshed":
@@ -135,6 +134,14 @@ export class Owner {
       return;
     }
     this.#post({ tell: "answer", id, value });
+  }
+
+  #purge({ purge, late }: AskOf<"purge">): number | Promise<number> {
+    const { cache, began } = this.#parts;
+    const purged = cache()?.purge(purge) ?? 0;
+    if (late && purged instanceof Promise) return purged.finally(began);
+    began();
+    return purged;
   }
 
   // ----------------------------------------------------------------- fetches

@@ -156,7 +156,13 @@ export type Ask =
   /** Answered with nothing. */
   | { readonly ask: "remove"; readonly id: number; readonly name: EntryName }
   /** Answered with how many there were. */
-  | { readonly ask: "purge"; readonly id: number; readonly purge: Purge }
+  | {
+    readonly ask: "purge";
+    readonly id: number;
+    readonly purge: Purge;
+    /** Whoever wants it was answered before: nothing is to be found until it is done. */
+    readonly late: boolean;
+  }
   /** Answered with whether it may. */
   | {
     readonly ask: "refresh";

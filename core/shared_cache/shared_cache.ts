@@ -320,10 +320,10 @@ export class SharedCache implements Elsewhere, Owners {
     else memory.changeAll();
     if (asker.memory === undefined) {
       // It hangs: it will do this before anything else.
-      asker.say({ ask: "purge", id: asker.number(), purge });
+      asker.say({ ask: "purge", id: asker.number(), purge, late: true });
       return 0;
     }
-    const purged = await asker.ask("purge", { purge });
+    const purged = await asker.ask("purge", { purge, late: false });
     if (asker.lastMemory === undefined) this.#owe(worker, purge);
     return purged ?? 0;
   }
@@ -338,7 +338,7 @@ export class SharedCache implements Elsewhere, Owners {
   #payOwed(worker: number, asker: Asker): void {
     for (const purge of this.#owed[worker]!.splice(0)) {
       asker.lastMemory!.ask();
-      asker.say({ ask: "purge", id: asker.number(), purge });
+      asker.say({ ask: "purge", id: asker.number(), purge, late: true });
     }
   }
 }

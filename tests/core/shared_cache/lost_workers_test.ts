@@ -321,6 +321,37 @@ Deno.test("a purge that came while an owner was gone is done by the one in its p
   assertEquals(await textOf(body), "new");
 });
 
+Deno.test("a purge that was answered while an owner was gone is done before the next one finds anything", async () => {
+  const disk = new MemoryStore({ capacity: 1 << 20 });
+  const read = Promise.withResolvers<void>();
+  const slow: CacheStore = {
+    find: (key) => disk.find(key),
+    used: (entry) => disk.used(entry),
+    begin: (key, head, size) => disk.begin(key, head, size),
+    update: (entry, head) => disk.update(entry, head),
+    remove: (entry) => disk.remove(entry),
+    // As by prefix in a journal.
+    purge: (purge) => read.promise.then(() => disk.purge(purge)),
+    stats: () => disk.stats(),
+    close: () => disk.close(),
+  };
+  using proxy = await ProxyOfWorkers.start(2, {
+    store: (worker) =>
+      worker === 1 ? slow : new MemoryStore({ capacity: 1 << 20 }),
+  });
+  const key = proxy.keyOf(1);
+  await textOf((await request(proxy.worker(0), key, answering("old"))).body);
+  await messages();
+  proxy.kill(1);
+  await proxy.worker(0).cache.invalidate({ kind: "prefix", prefix: key });
+  proxy.open(1);
+  await messages();
+  const found = proxy.worker(1).cache.store.find(key);
+  assert(found instanceof Promise);
+  read.resolve();
+  assertEquals(await found, []);
+});
+
 Deno.test("nothing is left of workers that ended: no timer, no claim", async () => {
   const proxy = await ProxyOfWorkers.start(3);
   for (const owner of [0, 1, 2]) {
