@@ -5,6 +5,7 @@
  */
 import type { Context } from "hono";
 import type { Purge } from "../cache/store.ts";
+import { RefusedError } from "../data_plane/control.ts";
 import { answerError, answerJson } from "./answer.ts";
 import { objectOf, RequestError } from "./query.ts";
 import type { AdminRoute } from "./route.ts";
@@ -40,6 +41,7 @@ export function cacheRoutes(source: AdminSource): AdminRoute[] {
       answers: {
         400: "The body is wrong",
         404: "The config has no cache",
+        503: "No worker is there now: all are being restarted",
       },
       handle: (context) => purge(source, context),
     },
@@ -53,8 +55,13 @@ async function cache(source: AdminSource): Promise<Response> {
 
 async function purge(source: AdminSource, context: Context): Promise<Response> {
   const wanted = purgeOf(await objectOf(context));
-  const purged = await source.purgeCache(wanted);
-  return purged === undefined ? noCache() : answerJson({ purged });
+  try {
+    const purged = await source.purgeCache(wanted);
+    return purged === undefined ? noCache() : answerJson({ purged });
+  } catch (thrown) {
+    if (!(thrown instanceof RefusedError)) throw thrown;
+    return answerError(503, thrown.problems.join("\n"));
+  }
 }
 
 function noCache(): Response {

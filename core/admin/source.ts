@@ -55,7 +55,7 @@ export interface AdminSource {
   abortWebSocket(id: string): Promise<boolean>;
   /** Moves WebSocket sessions to other backends. */
   moveWebSockets(which: MovedSessions): Promise<Moves>;
-  /** Forgets stored responses; how many there were, undefined where there is no cache. */
+  /** Forgets stored responses; how many there were, undefined where there is no cache. Rejects with a `RefusedError` where nobody can do it now. */
   purgeCache(purge: Purge): Promise<number | undefined>;
   /** Answers 503 to new requests on http listeners' addresses, or takes them again; false where there was nothing to do, undefined where none is meant. Rejects with a `RefusedError`. */
   pause(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RefusedError } from "../../../core/data_plane/control.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { CACHE, fakeApp } from "./fake_source.ts";
 
@@ -40,6 +41,16 @@ Deno.test("/api/cache/purge passes on what is to be forgotten, as keys have it",
     assertEquals([answer.status, await answer.json()], [200, { purged: 3 }]);
     assertEquals(source.purges.pop(), purge);
   }
+});
+
+Deno.test("/api/cache/purge is answered 503 where no worker is there to follow", async () => {
+  const { app, source } = fakeApp();
+  source.planesFailure = new RefusedError(["No worker is there now"]);
+  const answer = await app.request("/api/cache/purge", post({ all: true }));
+  assertEquals([answer.status, await answer.json()], [
+    503,
+    { error: "No worker is there now" },
+  ]);
 });
 
 Deno.test("/api/cache/purge refuses what it can't follow", async () => {

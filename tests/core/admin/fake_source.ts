@@ -125,6 +125,9 @@ export class FakeSource implements AdminSource {
 
   purgeCache(purge: Purge): Promise<number | undefined> {
     this.purges.push(purge);
+    if (this.planesFailure !== undefined) {
+      return Promise.reject(this.planesFailure);
+    }
     return Promise.resolve(this.cache === undefined ? undefined : 3);
   }
 
