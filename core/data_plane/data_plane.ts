@@ -287,7 +287,7 @@ export class DataPlane implements PlaneControl, SessionHost {
     this.draining = true;
     this.#turnover.refuse();
     await this.listeners.close();
-    this.sessions.cut();
+    await this.sessions.cut();
     this.#lag[Symbol.dispose]();
     await this.#turnover.end();
     this.caches.leave();

@@ -28,7 +28,8 @@ export class OpenSessions implements Iterable<Session> {
   readonly #options: OpenSessionsOptions;
   readonly #refusals: Refusals;
   readonly #all = new Roster<Session>();
-  #idle: (() => void) | undefined;
+  /** Resolves when none is left; undefined while nobody waits for that. */
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: OpenSessionsOptions) {
     this.#options = options;
@@ -60,7 +61,9 @@ export class OpenSessions implements Iterable<Session> {
     if (session.error !== undefined) {
       this.#refusals.note(session, session.error);
     }
-    if (this.#all.size === 0) this.#idle?.();
+    if (this.#all.size > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   /** Those that `ends` means end after their current transaction. */
@@ -73,23 +76,32 @@ export class OpenSessions implements Iterable<Session> {
   /** Resolves when none is left; after so many milliseconds those that are left are cut. */
   async over(timeout: number): Promise<void> {
     if (this.size === 0) return;
-    const { promise: idle, resolve } = Promise.withResolvers<void>();
-    this.#idle = resolve;
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
     const { clock } = this.#options.env;
     let cancel = clock.after(timeout, () => {
       this.#cut(this.#options.closeInOrder());
       cancel = clock.after(CUT_GRACE, () => {
-        this.cut();
+        this.#cut(new Set());
         resolve();
       });
     });
-    await idle;
+    await Promise.race([this.#whenIdle(), enough]);
     cancel();
   }
 
-  /** Ends every one now. */
-  cut(): void {
+  /** Ends every one now; resolves when they have unwound, or had the time to. */
+  async cut(): Promise<void> {
     this.#cut(new Set());
+    if (this.size === 0) return;
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.env.clock.after(CUT_GRACE, resolve);
+    await Promise.race([this.#whenIdle(), enough]);
+    cancel();
+  }
+
+  #whenIdle(): Promise<void> {
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
   }
 
   #cut(told: ReadonlySet<Session>): void {

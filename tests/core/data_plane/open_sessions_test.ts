@@ -49,8 +49,7 @@ function setUp(inOrder: readonly string[] = []) {
       sessions.over(timeout).then(() => over = true);
       await Promise.resolve();
       return async () => {
-        await Promise.resolve();
-        await Promise.resolve();
+        for (let i = 0; i < 10; i++) await Promise.resolve();
         return over;
       };
     },
@@ -105,4 +104,29 @@ Deno.test("OpenSessions: who outlasts the drain is cut, who can be told so is cl
   t.clock.advance(1);
   assertEquals(t.told, ["close in order", "abort a", "abort socket"]);
   assertEquals([await over(), t.clock.pending], [true, 0]);
+});
+
+Deno.test("OpenSessions: a cut within a drain ends both, once they have unwound or after a second", async () => {
+  const t = setUp();
+  t.opens("a");
+  t.opens("b");
+  const drained = await t.drains(30_000);
+  let cut = false;
+  t.sessions.cut().then(() => cut = true);
+  assertEquals(t.told.toSorted(), ["abort a", "abort b"]);
+  t.ends("a");
+  assertEquals([await drained(), cut], [false, false]);
+  t.ends("b");
+  assertEquals([await drained(), cut], [true, true]);
+  assertEquals(t.clock.pending, 0);
+});
+
+Deno.test("OpenSessions: a cut waits a second for one that does not unwind", async () => {
+  const t = setUp();
+  t.opens("a");
+  const cut = t.sessions.cut();
+  t.clock.advance(1_000);
+  await cut;
+  assertEquals(t.sessions.size, 1);
+  assertEquals(t.clock.pending, 0);
 });
