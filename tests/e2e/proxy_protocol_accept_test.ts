@@ -188,6 +188,11 @@ Deno.test("require: who connects and leaves was refused nothing", async () => {
   });
   (await RawClient.connect(proxy.port())).close();
   const conn = await ResettableConn.connect(proxy.port());
+  // One that is reset before it is accepted has no session.
+  await eventually("both are there", async () => {
+    const { metrics } = await proxy.report();
+    return metricValue(metrics, "headrace_sessions_total") === 2;
+  });
   await conn.reset();
   await seen.ended(2);
   assertEquals(seen.finished, ["client_closed", "client_closed"]);
