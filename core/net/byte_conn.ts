@@ -7,7 +7,7 @@
 
 /** A two-way stream of bytes. */
 export interface ByteConn {
-  /** Bytes read into `buffer`, which is not empty; null or 0 at the end. One read at a time. */
+  /** Bytes read into `buffer`, or null at the end. One read at a time. */
   read(buffer: Uint8Array): Promise<number | null>;
   /** Bytes taken of `bytes`: perhaps not all of them. */
   write(bytes: Uint8Array): Promise<number>;

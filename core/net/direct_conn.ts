@@ -30,13 +30,16 @@ const operations = findOperations(Deno);
 
 /** Why it can't be had here, in words; undefined where it can. */
 export function directIoProblem(runtime: object = Deno): string | undefined {
-  const found = runtime === Deno ? operations : findOperations(runtime);
-  return found === undefined
+  return findOperations(runtime) === undefined
     ? "this version of Deno has not the operations that it is made of"
     : undefined;
 }
 
-/** The same connection; one that is none of the runtime's own is as it was. */
+/**
+ * The same connection for a `Socket`, which takes 0 for its end: to make null of
+ * that would take a promise per read. One that is none of the runtime's own is as
+ * it was.
+ */
 export function directConn(conn: ByteConn): ByteConn {
   if (operations === undefined) return conn;
   const resource = property(conn, operations.internalRidSymbol);

@@ -291,6 +291,7 @@ export class Socket implements Expiring {
 
   #received(count: number | null): void {
     this.#posted = undefined;
+    // There always is room: 0 is the end of a direct connection.
     if (count === null || count === 0) {
       this.ended = true;
       return;

@@ -67,7 +67,7 @@ export class ForwardingFields {
   #say(facts: ForwardedFacts): Said {
     const { address } = this.#initiator.remote;
     const secure = this.#secure;
-    // So is what a client shows in its handshake.
+    // What a client shows in its handshake is that one connection's, too.
     const clients = facts.tellsCertificate ? undefined : this.#known;
     const known = clients?.said(address);
     if (known?.secure === secure && areSame(known.facts, facts)) return known;
