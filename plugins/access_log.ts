@@ -124,7 +124,7 @@ const Options = z.strictObject({
 
 type AccessLogOptions = z.output<typeof Options>;
 
-/** Where the request is kept as it came, in a transaction's data. */
+/** Where the request is kept as it came, in a transaction's data: its method, a space, its target. */
 const REQUEST_LINE = Symbol("access-log request line");
 
 /** Milliseconds between two log lines about lost ones. */
@@ -188,7 +188,7 @@ function startLog(
     handlers: {
       foundProduct(request) {
         const { method, target } = request;
-        request.transaction.data.set(REQUEST_LINE, { method, target });
+        request.transaction.data.set(REQUEST_LINE, `${method} ${target}`);
       },
       transactionClose(transaction) {
         if (options.errorsOnly && !failed(transaction)) return;
@@ -217,8 +217,16 @@ function formatTransaction(
   transaction: Transaction,
 ): string {
   // Before foundProduct nothing but a request without a product ends.
-  const kept = transaction.data.get(REQUEST_LINE) as RequestLine | undefined;
-  return format.transaction(transaction, kept ?? transaction.request);
+  const kept = transaction.data.get(REQUEST_LINE) as string | undefined;
+  return format.transaction(
+    transaction,
+    kept === undefined ? transaction.request : requestLine(kept),
+  );
+}
+
+function requestLine(text: string): RequestLine {
+  const space = text.indexOf(" ");
+  return { method: text.slice(0, space), target: text.slice(space + 1) };
 }
 
 /** Status 0: a handler had the connection closed without an answer. */

@@ -181,6 +181,7 @@ export class ConfigTurnover {
 
   #use(snapshot: Snapshot): void {
     this.current = snapshot;
+    this.#options.env.specimens.clear();
     this.#options.caches.use(snapshot.cache?.cache);
     for (const cluster of snapshot.clusters.values()) cluster.activate();
   }

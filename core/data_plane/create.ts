@@ -20,6 +20,7 @@ import type { Builtins } from "../plugins/import_plugin.ts";
 import { SharedMemory, type SharedSource } from "../shared/shared_memory.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import { KnownClients } from "../session/forwarding.ts";
+import { Specimens } from "../session/specimens.ts";
 import { createTurnstiles } from "../websocket/turnstile.ts";
 import type { PlaneSettings } from "./control.ts";
 import { DataPlane } from "./data_plane.ts";
@@ -49,6 +50,7 @@ export interface CreateOptions {
 export function createDataPlane(options: CreateOptions): DataPlane {
   const { settings, clock, log, builtins, onBackendEvent, lookUp } = options;
   const { lineFiles = new LineFiles(log).open } = options;
+  const deadlines = new Deadlines(clock);
   const registry = new MetricRegistry();
   const memory = new SharedMemory(settings.workers);
   return new DataPlane({
@@ -64,7 +66,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
     env: {
       instance: settings.instance,
       clock,
-      deadlines: new Deadlines(clock),
+      deadlines,
       buffers: new Buffers(),
       resolver: new Resolver(clock, lookUp),
       ids: new IdSource({ worker: settings.worker }),
@@ -74,6 +76,7 @@ export function createDataPlane(options: CreateOptions): DataPlane {
       knownClients: new KnownClients(),
       knownHosts: new KnownHosts(),
       turnstiles: createTurnstiles(clock),
+      specimens: new Specimens(deadlines),
       clientBytes: { in: 0, out: 0 },
       backendBytes: { in: 0, out: 0 },
       bytesOf: settings.io === "direct" ? directConn : (conn) => conn,

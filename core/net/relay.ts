@@ -32,6 +32,8 @@ export class Relay {
   readonly #client: Socket;
   readonly #backend: Socket;
   readonly #options: RelayOptions;
+  readonly #up: Direction;
+  readonly #down: Direction;
   #open = 2;
   #resolve: () => void = () => {};
 
@@ -46,8 +48,10 @@ export class Relay {
     client.settle();
     backend.settle();
     this.touch();
-    new Direction(this, client, backend).start();
-    new Direction(this, backend, client).start();
+    this.#up = new Direction(this, client, backend);
+    this.#down = new Direction(this, backend, client);
+    this.#up.start();
+    this.#down.start();
   }
 
   /** Bytes went through: neither direction is idle. */

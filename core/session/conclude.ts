@@ -67,6 +67,9 @@ function close(transaction: Transaction, verdict: Verdict | undefined): void {
     trace?.end();
     response?.fields.release();
     snapshot.release();
+    if (transaction.specimen !== undefined) {
+      session.env.specimens.keep(transaction);
+    }
   }
   transaction.attempts.at(-1)?.release();
 }

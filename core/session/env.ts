@@ -16,6 +16,7 @@ import type { Resolver } from "../net/resolver.ts";
 import type { ByteCounter } from "../net/socket.ts";
 import type { DateLine } from "../http1/http_date.ts";
 import type { KnownClients } from "./forwarding.ts";
+import type { Specimens } from "./specimens.ts";
 import type { Turnstiles } from "../websocket/turnstile.ts";
 
 /** The surroundings of listeners, sessions and connectors. */
@@ -35,6 +36,8 @@ export interface PlaneEnv {
   readonly knownHosts: KnownHosts;
   /** WebSocket sessions come to other backends through them. */
   readonly turnstiles: Turnstiles;
+  /** What some of the last requests were made of. */
+  readonly specimens: Specimens;
   /** Bytes of all clients' connections. */
   readonly clientBytes: ByteCounter;
   /** Bytes of all backends' connections. */

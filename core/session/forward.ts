@@ -121,11 +121,16 @@ export async function ask(
       }
       if (final) {
         if (tries.afterStatus(attempt)) break;
-        return backendReply(
+        const reply = backendReply(
           transaction,
           attempt,
           switchReply(transaction, response) ?? response,
         );
+        const { specimens } = transaction.session.env;
+        if (specimens.wanted && head.status !== 101) {
+          transaction.specimen = { tries, head, reply };
+        }
+        return reply;
       }
       if (transaction.exchange.takesInterim && tries.again === undefined) {
         await transaction.exchange.sendInterim(response);

@@ -36,7 +36,10 @@ export function serveTcp(session: Session, client: Socket): Served {
       idle: timeouts.tunnel,
       idleCode: "client_idle",
     });
-    return new LastingRelay(relay);
+    const lasting = new LastingRelay(relay);
+    const { specimens } = session.env;
+    if (specimens.wanted) specimens.keepRelay(session, lasting);
+    return lasting;
   };
   return {
     done: run(),

@@ -173,7 +173,7 @@ export class Session implements HandlerOwner, Placed {
     this.plane.ended(this);
     this.abortSignal(this.error ?? OVER);
     if (handles(this, POINT.finish)) this.plane.outlives(this.#finish());
-    else this.#snapshot.release();
+    else this.#letGo();
     this.#guest?.left();
   }
 
@@ -204,7 +204,12 @@ export class Session implements HandlerOwner, Placed {
 
   async #finish(): Promise<void> {
     await runHandlers(this, POINT.finish, this.view);
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#snapshot.release();
+    if (!this.isLight) this.env.specimens.forget(this);
   }
 
   /** Whether there is no handshake to wait for. */
@@ -419,6 +424,12 @@ export class Session implements HandlerOwner, Placed {
       session: this.id,
       error,
     });
+  }
+
+  /** Whether plugins gave it nothing that they may count on to be let go with it. */
+  get isLight(): boolean {
+    return this.sessionHandlers === undefined &&
+      (this.#view === undefined || SessionView.isLight(this.#view));
   }
 
   /** `session.on`. */

@@ -99,6 +99,8 @@ export class Transaction
   brokenOff = false;
   /** Where its client may have it told what happens. */
   trace: TransactionTrace | undefined;
+  /** What else it was made of, where that is to be kept as a specimen. */
+  specimen: object | undefined;
   /** Set where the client is gone for good. */
   gone: ProxyError | undefined;
 
@@ -318,6 +320,16 @@ export class Transaction
     };
   }
 
+  /** Whether it refers to little, and to nothing that plugins may count on to be let go. */
+  get isLight(): boolean {
+    const { caching, head, requestTransforms, responseTransforms } = this;
+    return caching === undefined && head !== undefined &&
+      head.bodyLength >= 0 && head.bodyLength <= LIGHT_BODY &&
+      requestTransforms === undefined && responseTransforms === undefined &&
+      this.transactionHandlers === undefined && this.session.isLight &&
+      (this.#view === undefined || TransactionView.isLight(this.#view));
+  }
+
   splitHost(field: string): HostParts {
     return this.session.splitHost(field);
   }
@@ -434,6 +446,9 @@ export class Transaction
     handlers[POINT[point]] = withHandler(handlers[POINT[point]], bound);
   }
 }
+
+/** The most bytes of its body that a light request has, which may be kept for another attempt. */
+const LIGHT_BODY = 4096;
 
 /** The states in which a cluster may be set. */
 const ROUTING = STATES.product.bit | STATES.routed.bit | STATES.buffer.bit;

@@ -35,6 +35,11 @@ export class SessionView implements SessionFacts {
     this.#session = session;
   }
 
+  /** Whether plugins put nothing into its data but texts, numbers and the like. */
+  static isLight(view: SessionView): boolean {
+    return areLight(view.#data);
+  }
+
   get id(): string {
     return this.#session.id;
   }
@@ -95,6 +100,11 @@ export class TransactionView implements TransactionFacts {
 
   constructor(transaction: Transaction) {
     this.#transaction = transaction;
+  }
+
+  /** Whether plugins put nothing into its data but texts, numbers and the like. */
+  static isLight(view: TransactionView): boolean {
+    return areLight(view.#data);
   }
 
   get id(): string {
@@ -198,4 +208,9 @@ export class AttemptView implements AttemptFacts {
   get error(): Failure | undefined {
     return this.#attempt.error;
   }
+}
+
+function areLight(data: ReadonlyMap<unknown, unknown> | undefined): boolean {
+  return data === undefined ||
+    data.values().every((value) => Object(value) !== value);
 }

@@ -1,0 +1,97 @@
+import { Deadlines } from "../../../core/net/deadlines.ts";
+import { NOWHERE } from "../../../core/net/roster.ts";
+import { Specimens } from "../../../core/session/specimens.ts";
+import type { Session } from "../../../core/session/session.ts";
+import type { Transaction } from "../../../core/session/transaction.ts";
+import { assertEquals } from "../../support/assert.ts";
+import { FakeClock } from "../../support/clock.ts";
+import { heldBytes } from "../../support/garbage.ts";
+
+/** Specimens of deadlines that are swept, and a way to the next sweep. */
+function create() {
+  const clock = new FakeClock();
+  const deadlines = new Deadlines(clock);
+  deadlines.add({ place: NOWHERE, deadline: Infinity, expire() {} });
+  return {
+    specimens: new Specimens(deadlines),
+    sweep: () => clock.advance(100),
+  };
+}
+
+function sessionThat(isLight: boolean): Session {
+  return { isLight } as Partial<Session> as Session;
+}
+
+function transactionOf(session: Session, isLight = true): Transaction {
+  return { session, isLight } as Partial<Transaction> as Transaction;
+}
+
+/** Keeps transactions that nobody else refers to. */
+function keepNew(
+  specimens: Specimens,
+  count: number,
+  make = () => transactionOf(sessionThat(true)),
+): WeakRef<object>[] {
+  return Array.from({ length: count }, () => {
+    const one = make();
+    specimens.keep(one);
+    return new WeakRef(one);
+  });
+}
+
+/** How many of them are left when garbage is collected. */
+async function left(refs: readonly WeakRef<object>[]): Promise<number> {
+  // What was made or asked for in this turn of the loop stays until its end.
+  await new Promise((resolve) => setTimeout(resolve));
+  heldBytes();
+  return refs.filter((ref) => ref.deref() !== undefined).length;
+}
+
+Deno.test("Specimens: one is wanted between two sweeps", () => {
+  const { specimens, sweep } = create();
+  assertEquals(specimens.wanted, true);
+  keepNew(specimens, 1);
+  assertEquals(specimens.wanted, false);
+  sweep();
+  assertEquals(specimens.wanted, true);
+});
+
+Deno.test("Specimens: the last eight stay alive", async () => {
+  const { specimens } = create();
+  const refs = keepNew(specimens, 20);
+  assertEquals(await left(refs.slice(0, 12)), 0);
+  assertEquals(await left(refs.slice(12)), 8);
+  keepNew(specimens, 1);
+  assertEquals(await left(refs), 7);
+});
+
+Deno.test("Specimens: what is not light is not kept, and another one is wanted", async () => {
+  const { specimens } = create();
+  const session = sessionThat(true);
+  const heavy = () => transactionOf(session, false);
+  assertEquals(await left(keepNew(specimens, 3, heavy)), 0);
+  specimens.keepRelay(sessionThat(false), {});
+  assertEquals(specimens.wanted, true);
+  specimens.keepRelay(session, {});
+  assertEquals(specimens.wanted, false);
+});
+
+Deno.test("Specimens: a session that is forgotten is let go, others are not", async () => {
+  const { specimens } = create();
+  const session = sessionThat(true);
+  const others = keepNew(specimens, 6);
+  const its = keepNew(specimens, 2, () => transactionOf(session));
+  specimens.forget(session);
+  assertEquals(await left(its), 0);
+  assertEquals(await left(others), 6);
+  const more = keepNew(specimens, 3);
+  assertEquals(await left([...others, ...more]), 8);
+});
+
+Deno.test("Specimens: none stays once they are cleared", async () => {
+  const { specimens } = create();
+  const refs = keepNew(specimens, 3);
+  specimens.clear();
+  assertEquals(await left(refs), 0);
+  assertEquals(await left(keepNew(specimens, 1)), 1);
+});

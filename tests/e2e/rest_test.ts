@@ -1,0 +1,103 @@
+import { assertEquals } from "../support/assert.ts";
+import { dataPlugin } from "../support/data_plugin.ts";
+import { freePorts } from "../support/free_ports.ts";
+import { startHeadrace } from "../support/headrace_process.ts";
+import { serveNamed } from "../support/named_backend.ts";
+
+/** Collects all garbage once no session is left. */
+const COLLECTOR = dataPlugin(`
+let timer;
+export default {
+  name: "collector",
+  setup: () => ({
+    handlers: {
+      finish() {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          gc();
+          console.log("Garbage was collected");
+        }, 300);
+      },
+    },
+    close: () => clearTimeout(timer),
+  }),
+};`);
+
+/** Whose compiled code a proxy drops at rest, after clients have asked. */
+async function dropped(
+  listener: string,
+  ask: (port: number) => Promise<void>,
+  plugins = "",
+): Promise<string[]> {
+  await using backend = serveNamed("a");
+  const [port] = freePorts(1);
+  const dir = await Deno.makeTempDir();
+  const config = `${dir}/headrace.yaml`;
+  await Deno.writeTextFile(
+    config,
+    `listeners: [{ name: one, address: "127.0.0.1:${port}", ${listener} }]
+clusters: [{ name: one, backends: [{ url: "${backend.url}" }] }]
+plugins:
+  - { use: "${COLLECTOR}" }${plugins}
+workers: 1
+`,
+  );
+  await using proxy = startHeadrace(["--config", config], {
+    // A collection drops hidden classes then as that of a V8 at rest does.
+    denoOptions: [
+      "--no-check",
+      "--v8-flags=--expose-gc,--trace-deopt,--retain-maps-for-n-gc=0",
+    ],
+  });
+  await proxy.wrote("Headrace serves");
+  await ask(port!);
+  await proxy.wrote("Garbage was collected");
+  await Deno.remove(dir, { recursive: true });
+  return proxy.stdout.matchAll(
+    /<SharedFunctionInfo ([^>]+)>.*embedded weak objects cleared/g,
+  ).map(([, name]) => name!).toArray();
+}
+
+const REQUEST = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+
+const buffer = new Uint8Array(4096);
+
+async function askOften(port: number): Promise<void> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  for (let i = 0; i < 5_000; i++) {
+    await conn.write(REQUEST);
+    await conn.read(buffer);
+  }
+}
+
+Deno.test("memory: compiled code of a request outlives a rest", async () => {
+  assertEquals(await dropped("protocol: http", askOften), []);
+});
+
+Deno.test("memory: and that of plugins on its way", async () => {
+  const plugins = `
+  - { use: "builtin:access-log", options: { format: combined, path: /dev/null } }
+  - { use: "builtin:headers", options: { request: { set: { X: "%{client_address}" } }, response: { remove: [ETag] } } }`;
+  assertEquals(await dropped("protocol: http", askOften, plugins), []);
+});
+
+async function connectOften(port: number): Promise<void> {
+  for (let i = 0; i < 3_000; i++) {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    await conn.write(REQUEST);
+    await conn.read(buffer);
+  }
+}
+
+Deno.test("memory: and that of a client's connection", async () => {
+  assertEquals(await dropped("protocol: http", connectOften), []);
+});
+
+Deno.test("memory: and that of a relay, but for what dials", async () => {
+  const functions = new Set(
+    await dropped("protocol: tcp, cluster: one", connectOften),
+  );
+  for (const name of ["Session", "Socket", "Relay", "Direction", "#pass"]) {
+    assertEquals(functions.has(name), false, name);
+  }
+});
