@@ -277,7 +277,7 @@ const C_ESCAPES: Readonly<Record<string, string>> = {
 
 /** As Apache's ap_escape_logitem: C's escapes, `\xhh` for other bytes that are not printable ASCII. */
 function escapeItem(text: string): string {
-  if (/^[ !#-[\]-~]*$/.test(text)) return text;
+  if (text === "" || /^[ !#-[\]-~]*$/.test(text)) return text;
   return text.replaceAll(/[^ !#-[\]-~]/gu, (char) => {
     const escape = C_ESCAPES[char];
     if (escape !== undefined) return escape;

@@ -133,27 +133,31 @@ export class Http1Fields implements Fields {
   set(name: string, value: string): void {
     const lowerName = checkFieldChange(name);
     const checked = checkFieldValue(lowerName, value);
-    this.remove(lowerName);
-    this.#add(name, checked);
+    this.#remove(lowerName);
+    this.#add(name, checked, lowerName);
   }
 
   append(name: string, value: string): void {
     const lowerName = checkFieldChange(name);
     refuseSecondHost(lowerName, this.has(lowerName));
-    this.#add(name, checkFieldValue(lowerName, value));
+    this.#add(name, checkFieldValue(lowerName, value), lowerName);
   }
 
   delete(name: string): void {
-    this.remove(checkFieldChange(name));
+    this.#remove(checkFieldChange(name));
   }
 
   put(name: string, value: string): void {
-    this.remove(name);
-    this.#add(name, value);
+    const lowerName = name.toLowerCase();
+    this.#remove(lowerName);
+    this.#add(name, value, lowerName);
   }
 
   remove(name: string): void {
-    const lowerName = name.toLowerCase();
+    this.#remove(name.toLowerCase());
+  }
+
+  #remove(lowerName: string): void {
     const known = knownName(lowerName);
     for (
       let field = this.#find(lowerName, known, 0);
@@ -249,9 +253,9 @@ export class Http1Fields implements Fields {
     if (this.#generation !== this.#index.generation) throw releasedError();
   }
 
-  #add(name: string, value: string): void {
+  #add(name: string, value: string, lowerName: string): void {
     this.#check();
-    (this.#added ??= new ListFields()).add(name, value);
+    (this.#added ??= new ListFields()).add(name, value, lowerName);
   }
 
   #isShown(field: number): boolean {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Fields, PreparedFields } from "../message/fields.ts";
-import { isFramingField } from "../message/field_rules.ts";
+import { isFramingField, isFramingName } from "../message/field_rules.ts";
 import { ListFields } from "../message/list_fields.ts";
 import { COLON, CR, FIELD_VALUE, LF, SP, TOKEN } from "./chars.ts";
 import {
@@ -109,7 +109,7 @@ function writeParts(
 function writeList(out: Uint8Array, at: number, fields: ListFields): number {
   let end = at;
   for (let line = 0; line < fields.size; line++) {
-    if (isFramingField(fields.lowerNameAt(line))) continue;
+    if (isFramingName(fields.lowerNameAt(line))) continue;
     end = writeLine(out, end, fields.nameAt(line), fields.valueAt(line));
     if (end < 0) return -1;
   }

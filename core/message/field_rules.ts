@@ -22,7 +22,12 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
 
 /** Whether handlers can't change the field, and codecs never take it from one. */
 export function isFramingField(name: string): boolean {
-  return FRAMING_FIELDS.has(name.toLowerCase());
+  return isFramingName(name.toLowerCase());
+}
+
+/** As {@linkcode isFramingField}, of a name in lower case. */
+export function isFramingName(lowerName: string): boolean {
+  return FRAMING_FIELDS.has(lowerName);
 }
 
 /** The name in lower case. Throws a `TypeError` where it is no token (RFC 9110 §5.1). */
@@ -38,13 +43,25 @@ export function checkFieldName(name: string): string {
   return name.toLowerCase();
 }
 
+/** Names that handlers may change, in lower case: the same few are asked for by each request. */
+const CHANGEABLE = new Map<string, string>();
+
+/** How many of them are remembered, and how long they may be: handlers may take names from anywhere. */
+const MOST_NAMES = 256;
+const LONGEST_NAME = 64;
+
 /** As {@linkcode checkFieldName}, and throws a `TypeError` for a field that handlers can't change. */
 export function checkFieldChange(name: string): string {
+  const known = CHANGEABLE.get(name);
+  if (known !== undefined) return known;
   const lowerName = checkFieldName(name);
   if (FRAMING_FIELDS.has(lowerName)) {
     throw new TypeError(
       `Cannot change field "${lowerName}" as it belongs to the connection`,
     );
+  }
+  if (CHANGEABLE.size < MOST_NAMES && name.length <= LONGEST_NAME) {
+    CHANGEABLE.set(name, lowerName);
   }
   return lowerName;
 }

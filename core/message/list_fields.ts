@@ -85,13 +85,13 @@ export class ListFields implements Fields {
     const lowerName = checkFieldChange(name);
     const checked = checkFieldValue(lowerName, value);
     this.remove(lowerName);
-    this.add(name, checked);
+    this.add(name, checked, lowerName);
   }
 
   append(name: string, value: string): void {
     const lowerName = checkFieldChange(name);
     refuseSecondHost(lowerName, this.has(lowerName));
-    this.add(name, checkFieldValue(lowerName, value));
+    this.add(name, checkFieldValue(lowerName, value), lowerName);
   }
 
   delete(name: string): void {
@@ -104,10 +104,10 @@ export class ListFields implements Fields {
   }
 
   /** Adds a line behind the others; name and value are trusted. */
-  add(name: string, value: string): void {
+  add(name: string, value: string, lowerName = name.toLowerCase()): void {
     if (this.#released) throw releasedError();
     this.#names.push(name);
-    this.#lowerNames.push(name.toLowerCase());
+    this.#lowerNames.push(lowerName);
     this.#values.push(value);
   }
 
