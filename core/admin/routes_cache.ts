@@ -41,6 +41,7 @@ export function cacheRoutes(source: AdminSource): AdminRoute[] {
       answers: {
         400: "The body is wrong",
         404: "The config has no cache",
+        500: "A worker could not forget it: it may still be served",
         503: "No worker is there now: all are being restarted",
       },
       handle: (context) => purge(source, context),

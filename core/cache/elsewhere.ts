@@ -41,7 +41,7 @@ export type Claim =
   /** It looks again. */
   | { readonly kind: "again" };
 
-/** The other workers. Nothing here rejects: an owner that is gone has nothing, and stores nothing. */
+/** The other workers. Nothing here rejects but `invalidate`: an owner that is gone or fails has nothing, and stores nothing. */
 export interface Elsewhere {
   /** Whether this worker is the owner. */
   owns(key: string): boolean;
@@ -50,6 +50,6 @@ export interface Elsewhere {
   /** See `Cache.beginRefresh`. */
   beginRefresh(key: string, variant: string): Promise<boolean>;
   endRefresh(key: string, variant: string): void;
-  /** Forgets what is meant in all workers; how many entries there were. */
+  /** Forgets what is meant in all workers; how many entries there were. Rejects, once all have tried, where one of them fails. */
   invalidate(purge: Purge): Promise<number>;
 }

@@ -157,7 +157,7 @@ export interface CacheStore {
   /**
    * Forgets what a purge means; how many there were. A key begins with the URL
    * that it was made of, see `cacheKey`. Responses on their way in are not found
-   * here: who runs them asks for himself.
+   * here: who runs them asks for himself. Rejects where the store can't forget.
    */
   purge(purge: Purge): number | Promise<number>;
   stats(): StoreStats;

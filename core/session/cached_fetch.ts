@@ -390,7 +390,7 @@ function standIn(
 
 /** Something was changed: what is stored of it is invalid (RFC 9111 §4.4). */
 async function changed(caching: Caching, reply: BackendReply): Promise<Reply> {
-  const { cache, transaction, key } = caching;
+  const { transaction, key } = caching;
   const { response, attempt } = reply;
   const request = transaction.request!;
   if (response.status >= 400) return reply;
@@ -401,7 +401,7 @@ async function changed(caching: Caching, reply: BackendReply): Promise<Reply> {
     const url = said === null ? undefined : sameOriginKey(request, said);
     if (url !== undefined) urls.add(url);
   }
-  for (const url of urls) await cache.invalidate({ kind: "url", url });
+  for (const url of urls) await forget(caching, url);
   if (request.method !== "POST") return reply;
   const location = response.fields.get("content-location");
   const represents = location !== null &&
@@ -417,4 +417,17 @@ async function changed(caching: Caching, reply: BackendReply): Promise<Reply> {
     head,
     size: bodyLength === undefined || bodyLength < 0 ? undefined : bodyLength,
   }) ?? reply;
+}
+
+/** The backend has changed it: its client hears of that, whatever the cache comes to. */
+async function forget(
+  { cache, transaction }: Caching,
+  url: string,
+): Promise<void> {
+  try {
+    await cache.invalidate({ kind: "url", url });
+  } catch (error) {
+    const { log } = transaction.session.env;
+    log.error("The cache could not forget what was changed", { url, error });
+  }
 }

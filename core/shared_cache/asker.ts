@@ -12,6 +12,7 @@ import type {
   Ask,
   ClaimAnswer,
   Listing,
+  PurgeAnswer,
   Tell,
   WireEntry,
   WireResult,
@@ -46,7 +47,7 @@ interface Answers {
   readonly join: boolean;
   readonly update: WireEntry | undefined;
   readonly remove: undefined;
-  readonly purge: number;
+  readonly purge: PurgeAnswer;
   readonly refresh: boolean;
   readonly ping: true;
 }
@@ -105,7 +106,7 @@ export class Asker {
     if (!this.#lost) this.#post(message, transfer);
   }
 
-  /** Asks; undefined where the owner is gone, hangs, or does so before it answers. */
+  /** Asks; undefined where the owner is gone or hangs, does so before it answers, or fails at it. Never rejects. */
   ask<A extends keyof Answers>(
     ask: A,
     parts: Parts<A>,

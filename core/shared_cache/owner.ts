@@ -7,9 +7,10 @@
 import type { Fetch, FetchResult } from "../cache/cache.ts";
 import type { OpenFill } from "../cache/fill.ts";
 import type { StoredEntry } from "../cache/store.ts";
-import { ProxyError } from "../errors.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
 import type { Clock } from "../net/clock.ts";
+import type { Log } from "../plugin.ts";
 import { errorOf } from "./asker.ts";
 import { Inflow } from "./inflow.ts";
 import { Outflow } from "./outflow.ts";
@@ -20,7 +21,9 @@ import {
   type AskOf,
   type ClaimAnswer,
   markOf,
+  type PurgeAnswer,
   type Tell,
+  type WireFailure,
   type WireFill,
   type WireResult,
   type WireSettle,
@@ -29,6 +32,7 @@ import {
 /** What an owner works with. */
 export interface OwnerParts extends OwnedEntriesParts {
   readonly clock: Clock;
+  readonly log: Log;
   /** A purge has begun; one whose asker does not wait for it, is done. */
   readonly began: () => void;
   /** Copies bytes for the other worker. */
@@ -45,7 +49,7 @@ interface ClaimState {
   fill: OpenFill | undefined;
   /** What it sends. */
   body: Inflow | undefined;
-  /** Settles when its fill has begun. */
+  /** Resolves when its fill has begun, or can't. */
   beginning: Promise<void> | undefined;
 }
 
@@ -63,8 +67,16 @@ export class Owner {
     this.#entries = new OwnedEntries(parts);
   }
 
-  /** Does what is asked. */
+  /** Does what is asked. What can't be done is told to the log, and to the asker so that it goes on without. Never throws. */
   asked(ask: Ask): void {
+    try {
+      this.#do(ask)?.catch((thrown) => this.#fail(ask, thrown));
+    } catch (thrown) {
+      this.#fail(ask, thrown);
+    }
+  }
+
+  #do(ask: Ask): void | Promise<void> {
     switch (ask.ask) {
       case "find":
         return this.#answer(ask.id, this.#entries.list(ask));
@@ -75,8 +87,7 @@ export class Owner {
       case "leave":
         return this.#leave(ask.id);
       case "settle":
-        this.#settle(ask);
-        return;
+        return this.#settle(ask);
       case "pass":
         return this.#pass(ask.id);
       case "fill":
@@ -88,15 +99,13 @@ export class Owner {
       case "break":
         return this.#claims.get(ask.id)?.body?.fail(brokenOff());
       case "open":
-        this.#open(ask);
-        return;
+        return this.#open(ask);
       case "reread":
         return this.#reread(ask);
       case "more":
         return this.#streams.get(ask.id)?.more(ask.count);
       case "used":
-        this.#entries.used(ask.names);
-        return;
+        return this.#entries.used(ask.names);
       case "update":
         return this.#answer(ask.id, this.#entries.update(ask));
       case "remove":
@@ -111,6 +120,41 @@ export class Owner {
       case "ping":
         return this.#answer(ask.id, true);
     }
+  }
+
+  /** Who waits goes on as if nobody was here; but what a purge did not forget somebody has to know. */
+  #fail(ask: Ask, thrown: unknown): void {
+    this.#complain(ask, thrown);
+    switch (ask.ask) {
+      case "claim":
+        this.#leave(ask.id);
+        return this.#nothing(ask.id);
+      case "find":
+      case "join":
+      case "update":
+      case "remove":
+      case "refresh":
+        return this.#nothing(ask.id);
+      case "purge":
+        return this.#post({
+          tell: "answer",
+          id: ask.id,
+          value: failure(asProxyError(thrown, "cache_failed")),
+        });
+      case "fill":
+        // Its leader goes on without the store.
+        return this.#claims.get(ask.id)?.body?.cancel();
+      case "open":
+      case "reread":
+        return this.#gone(ask.id);
+    }
+  }
+
+  #complain({ ask }: Ask, error: unknown): void {
+    this.#parts.log.error("The cache could not do what another worker asked", {
+      ask,
+      error,
+    });
   }
 
   /** The other worker is gone: nobody waits for what it fetched, nor gets a part of it for the whole. */
@@ -128,20 +172,28 @@ export class Owner {
     if (!this.#lost) this.#parts.post(message, transfer);
   }
 
-  #answer(id: number, value: unknown): void {
+  #answer(id: number, value: unknown): void | Promise<void> {
     if (value instanceof Promise) {
-      value.then((later) => this.#answer(id, later));
-      return;
+      return value.then((later) => this.#answer(id, later));
     }
     this.#post({ tell: "answer", id, value });
   }
 
-  #purge({ purge, late }: AskOf<"purge">): number | Promise<number> {
+  #nothing(id: number): void {
+    this.#post({ tell: "answer", id, value: undefined });
+  }
+
+  async #purge({ purge, late }: AskOf<"purge">): Promise<PurgeAnswer> {
     const { cache, began } = this.#parts;
-    const purged = cache()?.purge(purge) ?? 0;
-    if (late && purged instanceof Promise) return purged.finally(began);
-    began();
-    return purged;
+    let purged: number | Promise<number>;
+    try {
+      purged = cache()?.purge(purge) ?? 0;
+      if (late) purged = await purged;
+    } finally {
+      // Also where it fails: who waits for it can't be told more by waiting.
+      began();
+    }
+    return { kind: "purged", count: await purged };
   }
 
   // ----------------------------------------------------------------- fetches
@@ -166,7 +218,12 @@ export class Owner {
       const other = cache.fetchOf(variant);
       if (other !== undefined) {
         this.#claims.set(id, claimOf(key, undefined));
-        other.wait().then((result) => this.#tellResult(id, key, result));
+        other.wait().then((result) => this.#tellResult(id, key, result))
+          .catch((thrown) => {
+            this.#complain(ask, thrown);
+            this.#claims.delete(id);
+            this.#post({ tell: "result", id, result: ALONE });
+          });
         return { kind: "wait" };
       }
     }
@@ -215,10 +272,8 @@ export class Owner {
           ? { kind: "again" }
           : { kind: "entry", entry };
       }
-      case "failed": {
-        const { code, message } = result.error;
-        return { kind: "failed", code, message };
-      }
+      case "failed":
+        return failure(result.error);
       default:
         return result;
     }
@@ -226,9 +281,9 @@ export class Owner {
 
   #join({ id }: AskOf<"join">): void {
     const fill = this.#claims.get(id)?.fill;
-    const joined = fill?.open === true;
-    this.#answer(id, joined);
-    if (joined) this.#stream(id, fill.read(0, Infinity));
+    const body = fill?.open === true ? fill.read(0, Infinity) : undefined;
+    this.#answer(id, body !== undefined);
+    if (body !== undefined) this.#stream(id, body);
   }
 
   async #settle({ id, result }: AskOf<"settle">): Promise<void> {
@@ -238,7 +293,12 @@ export class Owner {
     // A response that is sent goes on under this number.
     if (claim.body === undefined) this.#claims.delete(id);
     await claim.beginning;
-    fetch.settle(await this.#settledBy(claim, result));
+    try {
+      fetch.settle(await this.#settledBy(claim, result));
+    } catch (thrown) {
+      fetch.giveUp("uncacheable");
+      throw thrown;
+    }
   }
 
   async #settledBy(
@@ -271,7 +331,8 @@ export class Owner {
   }
 
   /** What the other worker's fetch brings is stored as if this one's had brought it. */
-  #fill({ id, head, size, replaced }: AskOf<"fill">): void {
+  #fill(ask: AskOf<"fill">): void {
+    const { id, head, size, replaced } = ask;
     const claim = this.#claims.get(id);
     const cache = this.#parts.cache();
     if (claim?.fetch === undefined || cache === undefined) {
@@ -304,8 +365,10 @@ export class Owner {
       claim.fill = fill;
       fill.run();
     };
-    if (entries instanceof Promise) claim.beginning = entries.then(begin);
-    else begin(entries);
+    if (entries instanceof Promise) {
+      claim.beginning = entries.then(begin)
+        .catch((thrown) => this.#fail(ask, thrown));
+    } else begin(entries);
   }
 
   #take({ id, pieces }: AskOf<"bytes">): void {
@@ -379,6 +442,11 @@ function claimOf(key: string, fetch: Fetch | undefined): ClaimState {
   return { key, fetch, fill: undefined, body: undefined, beginning: undefined };
 }
 
+/** As it crosses. */
+function failure({ code, message }: ProxyError): WireFailure {
+  return { kind: "failed", code, message };
+}
+
 const LOOK_AGAIN: ClaimAnswer = Object.freeze({ kind: "again" });
 /** There is no cache here now. */
 const NOTHING: ClaimAnswer = Object.freeze({
@@ -386,6 +454,9 @@ const NOTHING: ClaimAnswer = Object.freeze({
   led: false,
   stores: false,
 });
+
+/** Each asks for himself. */
+const ALONE: WireResult = Object.freeze({ kind: "uncacheable" });
 
 function brokenOff(): ProxyError {
   return new ProxyError(

@@ -67,23 +67,30 @@ export type WireResult =
   | { readonly kind: "entry"; readonly entry: WireEntry }
   | { readonly kind: "uncacheable" }
   | { readonly kind: "again"; readonly stored?: boolean }
-  | {
-    readonly kind: "failed";
-    readonly code: FailureCode;
-    readonly message: string;
-  };
+  | WireFailure;
 
 /** What a leader tells of its fetch. */
 export type WireSettle =
   | { readonly kind: "fill" | "uncacheable" | "again" }
   | { readonly kind: "entry"; readonly name: EntryName }
-  | {
-    readonly kind: "failed";
-    readonly code: FailureCode;
-    readonly message: string;
-  };
+  | WireFailure;
 
-/** What is asked of an owner. */
+/** What went wrong. */
+export interface WireFailure {
+  readonly kind: "failed";
+  readonly code: FailureCode;
+  readonly message: string;
+}
+
+/** What a purge is answered. */
+export type PurgeAnswer =
+  | { readonly kind: "purged"; readonly count: number }
+  | WireFailure;
+
+/**
+ * What is asked of an owner. Where it fails at it the answer is undefined, as
+ * where nobody is there.
+ */
 export type Ask =
   /** Answered with a {@linkcode Listing}. */
   | { readonly ask: "find"; readonly id: number; readonly key: string }
@@ -155,7 +162,7 @@ export type Ask =
   }
   /** Answered with nothing. */
   | { readonly ask: "remove"; readonly id: number; readonly name: EntryName }
-  /** Answered with how many there were. */
+  /** Answered with a {@linkcode PurgeAnswer}. */
   | {
     readonly ask: "purge";
     readonly id: number;

@@ -8,7 +8,9 @@ import { Cache, Fetch, type FetchResult } from "../cache/cache.ts";
 import type { Claim, ClaimRequest, Elsewhere } from "../cache/elsewhere.ts";
 import { ownerOf, shardOf } from "../cache/shard.ts";
 import { type CacheStore, NO_ENTRIES, type Purge } from "../cache/store.ts";
+import { asProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
+import type { Log } from "../plugin.ts";
 import { Asker, errorOf } from "./asker.ts";
 import { Copies } from "./copies.ts";
 import { Owner } from "./owner.ts";
@@ -34,6 +36,7 @@ export interface SharedCacheOptions {
   readonly worker: number;
   readonly workers: number;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** What is shared, beside what the store holds itself. */
@@ -125,6 +128,7 @@ export class SharedCache implements Elsewhere, Owners {
       memory: () => this.memory,
       pins: this.#pins,
       clock: this.#options.clock,
+      log: this.#options.log,
       purged: () => this.purged(),
       began: () => this.#purgeBegan(),
       pack,
@@ -297,14 +301,22 @@ export class SharedCache implements Elsewhere, Owners {
     const workers = purge.kind === "url"
       ? [this.#ownerOf(purge.url)]
       : [...this.#peers.keys()];
-    const purged = await Promise.all(
-      workers.map((worker) =>
+    const purged = await Promise.allSettled(
+      workers.map(async (worker) =>
         worker === this.#options.worker
-          ? this.#cache?.purge(purge) ?? 0
-          : this.#purgeAt(worker, purge)
+          ? await this.#cache?.purge(purge) ?? 0
+          : await this.#purgeAt(worker, purge)
       ),
     );
-    return purged.reduce((sum, count) => sum + count, 0);
+    // Only now: one that fails keeps no other from it.
+    let sum = 0;
+    for (const result of purged) {
+      if (result.status === "rejected") {
+        throw asProxyError(result.reason, "cache_failed");
+      }
+      sum += result.value;
+    }
+    return sum;
   }
 
   /** From here on nobody finds what is meant, whenever its owner comes to forget it. */
@@ -323,9 +335,10 @@ export class SharedCache implements Elsewhere, Owners {
       asker.say({ ask: "purge", id: asker.number(), purge, late: true });
       return 0;
     }
-    const purged = await asker.ask("purge", { purge, late: false });
+    const answer = await asker.ask("purge", { purge, late: false });
     if (asker.lastMemory === undefined) this.#owe(worker, purge);
-    return purged ?? 0;
+    if (answer?.kind === "failed") throw errorOf(answer);
+    return answer?.count ?? 0;
   }
 
   /** Whoever takes the owner's place may find the same on its disk. */

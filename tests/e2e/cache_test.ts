@@ -11,6 +11,8 @@ import {
 } from "../support/assert.ts";
 import { cachedProxy, fresh } from "../support/cached_proxy.ts";
 import { eventually } from "../support/eventually.ts";
+import { serveHttpBackend } from "../support/http_backend.ts";
+import { startPlane } from "../support/plane.ts";
 
 Deno.test("a second request is answered from the cache, with its age", async () => {
   await using cached = await cachedProxy((_, times) =>
@@ -215,6 +217,25 @@ Deno.test("others' PURGE is refused; without purgeFrom it is a method like any o
   await using open = await cachedProxy(() => fresh("x"));
   await open.get("/", { method: "PURGE" });
   assertEquals(open.asked, ["PURGE /"]);
+});
+
+Deno.test("a purge that fails is told to who asked for it; whoever changed something gets his answer", async () => {
+  await using backend = serveHttpBackend((request) => {
+    return request.method === "POST" ? new Response("done") : fresh("x");
+  });
+  await using t = await startPlane({
+    backends: [backend.url],
+    cache: { purgeFrom: ["127.0.0.1/32"] },
+  });
+  const { cache } = t.plane.current.cache!;
+  cache.purge = () => Promise.reject(new Error("The disk is gone"));
+  const send = async (method: string) => {
+    const response = await fetch(`http://127.0.0.1:${t.port}/`, { method });
+    return [response.status, await response.text()];
+  };
+  await send("GET");
+  assertEquals((await send("PURGE"))[0], 500);
+  assertEquals(await send("POST"), [200, "done"]);
 });
 
 Deno.test("variants are kept apart by what Vary names", async () => {

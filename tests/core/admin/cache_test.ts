@@ -53,6 +53,16 @@ Deno.test("/api/cache/purge is answered 503 where no worker is there to follow",
   ]);
 });
 
+Deno.test("/api/cache/purge is answered 500 where a worker can't forget", async () => {
+  const { app, source } = fakeApp();
+  source.planesFailure = new Error("The disk is gone");
+  const answer = await app.request("/api/cache/purge", post({ all: true }));
+  assertEquals([answer.status, await answer.json()], [
+    500,
+    { error: "The disk is gone" },
+  ]);
+});
+
 Deno.test("/api/cache/purge refuses what it can't follow", async () => {
   const { app, source } = fakeApp();
   source.cache = undefined;

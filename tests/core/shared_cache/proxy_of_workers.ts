@@ -15,6 +15,7 @@ import { ownerOf, shardOf } from "../../../core/cache/shard.ts";
 import type { CacheStore, StoredHead } from "../../../core/cache/store.ts";
 import { ProxyError } from "../../../core/errors.ts";
 import type { BodyReader } from "../../../core/message/body.ts";
+import { createLog } from "../../../core/observe/log.ts";
 import { SharedCache } from "../../../core/shared_cache/shared_cache.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { headOf } from "../cache/heads.ts";
@@ -91,6 +92,8 @@ export async function messages(rounds = 3): Promise<void> {
 /** Several workers, connected as the supervisor connects them. */
 export class ProxyOfWorkers {
   readonly clock = new FakeClock();
+  /** What all workers logged. */
+  readonly logged: string[] = [];
   readonly workers: (TestWorker | undefined)[];
   readonly #lines = new Map<string, Line>();
   readonly #store: StoreMaker;
@@ -136,6 +139,11 @@ export class ProxyOfWorkers {
       worker: number,
       workers: this.workers.length,
       clock: this.clock,
+      log: createLog({
+        level: "debug",
+        format: "json",
+        write: (line) => this.logged.push(line),
+      }),
     });
     const store = this.#store(number);
     const cache = shared.open(store, this.#copies);
