@@ -92,7 +92,7 @@ export async function bind(
     };
     // Sockets share their port, with other workers and with whoever takes over
     // from them. A second proxy would share it too: not if we must have it alone.
-    if (!options.ours && at.port !== 0 && await isAnswered(at)) {
+    if (!options.ours && at.port !== 0 && await isTaken(at)) {
       throw new Deno.errors.AddrInUse("Address already in use");
     }
     const { tls } = options;
@@ -112,13 +112,30 @@ export async function bind(
 /** How long somebody who listens at an address may take to be connected to, in milliseconds. */
 const ANSWER_TIME = 1_000;
 
+/** Where to listen. */
+type At = Pick<Deno.NetAddr, "hostname" | "port">;
+
 /**
- * Whether somebody listens at an address. It would be simpler to listen there
- * alone for a moment; but who connects within that moment is reset (seen).
+ * Whether somebody on this machine listens at an address. It would be simpler to
+ * listen there alone for a moment; but who connects within that moment is reset
+ * (seen).
  */
-async function isAnswered(
-  { hostname, port }: { readonly hostname: string; readonly port: number },
-): Promise<boolean> {
+async function isTaken(at: At): Promise<boolean> {
+  if (!await isAnswered(at)) return false;
+  // Another machine may have answered, whose address this one is, or is still
+  // (with net.ipv4.ip_nonlocal_bind a stand-by binds it before it is its own).
+  // Then no socket can be had there, or what is sent there does not come to it.
+  const { hostname } = at;
+  try {
+    using own = Deno.listen({ hostname, port: 0 });
+    return await isAnswered({ hostname, port: own.addr.port });
+  } catch (thrown) {
+    return !(thrown instanceof Deno.errors.AddrNotAvailable);
+  }
+}
+
+/** Whether somebody, wherever that is, takes a connection to an address. */
+async function isAnswered({ hostname, port }: At): Promise<boolean> {
   const waited = new AbortController();
   const timer = setTimeout(() => waited.abort(), ANSWER_TIME);
   try {

@@ -103,6 +103,25 @@ Deno.test("bind: an address of another machine is refused", async () => {
   );
 });
 
+Deno.test("bind: an address of another machine is told from one that is taken, also where that one answers", async () => {
+  using answers = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { connect } = Deno;
+  // No other machine is at hand: whoever connects to it gets to this one.
+  Object.assign(Deno, {
+    connect: (options: Deno.ConnectOptions) =>
+      connect({ ...options, port: answers.addr.port, hostname: "127.0.0.1" }),
+  });
+  try {
+    await assertRejects(
+      () => bind(address("192.0.2.1:8080"), ALONE),
+      BindError,
+      "Cannot listen on 192.0.2.1:8080: Cannot assign requested address",
+    );
+  } finally {
+    Object.assign(Deno, { connect });
+  }
+});
+
 Deno.test("bind: a unix socket that answers is refused, a stale one replaced, a file that is none kept", async () => {
   const folder = await Deno.makeTempDir();
   try {
