@@ -16,10 +16,20 @@ import type { CacheReport } from "./control.ts";
 /** Of a worker's memory, what copies of other workers' objects may take. */
 const COPIES = 1 / 8;
 
-/** Has another worker's comings and goings told: with a port to it, or without where it is gone. */
-export type CachePeers = (
-  heard: (worker: number, port: MessagePort | undefined) => void,
-) => void;
+/** Who hears of other workers. */
+export interface CachePeerListener {
+  /** Another worker is there, with a port to it, or without where it is gone. */
+  heard(worker: number, port: MessagePort | undefined): void;
+  /** Forgets what was purged while nobody could be told of it here; whether that is done. Never rejects. */
+  purge(purge: Purge): Promise<boolean>;
+}
+
+/** The other workers, whose caches are one with this one's. */
+export interface CachePeers {
+  listen(listener: CachePeerListener): void;
+  /** Has another worker that is not there or does not answer forget this as soon as it can. */
+  owe(worker: number, purge: Purge): void;
+}
 
 /** What a data plane's cache is made of. */
 export interface PlaneCacheOptions extends CacheDisksOptions {
@@ -55,11 +65,17 @@ export class PlaneCache {
     metrics.cacheEvictions.collect(() => stats()?.evicted ?? 0);
     this.#disks.collect(metrics, () => stats()?.disk);
     if (peers === undefined || workers === 1) return;
-    const shared = new SharedCache(options);
+    const shared = new SharedCache({
+      ...options,
+      owe: (other, purge) => peers.owe(other, purge),
+    });
     this.#shared = shared;
-    peers((other, port) => {
-      if (port === undefined) shared.lose(other);
-      else shared.connect(other, port);
+    peers.listen({
+      heard(other, port) {
+        if (port === undefined) shared.lose(other);
+        else shared.connect(other, port);
+      },
+      purge: (purge) => shared.purgeLate(purge),
     });
     metrics.cacheCopyBytes.collect(() => shared.stats().copyBytes);
     for (const from of ["own", "copy", "owner", "none"] as const) {
@@ -90,8 +106,8 @@ export class PlaneCache {
       this.#current = this.#opened?.cache === cache ? this.#opened : undefined;
     }
     this.#opened = undefined;
-    this.#shared?.use(cache);
     this.#disks.use(this.#current?.store);
+    this.#shared?.use(cache);
   }
 
   /** What there is; undefined where no config wanted a cache so far. */

@@ -183,11 +183,16 @@ export class Owner {
     this.#post({ tell: "answer", id, value: undefined });
   }
 
-  async #purge({ purge, late }: AskOf<"purge">): Promise<PurgeAnswer> {
-    const { cache, began } = this.#parts;
+  async #purge(
+    { purge, late }: AskOf<"purge">,
+  ): Promise<PurgeAnswer | undefined> {
+    const { cache: current, began } = this.#parts;
+    const cache = current();
     let purged: number | Promise<number>;
     try {
-      purged = cache()?.purge(purge) ?? 0;
+      // Its disk may have it nonetheless, once one is in use.
+      if (cache === undefined) return undefined;
+      purged = cache.purge(purge);
       if (late) purged = await purged;
     } finally {
       // Also where it fails: who waits for it can't be told more by waiting.

@@ -162,7 +162,7 @@ export type Ask =
   }
   /** Answered with nothing. */
   | { readonly ask: "remove"; readonly id: number; readonly name: EntryName }
-  /** Answered with a {@linkcode PurgeAnswer}. */
+  /** Answered with a {@linkcode PurgeAnswer}, undefined where no cache is in use. */
   | {
     readonly ask: "purge";
     readonly id: number;

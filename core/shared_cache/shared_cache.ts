@@ -27,8 +27,6 @@ import { Slab } from "./slab.ts";
 const PURGE_ON_ITS_WAY = 1_000;
 /** Milliseconds between two tellings of what was used. */
 const TELL_USED = 1_000;
-/** Purges that are kept for an owner that is not there: of more than these nothing is left but all. */
-const MAX_OWED = 256;
 
 /** What a shared cache is made of. */
 export interface SharedCacheOptions {
@@ -37,6 +35,8 @@ export interface SharedCacheOptions {
   readonly workers: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Has a worker that is not there or does not answer forget this as soon as it can: by {@linkcode SharedCache.purgeLate}. */
+  readonly owe: (worker: number, purge: Purge) => void;
 }
 
 /** What is shared, beside what the store holds itself. */
@@ -58,12 +58,12 @@ interface Peer {
 export class SharedCache implements Elsewhere, Owners {
   readonly #options: SharedCacheOptions;
   readonly #peers: (Peer | undefined)[];
-  /** Purges for owners that are not there, by their number. */
-  readonly #owed: Purge[][];
   readonly #pins: Pins;
   #memory: OwnerMemory | undefined;
   #slab: Slab | undefined;
   #cache: Cache | undefined;
+  /** Purges that came too early: no cache is in use. */
+  #early: ((cache: Cache) => void)[] = [];
   #store: SharedStore | undefined;
   /** Purges that were asked of this worker and have begun. */
   #begun = 0;
@@ -76,7 +76,6 @@ export class SharedCache implements Elsewhere, Owners {
     const { workers, clock } = options;
     this.#options = options;
     this.#peers = new Array<Peer | undefined>(workers).fill(undefined);
-    this.#owed = Array.from({ length: workers }, () => []);
     this.#pins = new Pins(clock);
   }
 
@@ -101,6 +100,8 @@ export class SharedCache implements Elsewhere, Owners {
       TELL_USED,
       () => this.#store?.tellUsed(),
     );
+    if (cache === undefined) return;
+    for (const purge of this.#early.splice(0)) purge(cache);
   }
 
   /** Another worker is there, at the other end of `port`; in place of the one of its number before. */
@@ -144,9 +145,8 @@ export class SharedCache implements Elsewhere, Owners {
       } else if ("tell" in data && data.tell === "slab") {
         theirs = new Slab(data.buffer);
       }
-      if ("ask" in data) return owner.asked(data);
-      asker.told(data);
-      if (data.tell === "hello") this.#payOwed(worker, asker);
+      if ("ask" in data) owner.asked(data);
+      else asker.told(data);
     };
     port.onmessage = hear;
     if (this.#memory !== undefined) this.#greet(port);
@@ -324,36 +324,59 @@ export class SharedCache implements Elsewhere, Owners {
     const asker = this.#peers[worker]?.asker;
     const memory = asker?.lastMemory;
     if (asker === undefined || memory === undefined) {
-      this.#owe(worker, purge);
+      this.#options.owe(worker, purge);
       return 0;
     }
-    memory.ask();
-    if (purge.kind === "url") memory.change(memory.slotOf(purge.url));
-    else memory.changeAll();
+    announce(memory, purge);
     if (asker.memory === undefined) {
-      // It hangs: it will do this before anything else.
+      // It hangs: it will do this before anything else, if it comes back.
       asker.say({ ask: "purge", id: asker.number(), purge, late: true });
+      this.#options.owe(worker, purge);
       return 0;
     }
     const answer = await asker.ask("purge", { purge, late: false });
-    if (asker.lastMemory === undefined) this.#owe(worker, purge);
-    if (answer?.kind === "failed") throw errorOf(answer);
-    return answer?.count ?? 0;
+    if (answer === undefined) {
+      this.#options.owe(worker, purge);
+      return 0;
+    }
+    if (answer.kind === "failed") throw errorOf(answer);
+    return answer.count;
   }
 
-  /** Whoever takes the owner's place may find the same on its disk. */
-  #owe(worker: number, purge: Purge): void {
-    const owed = this.#owed[worker]!;
-    if (owed.length < MAX_OWED) owed.push(purge);
-    else owed.splice(0, owed.length, { kind: "all" });
+  /**
+   * Forgets what another worker could not tell this one of, before anything is
+   * found; where no cache is in use, as soon as there is one. Whether that is
+   * done: where the store can't, the log is told. Never rejects.
+   */
+  purgeLate(purge: Purge): Promise<boolean> {
+    if (this.#cache !== undefined) return this.#purgeNow(this.#cache, purge);
+    if (purge.kind === "all") this.#early = [];
+    return new Promise((resolve) =>
+      this.#early.push((cache) => resolve(this.#purgeNow(cache, purge)))
+    );
   }
 
-  #payOwed(worker: number, asker: Asker): void {
-    for (const purge of this.#owed[worker]!.splice(0)) {
-      asker.lastMemory!.ask();
-      asker.say({ ask: "purge", id: asker.number(), purge, late: true });
+  async #purgeNow(cache: Cache, purge: Purge): Promise<boolean> {
+    announce(this.memory, purge);
+    try {
+      await cache.purge(purge);
+      return true;
+    } catch (error) {
+      this.#options.log.error("The cache could not forget what was purged", {
+        error,
+      });
+      return false;
+    } finally {
+      this.#purgeBegan();
     }
   }
+}
+
+/** From here on no copy of what is meant is current, and the owner finds nothing before it knows of this. */
+function announce(memory: OwnerMemory, purge: Purge): void {
+  memory.ask();
+  if (purge.kind === "url") memory.change(memory.slotOf(purge.url));
+  else memory.changeAll();
 }
 
 const NOTHING: Pick<SharedStore, "counts" | "copies"> = {

@@ -33,7 +33,7 @@ export function startHere(options: PlaneHereOptions): StartPlane {
         lineFiles: lineFiles.open,
         shared: (request) => Promise.resolve(shared(request)),
       }),
-      tellOfPeer: () => {},
+      tellOfCache: () => {},
       terminate: () => {},
     };
   };

@@ -205,13 +205,14 @@ export class Slots {
       heartbeat: this.#options.heartbeat,
       lineFiles: this.#options.lineFiles,
       onBackendEvent,
+      onCacheTold: (told) => this.#cacheChannels.told(slot.worker, told),
       shared: (request) => this.shared.get(request),
       onLost: (reason) => this.#restartLater(slot, reason),
     });
     slot.plane = plane;
     this.#cacheChannels.join(
       slot.worker,
-      (notice, ports) => plane.tellOfPeer(notice, ports),
+      (notice, ports) => plane.tellOfCache(notice, ports),
     );
     return plane.control;
   }

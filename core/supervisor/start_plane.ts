@@ -8,7 +8,7 @@ import type { Clock } from "../net/clock.ts";
 import type { LineFiles } from "../observe/line_files.ts";
 import type { BackendEvent } from "../plugin.ts";
 import type { SharedRequest } from "../shared/shared_memory.ts";
-import type { CachePeerNotice } from "./cache_channels.ts";
+import type { CacheNotice, CacheTold } from "./cache_channels.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 
 /** A worker that is gone. */
@@ -23,6 +23,8 @@ export interface PlaneStart {
   readonly heartbeat: Heartbeat;
   /** Is told of each change of a backend's state that the plane made. */
   readonly onBackendEvent: (event: BackendEvent) => void;
+  /** Is told what it has to say of the cache that it shares. */
+  readonly onCacheTold: (told: CacheTold) => void;
   /** Gives its plugins the memory that they share with those of other planes. */
   readonly shared: (request: SharedRequest) => SharedArrayBuffer;
   /** The files that its plugins append lines to. */
@@ -34,8 +36,8 @@ export interface PlaneStart {
 /** A data plane that was started. */
 export interface StartedPlane {
   readonly control: PlaneControl;
-  /** Tells it of another one. */
-  tellOfPeer(notice: CachePeerNotice, ports: MessagePort[]): void;
+  /** Tells it of the cache that it shares with others. */
+  tellOfCache(notice: CacheNotice, ports: MessagePort[]): void;
   /** Ends it at once, whatever it does. */
   terminate(): void;
 }

@@ -6,7 +6,7 @@
 import { type Transferable, Worker } from "node:worker_threads";
 import type { PlaneControl } from "../data_plane/control.ts";
 import type { Clock } from "../net/clock.ts";
-import type { CachePeerNotice } from "./cache_channels.ts";
+import { type CacheNotice, cacheTold } from "./cache_channels.ts";
 import type { Beat, Heartbeat } from "./heartbeat.ts";
 import { serveLineFiles } from "./line_file_channel.ts";
 import { type BackendNotice, RemoteControl } from "./rpc.ts";
@@ -49,7 +49,7 @@ class WorkerPlane implements StartedPlane {
   #gone = false;
 
   constructor(start: PlaneStart) {
-    const { settings, clock, heartbeat, onBackendEvent } = start;
+    const { settings, clock, heartbeat, onBackendEvent, onCacheTold } = start;
     this.#onLost = start.onLost;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
@@ -68,8 +68,10 @@ class WorkerPlane implements StartedPlane {
     this.#closeFiles = serveLineFiles(port1, start.lineFiles);
     port1.addEventListener(
       "message",
-      ({ data: { backendEvent } }: MessageEvent<Partial<BackendNotice>>) => {
-        if (backendEvent !== undefined) onBackendEvent(backendEvent);
+      ({ data }: MessageEvent<Partial<BackendNotice>>) => {
+        if (data.backendEvent !== undefined) onBackendEvent(data.backendEvent);
+        const told = cacheTold(data);
+        if (told !== undefined) onCacheTold(told);
       },
     );
     this.#stopWatch = this.#watch(clock, heartbeat);
@@ -81,7 +83,7 @@ class WorkerPlane implements StartedPlane {
     port1.postMessage(message);
   }
 
-  tellOfPeer(notice: CachePeerNotice, ports: MessagePort[]): void {
+  tellOfCache(notice: CacheNotice, ports: MessagePort[]): void {
     if (!this.#gone) this.#port.postMessage(notice, ports);
   }
 

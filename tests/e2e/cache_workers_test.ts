@@ -276,6 +276,62 @@ Deno.test("with a disk: all workers find after a restart what one of them stored
   }
 });
 
+Deno.test("with a disk: a purge holds that came while its owner was gone, though the other worker ends too", async () => {
+  await using backend = serveHttpBackend(({ url }) =>
+    // What `clientOnEach` asks for is not stored.
+    new URL(url).pathname === "/"
+      ? new Response("x")
+      : fresh("x".repeat(100_000))
+  );
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  try {
+    await using proxy = await start(backend, {
+      cache: { disk: { path: `${folder}/cache`, size: "64MiB" } },
+    });
+    const ready = (entries: number) =>
+      eventually(`${entries} on disk`, async () => {
+        const { disk } = (await proxy.report()).cache ?? {};
+        return disk?.ready === disk?.shards && disk?.entries === entries;
+      });
+    const workers = (count: number) =>
+      eventually(
+        `${count} losses`,
+        () =>
+          proxy.logged.filter((line) => line.includes("A worker was lost"))
+            .length === count,
+      );
+    await ready(0);
+    const [purged, kept] = [pathOf(1, 2), pathOf(1, 2, 1)];
+    {
+      using each = await clientOnEach(proxy.port());
+      await each.clients[0].get(purged);
+      await each.clients[0].get(kept);
+      await ready(2);
+      await each.clients[1].send("GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
+      await workers(1);
+      const url = `http://localhost${purged}`;
+      await proxy.supervisor.purgeCache({ kind: "url", url });
+      await each.clients[0].send("GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
+      await workers(2);
+    }
+    await eventually(
+      "both workers",
+      () =>
+        proxy.logged.filter((line) => line.includes("A worker was restarted"))
+          .length === 2,
+    );
+    await ready(1);
+    using each = await clientOnEach(proxy.port());
+    const before = backend.requests;
+    for (const path of [kept, purged]) {
+      assertEquals((await each.clients[0].get(path)).body.length, 100_000);
+    }
+    assertEquals(backend.requests - before, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a reload with another bound starts anew in all workers", async () => {
   await using backend = serveHttpBackend(() => fresh("x"));
   await using proxy = await start(backend);

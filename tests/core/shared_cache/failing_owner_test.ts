@@ -150,6 +150,24 @@ for (const later of [true, false]) {
   });
 }
 
+Deno.test("a purge that came while an owner was gone, and that the next one fails at, the one behind it does", async () => {
+  const { proxy, store, key } = await failing();
+  using _proxy = proxy;
+  await textOf((await request(proxy.worker(1), key, answering("x"))).body);
+  proxy.kill(1);
+  await proxy.worker(0).cache.invalidate({ kind: "url", url: key });
+  store.fails = "purge";
+  proxy.open(1);
+  await messages();
+  assertEquals((await store.find(key)).length, 1);
+  assertEquals(failuresOf(proxy).length, 1);
+  store.fails = undefined;
+  proxy.kill(1);
+  proxy.open(1);
+  await messages();
+  assertEquals(await store.find(key), []);
+});
+
 Deno.test("an owner that fails as it is to tell those who wait: they ask for themselves", async () => {
   const { proxy, store, key } = await failing();
   using _proxy = proxy;

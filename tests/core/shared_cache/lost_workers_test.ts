@@ -352,6 +352,75 @@ Deno.test("a purge that was answered while an owner was gone is done before the 
   assertEquals(await found, []);
 });
 
+/** What is on disk outlives its worker: here that of the second of two. */
+async function startWithDisk() {
+  const disk: CacheStore = new MemoryStore({ capacity: 1 << 20 });
+  const proxy = await ProxyOfWorkers.start(2, {
+    store: (worker) =>
+      worker === 1 ? disk : new MemoryStore({ capacity: 1 << 20 }),
+  });
+  const key = proxy.keyOf(1);
+  await textOf((await request(proxy.worker(1), key, answering("old"))).body);
+  assertEquals((await disk.find(key)).length, 1);
+  return { proxy, disk, key };
+}
+
+Deno.test("a purge that came while an owner was gone holds, though who was asked for it ends too before the next one is there", async () => {
+  const { proxy, disk, key } = await startWithDisk();
+  using _proxy = proxy;
+  proxy.kill(1);
+  await proxy.worker(0).cache.invalidate({ kind: "url", url: key });
+  proxy.kill(0);
+  proxy.open(1);
+  await messages();
+  assertEquals(await disk.find(key), []);
+  assertEquals(proxy.worker(1).cache.store.find(key), []);
+});
+
+Deno.test("a purge that an owner does not hear before it is replaced, its place-taker does", async () => {
+  for (const hungBefore of [false, true]) {
+    const { proxy, disk, key } = await startWithDisk();
+    using _proxy = proxy;
+    proxy.stop(0, 1);
+    if (hungBefore) {
+      const asked = proxy.worker(0).cache.store.find(key);
+      await hangs(proxy);
+      await asked;
+    }
+    const purge = proxy.worker(0).cache.invalidate({ kind: "url", url: key });
+    if (!hungBefore) await hangs(proxy);
+    assertEquals(await purge, 0);
+    proxy.kill(1);
+    proxy.open(1);
+    await messages();
+    assertEquals(await disk.find(key), []);
+  }
+});
+
+Deno.test("a purge that comes before an owner's cache is in use is done when it is", async () => {
+  for (const kind of ["url", "all"] as const) {
+    const { proxy, disk, key } = await startWithDisk();
+    using _proxy = proxy;
+    proxy.kill(1);
+    const before = kind === "all";
+    const purge = () =>
+      proxy.worker(0).cache.invalidate(
+        kind === "url" ? { kind, url: key } : { kind },
+      );
+    if (before) await purge();
+    proxy.open(1, { uses: false });
+    await messages();
+    if (!before) assertEquals(await purge(), 0);
+    await messages();
+    assertEquals((await disk.find(key)).length, 1);
+    proxy.worker(1).shared.use(proxy.worker(1).cache);
+    await messages();
+    assertEquals(await disk.find(key), []);
+    // It finds at once again.
+    assertEquals(proxy.worker(1).cache.store.find(key), []);
+  }
+});
+
 Deno.test("nothing is left of workers that ended: no timer, no claim", async () => {
   const proxy = await ProxyOfWorkers.start(3);
   for (const owner of [0, 1, 2]) {

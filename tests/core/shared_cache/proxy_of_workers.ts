@@ -17,6 +17,7 @@ import { ProxyError } from "../../../core/errors.ts";
 import type { BodyReader } from "../../../core/message/body.ts";
 import { createLog } from "../../../core/observe/log.ts";
 import { SharedCache } from "../../../core/shared_cache/shared_cache.ts";
+import { OwedPurges } from "../../../core/supervisor/owed_purges.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { headOf } from "../cache/heads.ts";
 
@@ -96,6 +97,7 @@ export class ProxyOfWorkers {
   readonly logged: string[] = [];
   readonly workers: (TestWorker | undefined)[];
   readonly #lines = new Map<string, Line>();
+  readonly #owed = new OwedPurges();
   readonly #store: StoreMaker;
   readonly #copies: number;
 
@@ -133,9 +135,9 @@ export class ProxyOfWorkers {
     );
   }
 
-  /** Puts a worker into its place. */
-  open(number: number): void {
-    const shared = new SharedCache({
+  /** Puts a worker into its place; without `uses` its cache is not in use yet. */
+  open(number: number, { uses = true } = {}): void {
+    const shared: SharedCache = new SharedCache({
       worker: number,
       workers: this.workers.length,
       clock: this.clock,
@@ -144,10 +146,19 @@ export class ProxyOfWorkers {
         format: "json",
         write: (line) => this.logged.push(line),
       }),
+      owe: (other, purge) => {
+        // One that was killed says nothing any more.
+        if (this.workers[number]?.shared === shared) {
+          this.#owed.owe(other, purge);
+        }
+      },
     });
     const store = this.#store(number);
     const cache = shared.open(store, this.#copies);
-    shared.use(cache);
+    this.#owed.join(number, async (id, purge) => {
+      if (await shared.purgeLate(purge)) this.#owed.paid(number, id);
+    });
+    if (uses) shared.use(cache);
     for (const other of this.workers) {
       if (other === undefined) continue;
       const line = new Line();
@@ -162,6 +173,7 @@ export class ProxyOfWorkers {
   kill(number: number): void {
     const worker = this.workers[number]!;
     this.workers[number] = undefined;
+    this.#owed.leave(number);
     worker.shared.close();
     for (const other of this.workers) {
       if (other === undefined) continue;

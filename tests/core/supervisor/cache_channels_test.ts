@@ -1,30 +1,42 @@
 import { assert, assertEquals } from "@std/assert";
+import type { Purge } from "../../../core/cache/store.ts";
 import {
   askCachePeers,
   CacheChannels,
-  type CachePeerNotice,
+  type CacheNotice,
+  cacheTold,
 } from "../../../core/supervisor/cache_channels.ts";
 import type { Port } from "../../../core/supervisor/rpc.ts";
 
-/** A worker that notes whom it is told of. */
-function worker() {
+/** A worker that notes what it is told; what it tells goes to `channels` as from the worker of this number. */
+function worker(channels?: CacheChannels, number = 0) {
   let hear: (event: MessageEvent) => void = () => {};
   const peers = new Map<number, MessagePort>();
   const told: string[] = [];
   const port: Port = {
-    postMessage() {},
+    postMessage: (message) =>
+      channels?.told(number, cacheTold(message as object)!),
     addEventListener: (_, listener) => hear = listener,
   };
-  askCachePeers(port)((other, port) => {
-    told.push(`${other} ${port === undefined ? "gone" : "there"}`);
-    peers.get(other)?.close();
-    peers.delete(other);
-    if (port !== undefined) peers.set(other, port);
+  const purges: Purge[] = [];
+  const does = { purges: true };
+  const { listen, owe } = askCachePeers(port);
+  listen({
+    heard(other, port) {
+      told.push(`${other} ${port === undefined ? "gone" : "there"}`);
+      peers.get(other)?.close();
+      peers.delete(other);
+      if (port !== undefined) peers.set(other, port);
+    },
+    purge(purge) {
+      purges.push(purge);
+      return Promise.resolve(does.purges);
+    },
   });
-  const send = (data: CachePeerNotice) => {
+  const send = (data: CacheNotice) => {
     hear(new MessageEvent("message", { data }));
   };
-  return { peers, told, send };
+  return { peers, told, send, purges, does, owe };
 }
 
 Deno.test("each two workers get the ends of one channel, again where one is replaced", async () => {
@@ -54,4 +66,42 @@ Deno.test("each two workers get the ends of one channel, again where one is repl
   for (const { peers } of [a, b, c, again]) {
     for (const port of peers.values()) port.close();
   }
+});
+
+Deno.test("a purge that a worker could not be told of is told to it, and to the next ones until one has done it", async () => {
+  const channels = new CacheChannels();
+  const purge: Purge = { kind: "url", url: "http://a/" };
+  const a = worker(channels, 0);
+  channels.join(0, a.send);
+  a.owe(1, purge);
+  channels.leave(0);
+  const failing = worker(channels, 1);
+  failing.does.purges = false;
+  channels.join(1, failing.send);
+  assertEquals(failing.purges, [purge]);
+  await Promise.resolve();
+  channels.leave(1);
+  const b = worker(channels, 1);
+  channels.join(1, b.send);
+  assertEquals(b.purges, [purge]);
+  // One that is there, as it does not answer.
+  const other: Purge = { kind: "tag", tag: "t" };
+  a.owe(1, other);
+  assertEquals(b.purges, [purge, other]);
+  await Promise.resolve();
+  channels.leave(1);
+  const last = worker(channels, 1);
+  channels.join(1, last.send);
+  assertEquals(last.purges, []);
+  assertEquals(a.purges, []);
+});
+
+Deno.test("of many purges that a worker could not be told of nothing is left but all", () => {
+  const channels = new CacheChannels();
+  const a = worker(channels, 0);
+  for (let i = 0; i < 257; i++) a.owe(1, { kind: "url", url: `http://a/${i}` });
+  a.owe(1, { kind: "url", url: "http://a/" });
+  const b = worker(channels, 1);
+  channels.join(1, b.send);
+  assertEquals(b.purges, [{ kind: "all" }, { kind: "url", url: "http://a/" }]);
 });

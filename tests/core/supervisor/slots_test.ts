@@ -49,7 +49,7 @@ Deno.test("Slots: a place that is filled as the proxy begins to drain is empty a
       };
       return {
         control: control as PlaneControl,
-        tellOfPeer: () => {},
+        tellOfCache: () => {},
         terminate: () => plane.ended = true,
       };
     },
