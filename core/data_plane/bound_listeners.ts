@@ -186,11 +186,11 @@ export class BoundListeners {
   async discard({ fresh, handOvers }: PreparedListeners): Promise<void> {
     for (const { socket } of handOvers) socket.close();
     await Promise.all(fresh.map((listener) => listener.close()));
-    if (fresh.length + handOvers.length > 0) this.#restoreOptions();
+    if (fresh.length + handOvers.length > 0) this.restoreOptions();
   }
 
-  /** What was bound for nothing has had those that stay at its address pass on what it was to. */
-  #restoreOptions(): void {
+  /** What was bound for nothing, here or in a worker that is lost since, has had those that stay at its address pass on what it was to. */
+  restoreOptions(): void {
     if (inheritanceProblem() !== undefined) return;
     try {
       inheritOptions(

@@ -125,12 +125,15 @@ export class ConfigTurnover {
     await swapped;
   }
 
-  /** Forgets the prepared candidate. */
+  /** Forgets the candidate, where it was prepared. */
   async discard(revision: number): Promise<void> {
-    const { listeners, snapshot } = this.#takePending(revision);
-    snapshot.release();
-    this.#retireUnused();
-    await this.#options.listeners.discard(listeners);
+    const { listeners } = this.#options;
+    if (this.#pending?.revision === revision) {
+      const pending = this.#takePending(revision);
+      pending.snapshot.release();
+      this.#retireUnused();
+      await listeners.discard(pending.listeners);
+    } else listeners.restoreOptions();
   }
 
   /** Refuses what is being prepared, or comes. */

@@ -281,7 +281,7 @@ export interface PlaneControl {
   prepare(candidate: Candidate): Promise<Prepared>;
   /** Makes the prepared candidate the current config, at once. */
   commit(revision: number): Promise<void>;
-  /** Forgets the prepared candidate. */
+  /** Forgets the candidate, where it was prepared; listeners have the options of the current config again, whichever plane gave them others. */
   discard(revision: number): Promise<void>;
   /** What there is; at most so many sessions one by one. */
   report(sessions: number): Promise<PlaneReport>;

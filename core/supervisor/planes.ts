@@ -294,11 +294,8 @@ export class Planes {
       backends.commit(config, rows);
       names.commit(expansion);
     } catch (thrown) {
-      await Promise.all(
-        prepared.map((control) =>
-          control.discard(revision).catch(lostToUndefined)
-        ),
-      );
+      // All of them, also those that refused it: one that took it may be lost.
+      await this.#slots.each((control) => control.discard(revision));
       await locks.discard(locked);
       throw thrown;
     }

@@ -1,6 +1,8 @@
 /** Options of clients' connections. */
 import { RefusedError } from "../../core/data_plane/control.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
+import { FakeClock } from "../support/clock.ts";
+import { dataPlugin } from "../support/data_plugin.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { isKeptAlive } from "../support/kept_alive.ts";
 import { configWith, startProxyWith } from "../support/proxy_with.ts";
@@ -32,6 +34,15 @@ for (const workers of [1, 2]) {
   });
 }
 
+/** Whether the kernel keeps a new client of a TLS listener alive. */
+async function keepsAlive(port: number, caCerts: string[]): Promise<boolean> {
+  const conn = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts });
+  using client = new HttpClient(conn);
+  assertEquals((await client.get()).status, 200);
+  const { port: remote } = conn.localAddr as Deno.NetAddr;
+  return await isKeptAlive({ local: port, remote });
+}
+
 Deno.test("a TLS listener goes on with its options where a reload with others is refused", async () => {
   await using site = await tlsSite();
   const config = (keepAlive: boolean, listeners: readonly object[]) => ({
@@ -46,13 +57,37 @@ Deno.test("a TLS listener goes on with its options where a reload with others is
     () => proxy.reload(configWith(config(false, [other]))),
     RefusedError,
   );
-  const conn = await Deno.connectTls({
-    hostname: "127.0.0.1",
-    port: proxy.port(),
-    caCerts: [site.ca.cert],
+  assertEquals(await keepsAlive(proxy.port(), [site.ca.cert]), true);
+});
+
+Deno.test("2 workers: listeners go on with their options where a worker that had taken others is lost", async () => {
+  await using site = await tlsSite();
+  // The first one takes the config and ends, the second one refuses it behind that.
+  const deadly = dataPlugin(`export default {
+    name: "deadly",
+    async setup() {
+      if (self.name === "headrace-0") setTimeout(() => self.close(), 300);
+      else {
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        throw new Error("Not with me");
+      }
+      return {};
+    },
+  };`);
+  const config = (keepAlive: boolean, plugins: readonly object[]) => ({
+    listener: { socket: { keepAlive }, tls: { certificates: site.single } },
+    plugins,
+    products: HELLO,
+    workers: 2,
   });
-  using client = new HttpClient(conn);
-  assertEquals((await client.get()).status, 200);
-  const { port: remote } = conn.localAddr as Deno.NetAddr;
-  assertEquals(await isKeptAlive({ local: proxy.port(), remote }), true);
+  // Its time stands: the first one does not come back.
+  const clock = new FakeClock();
+  await using proxy = await startProxyWith(config(true, []), { clock });
+  assertEquals(await keepsAlive(proxy.port(), [site.ca.cert]), true);
+  await assertRejects(
+    () => proxy.reload(configWith(config(false, [{ use: deadly }]))),
+    RefusedError,
+    "Not with me",
+  );
+  assertEquals(await keepsAlive(proxy.port(), [site.ca.cert]), true);
 });
