@@ -106,6 +106,7 @@ export class PlaneCache {
       this.#current = this.#opened?.cache === cache ? this.#opened : undefined;
     }
     this.#opened = undefined;
+    // The disk first: what was purged before anybody was here is purged there.
     this.#disks.use(this.#current?.store);
     this.#shared?.use(cache);
   }

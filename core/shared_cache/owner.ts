@@ -8,14 +8,13 @@ import type { Fetch, FetchResult } from "../cache/cache.ts";
 import type { OpenFill } from "../cache/fill.ts";
 import type { StoredEntry } from "../cache/store.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
-import type { BodyReader } from "../message/body.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Log } from "../plugin.ts";
 import { errorOf } from "./asker.ts";
 import { Inflow } from "./inflow.ts";
-import { Outflow } from "./outflow.ts";
 import { OwnedEntries, type OwnedEntriesParts } from "./owned_entries.ts";
-import { buffersOf, drop, type Piece } from "./slab.ts";
+import { OwnedStreams } from "./owned_streams.ts";
+import { drop, type Piece } from "./slab.ts";
 import {
   type Ask,
   type AskOf,
@@ -58,13 +57,21 @@ export class Owner {
   readonly #parts: OwnerParts;
   readonly #entries: OwnedEntries;
   readonly #claims = new Map<number, ClaimState>();
-  readonly #streams = new Map<number, Outflow>();
+  readonly #streams: OwnedStreams;
   readonly #refreshes = new Map<string, string>();
   #lost = false;
 
   constructor(parts: OwnerParts) {
     this.#parts = parts;
     this.#entries = new OwnedEntries(parts);
+    this.#streams = new OwnedStreams({
+      pack: parts.pack,
+      post: (message, transfer) => this.#post(message, transfer),
+      over: (id) => {
+        // Who has read all of an offered fill does not leave.
+        if (this.#claims.get(id)?.fetch === undefined) this.#claims.delete(id);
+      },
+    });
   }
 
   /** Does what is asked. What can't be done is told to the log, and to the asker so that it goes on without. Never throws. */
@@ -103,7 +110,7 @@ export class Owner {
       case "reread":
         return this.#reread(ask);
       case "more":
-        return this.#streams.get(ask.id)?.more(ask.count);
+        return this.#streams.more(ask.id, ask.count);
       case "used":
         return this.#entries.used(ask.names);
       case "update":
@@ -146,7 +153,7 @@ export class Owner {
         return this.#claims.get(ask.id)?.body?.cancel();
       case "open":
       case "reread":
-        return this.#gone(ask.id);
+        return this.#streams.gone(ask.id);
     }
   }
 
@@ -161,7 +168,7 @@ export class Owner {
   lose(): void {
     this.#lost = true;
     for (const id of [...this.#claims.keys()]) this.#leave(id);
-    for (const id of [...this.#streams.keys()]) this.#leave(id);
+    this.#streams.stopAll();
     for (const [variant, key] of this.#refreshes) {
       this.#parts.cache()?.endRefresh(key, variant);
     }
@@ -288,7 +295,7 @@ export class Owner {
     const fill = this.#claims.get(id)?.fill;
     const body = fill?.open === true ? fill.read(0, Infinity) : undefined;
     this.#answer(id, body !== undefined);
-    if (body !== undefined) this.#stream(id, body);
+    if (body !== undefined) this.#streams.send(id, body);
   }
 
   async #settle({ id, result }: AskOf<"settle">): Promise<void> {
@@ -384,8 +391,8 @@ export class Owner {
 
   #reread({ id, claim, start, end }: AskOf<"reread">): void {
     const fill = this.#claims.get(claim)?.fill;
-    if (fill === undefined) this.#gone(id);
-    else this.#stream(id, fill.read(start, end));
+    if (fill === undefined) this.#streams.gone(id);
+    else this.#streams.send(id, fill.read(start, end));
   }
 
   #refresh(
@@ -401,37 +408,12 @@ export class Owner {
   async #open({ id, name, ref, start, end }: AskOf<"open">): Promise<void> {
     const entry = this.#parts.pins.get(ref) ?? await this.#entries.named(name);
     if (this.#lost) return;
-    if (entry === undefined) this.#gone(id);
-    else this.#stream(id, entry.open(start, end));
-  }
-
-  #stream(id: number, body: BodyReader): void {
-    const stream = new Outflow(body, {
-      pack: this.#parts.pack,
-      bytes: (pieces, last) =>
-        this.#post({ tell: "bytes", id, pieces, last }, buffersOf(pieces)),
-      broken: ({ code, message }) =>
-        this.#post({ tell: "broken", id, code, message }),
-    });
-    this.#streams.set(id, stream);
-    stream.run().then(() => {
-      this.#streams.delete(id);
-      // Who has read all of an offered fill does not leave.
-      if (this.#claims.get(id)?.fetch === undefined) this.#claims.delete(id);
-    });
-  }
-
-  #gone(id: number): void {
-    this.#post({
-      tell: "broken",
-      id,
-      code: "cache_failed",
-      message: "The stored response is gone",
-    });
+    if (entry === undefined) this.#streams.gone(id);
+    else this.#streams.send(id, entry.open(start, end));
   }
 
   #leave(id: number): void {
-    this.#streams.get(id)?.stop();
+    this.#streams.stop(id);
     const claim = this.#claims.get(id);
     if (claim === undefined) return;
     this.#claims.delete(id);
