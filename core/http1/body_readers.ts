@@ -13,6 +13,8 @@ import type { ChunkDecoder } from "./chunk_decoder.ts";
 export interface BodyReadOptions {
   /** Milliseconds that may pass between two reads. */
   readonly idle: number;
+  /** The peer may wait to be asked for it: time runs from its first byte on, or from `limitIdle`. Default false. */
+  readonly onDemand?: boolean;
   /** What a longer wait is called. */
   readonly idleCode: FailureCode;
   /** What an end before the body's end is called. */
@@ -54,7 +56,7 @@ export abstract class SocketBody implements RequestBody {
   constructor(socket: Socket, options: BodyReadOptions) {
     this.socket = socket;
     this.options = options;
-    this.#idle = options.idle;
+    this.#idle = options.onDemand === true ? Infinity : options.idle;
     this.bytes = this.#headBytes = socket.bytes;
     this.#headEnd = socket.start;
   }
@@ -100,9 +102,14 @@ export abstract class SocketBody implements RequestBody {
     this.waiting = true;
     socket.armRead(this.#idle, options.idleCode);
     try {
-      return await (options.interruptible
+      const more = await (options.interruptible
         ? socket.fillInterruptibly()
         : socket.fill());
+      // A peer that did not wait to be asked has begun.
+      if (this.#idle === Infinity) {
+        this.#idle = options.idle;
+      }
+      return more;
     } finally {
       this.waiting = false;
       socket.disarmRead();

@@ -425,7 +425,8 @@ export class Http1ClientConnection
     const { limits, timeouts } = this.#options;
     checkBodyLength(head.bodyLength, limits.bodyBytes);
     const options: BodyReadOptions = {
-      idle: head.expectsContinue ? Infinity : timeouts.body,
+      idle: timeouts.body,
+      onDemand: head.expectsContinue && this.#socket.held === 0,
       idleCode: "request_timeout",
       truncatedCode: "client_closed",
       limit: limits.bodyBytes,

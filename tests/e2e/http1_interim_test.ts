@@ -251,6 +251,29 @@ Deno.test("timeouts.body does not run while a client waits for its 100, and does
   assertEquals(client.parse().at(-1)?.status, 408);
 });
 
+Deno.test("timeouts.body runs from the first byte of a body on, whether or not there was a 100", async () => {
+  for (const first of ["", "h"]) {
+    const clock = new FakeClock();
+    await using backend = serveRaw([{ hang: true }]);
+    await using proxy = await startPlane({
+      backends: [backend.url],
+      listener: { timeouts: { body: "2s" } },
+      cluster: { timeouts: { response: "60s" } },
+    }, clock);
+    using client = await RawClient.connect(proxy.port);
+    await client.send(EXPECTING + first);
+    await eventually("the request", () => backend.requests.length === 1);
+    await client.send("e");
+    await eventually(
+      "the bytes",
+      () => backend.requests[0]?.body === `${first}e`,
+    );
+    clock.advance(3_000);
+    await client.end();
+    assertEquals(client.parse().map(({ status }) => status), [408]);
+  }
+});
+
 Deno.test("timeouts.response runs from where the request is complete, not while its body is on its way", async () => {
   const clock = new FakeClock();
   await using backend = serveRaw([{ hang: true }]);
