@@ -200,8 +200,11 @@ export class ProxySession implements Expiring {
 
   /** The client is gone, in order or not: its backends are told, and a dial is given up. */
   #clientEnded(end: LinkEnd): void {
-    this.#finish(end);
-    this.#closeBackends(end.code, end.reason);
+    // Where we closed first, they were told then.
+    if (this.#state !== "closed") {
+      this.#finish(end);
+      this.#closeBackends(end.code, end.reason);
+    }
     this.#linkOver();
   }
 

@@ -35,6 +35,7 @@ export class FakeLink implements Link {
   #early: (() => void)[] = [];
 
   start(events: LinkEvents): void {
+    if (this.started) throw new Error("A link is started once");
     this.#events = events;
     // A real link's events come later than the call.
     queueMicrotask(() => {

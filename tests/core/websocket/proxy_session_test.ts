@@ -393,6 +393,24 @@ Deno.test("ProxySession: a planned move stands before the old backend is given u
   await part(s, next);
 });
 
+Deno.test("ProxySession: a session that is closed within a planned move listens to both backends once", async () => {
+  const s = stage();
+  assert(s.session.move("drain", { must: true }));
+  const next = await s.connects();
+  assertEquals(s.session.state, "draining");
+  s.session.close(1001, "bye");
+  assertEquals([s.first.closed?.code, next.closed?.code], [1001, 1001]);
+  s.client.answerClose();
+  await s.settle();
+  next.answerClose();
+  await s.settle();
+  assert(!s.isOver());
+  s.first.answerClose();
+  await s.settle();
+  assert(s.isOver());
+  assertEquals(s.clock.pending, 0);
+});
+
 Deno.test("ProxySession: a backend that answers at once is left within milliseconds", async () => {
   const s = stage();
   for (let i = 0; i < 10; i++) {
