@@ -120,8 +120,12 @@ export class Attempt {
     this.#permit = permit;
   }
 
-  /** Uses a connection until `release` or `close`. */
+  /** Uses a connection until `release` or `close`. Throws where the attempt was given up before it was there. */
   use(connection: BackendConnection): void {
+    if (this.#untold === "nothing") {
+      connection.close();
+      throw GIVEN_UP;
+    }
     const { remote, reused } = connection.facts;
     this.#connection = connection;
     this.#facts = { remote, reused };

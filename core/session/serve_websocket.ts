@@ -230,26 +230,24 @@ function discard({ response }: ConnectionDeclinedError): void {
 /** One of the cluster's own: points 12 to 15 fire as for any attempt. */
 async function dialOwn(
   transaction: Transaction,
-  { leaving, replayed, signal }: DialRequest,
+  request: DialRequest,
 ): Promise<SessionBackend> {
-  const abandon = () => transaction.attempts.at(-1)?.close();
-  signal.addEventListener("abort", abandon);
   let outcome: Outcome;
   try {
-    outcome = await ask(
-      transaction,
-      new Tries(transaction, { leaving, replayed }),
-    );
+    outcome = await askAgain(transaction, request);
   } catch (thrown) {
     const error = asProxyError(thrown);
     throw new DialRefusal(error.message, {
       declined: error.side === "plugin",
       cause: error,
     });
-  } finally {
-    signal.removeEventListener("abort", abandon);
   }
   const attempt = outcome === "close" ? undefined : outcome.attempt;
+  if (request.signal.aborted) {
+    // The transaction's state is the next search's by now.
+    attempt?.close();
+    throw new DialRefusal("nobody waits for it", { declined: false });
+  }
   if (attempt === undefined || attempt.status !== 101) {
     if (outcome !== "close") outcome.body?.cancel();
     attempt?.close();
@@ -262,4 +260,19 @@ async function dialOwn(
   }
   transaction.move(STATES.tunnel);
   return new OwnBackend(transaction, attempt);
+}
+
+/** Asks backends until one answers, or nobody wants it any more. Rejects with a ProxyError. */
+async function askAgain(
+  transaction: Transaction,
+  { leaving, replayed, signal }: DialRequest,
+): Promise<Outcome> {
+  const tries = new Tries(transaction, { leaving, replayed });
+  const abandon = () => tries.abandon();
+  signal.addEventListener("abort", abandon);
+  try {
+    return await ask(transaction, tries);
+  } finally {
+    signal.removeEventListener("abort", abandon);
+  }
 }

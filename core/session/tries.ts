@@ -54,6 +54,9 @@ export class Tries {
   #tried: Tried & { readonly excluded: Set<Backend> } | undefined;
   #retries = 0;
   #crossed = 0;
+  /** The attempt that was made last. */
+  #latest: Attempt | undefined;
+  #abandoned = false;
   /** How many transforms there were before the first attempt. */
   readonly #ownRequest: number;
   readonly #ownResponse: number;
@@ -120,10 +123,17 @@ export class Tries {
       this.again !== undefined,
     );
     attempt.pinned = this.#sticky;
+    this.#latest = attempt;
     attempts.push(attempt);
     // A session that lives for weeks must not keep every dial.
     if (attempts.length > MAX_KEPT) attempts.splice(1, 1);
     return attempt;
+  }
+
+  /** Nobody wants a response any more: ends the attempt that is made, and none follows. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#latest?.close();
   }
 
   /** Waits in the cluster's queue for a slot. Throws or rejects with a ProxyError. */
@@ -141,7 +151,7 @@ export class Tries {
 
   /** Whether another attempt is safe and left after a failure, which is then the next. */
   afterFailure(attempt: Attempt, error: ProxyError): boolean {
-    if (this.#transaction.gone !== undefined) return false;
+    if (this.#transaction.gone !== undefined || this.#abandoned) return false;
     const { retries } = this.#cluster;
     const { method } = attempt.request;
     // Where nobody heard of the request, it may be sent whatever it wants.
@@ -195,7 +205,8 @@ export class Tries {
 
   #afterResponse(attempt: Attempt, safe: boolean): boolean {
     if (
-      attempt.status === 101 || !this.#isRepeatable(attempt, safe) ||
+      this.#abandoned || attempt.status === 101 ||
+      !this.#isRepeatable(attempt, safe) ||
       !this.#elsewhere(attempt, { budgeted: true })
     ) return false;
     attempt.close();

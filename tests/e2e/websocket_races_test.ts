@@ -103,6 +103,58 @@ Deno.test("races: clients that leave while another backend is dialled harm nobod
   assertEquals(await next.ask("1"), "first:1");
 });
 
+Deno.test("races: a client that leaves while a planned move is dialled has no other backend dialled", async () => {
+  await using first = serveWebSocket("first");
+  await using silent = serveSilence();
+  await using third = serveSilence();
+  await using admin = await startAdmin([
+    first,
+    { url: `http://127.0.0.1:${silent.port}` },
+    { url: `http://127.0.0.1:${third.port}` },
+  ], { balance: "first" });
+  const client = await WebSocketClient.open(admin.proxy.url());
+  await client.ask("up");
+  const [{ id }] = await admin.json("/session/list");
+  await admin.ask("POST", `/session/failover/${id}`);
+  await eventually("the dial", () => silent.taken === 1);
+  await client[Symbol.asyncDispose]();
+  await eventually(
+    "no session",
+    async () => (await admin.json("/api/websockets")).websocketsOpen === 0,
+  );
+  // A dial would be there long before this answer.
+  await admin.json("/api/websockets");
+  assertEquals(third.taken, 0);
+});
+
+Deno.test("races: a backend that dies while a planned move is dialled is replaced once, and nothing stays of the first dial", async () => {
+  await using first = serveWebSocket("first");
+  await using silent = serveSilence();
+  await using third = serveWebSocket("third");
+  await using admin = await startAdmin([
+    first,
+    { url: `http://127.0.0.1:${silent.port}` },
+    third,
+  ], { balance: "first" });
+  await using client = await WebSocketClient.open(admin.proxy.url());
+  await client.ask("up");
+  const [{ id }] = await admin.json("/session/list");
+  await admin.ask("POST", `/session/failover/${id}`);
+  await eventually("the dial", () => silent.taken === 1);
+  // The next search is not to hang in the same place.
+  await admin.ask("POST", "/backend/disable/b1");
+  first.connections[0]!.socket.close(1011);
+  assertEquals(await inTime("an answer", client.ask("1")), "third:1");
+  assertEquals(third.connections.length, 1);
+  const loads = async () =>
+    (await admin.json("/api/backends")).backends
+      .map(({ load }: { load: number }) => load);
+  await eventually(
+    "one session's load",
+    async () => JSON.stringify(await loads()) === "[0,0,1]",
+  );
+});
+
 Deno.test("races: failovers one upon another are one move each, and every message is answered", async () => {
   await using a = serveWebSocket("a");
   await using b = serveWebSocket("b");
