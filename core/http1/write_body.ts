@@ -28,7 +28,7 @@ const FRAMING = 32;
 
 /**
  * Writes the head in the pooled buffer `out` up to `headEnd` and the body behind
- * it; `out` goes back to its pool. Rejects with a ProxyError.
+ * it; `out` goes back to its pool. Throws or rejects with a ProxyError.
  */
 export function writeMessage(
   socket: Socket,
@@ -38,7 +38,13 @@ export function writeMessage(
   options: BodyWriteOptions,
 ): Promise<void> {
   if (body === null) return socket.write(out.subarray(0, headEnd), out);
-  const length = body.advance() ? body.end - body.start : 0;
+  let length: number;
+  try {
+    length = body.advance() ? body.end - body.start : 0;
+  } catch (thrown) {
+    options.buffers.give(out);
+    throw thrown;
+  }
   const atOnce = body.last && !hasTrailers(body) &&
     headEnd + length + FRAMING <= out.length &&
     isLength(options.length, length);

@@ -106,6 +106,32 @@ Deno.test("a truncated response can be told from a whole one, and its connection
   }
 });
 
+Deno.test("a body that breaks the rules right behind its head costs no buffer", async (t) => {
+  const bad = "5\r\nhello!\r\n";
+  for (
+    const [name, reply, request, status] of [
+      [
+        "a request's",
+        OK,
+        CHUNKED.replace("HTTP/1.1 200 OK", "POST / HTTP/1.1\r\nHost: a") + bad,
+        400,
+      ],
+      ["a response's", CHUNKED + bad, GET, 502],
+    ] as const
+  ) {
+    await t.step(name, async () => {
+      await using backend = serveRaw([reply]);
+      await using proxy = await startPlane({ backends: [backend.url] });
+      const client = await RawClient.connect(proxy.port);
+      await client.send(request);
+      assertEquals((await client.response()).status, status);
+      client[Symbol.dispose]();
+      await proxy.idle();
+      await eventually("every buffer back", () => proxy.buffered === 0);
+    });
+  }
+});
+
 Deno.test("a chunk that is none after the response has begun breaks it off", async () => {
   await using backend = serveRaw([{
     data: `${CHUNKED}5\r\nhello\r\n`,
