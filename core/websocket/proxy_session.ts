@@ -87,6 +87,8 @@ export class ProxySession implements Expiring {
   #leaving: Leaving | undefined;
   /** A search for another backend, planned or not. */
   #redial: Redial | undefined;
+  /** Why it is not to stay where the planned move that is under way finds no other backend. */
+  #must: MoveReason | undefined;
   /** The backend that was lost, until another one takes its place. */
   #lost: BackendSide | undefined;
   /** Links that are not over. */
@@ -146,9 +148,13 @@ export class ProxySession implements Expiring {
    * not stay where no other is to be had.
    */
   move(reason: MoveReason, options: { readonly must: boolean }): boolean {
-    if (this.#state !== "open" || this.#redial !== undefined) return false;
-    this.#search(this.#backend!.backendId, reason, options.must);
-    return true;
+    if (this.#state !== "open") return false;
+    if (this.#redial === undefined) {
+      this.#search(this.#backend!.backendId, reason, options.must);
+      return true;
+    }
+    if (options.must) this.#must = reason;
+    return false;
   }
 
   /** Looks for a backend at once, where it waits for one. */
@@ -293,6 +299,7 @@ export class ProxySession implements Expiring {
   // -------------------------------------------------------------------- moves
 
   #search(leaving: string, reason: MoveReason, must: boolean): void {
+    this.#must = undefined;
     const lost = this.#lost;
     const planned = lost === undefined;
     const replayed = lost === undefined ? 0 : this.#delivery.unread(lost);
@@ -318,6 +325,9 @@ export class ProxySession implements Expiring {
       onFailed: (error) => {
         this.#redial = undefined;
         if (must) this.close(error.declined ? 1008 : 1013, error.message);
+        else if (this.#must !== undefined) {
+          this.#search(leaving, this.#must, true);
+        }
       },
     });
     this.#redial = redial;

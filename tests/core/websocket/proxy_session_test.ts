@@ -518,6 +518,28 @@ Deno.test("ProxySession: stays where a planned move finds no other backend", asy
   await part(s, s.first);
 });
 
+Deno.test("ProxySession: a backend that is gone while a planned move is dialled is left even where that finds none", async () => {
+  const s = stage();
+  assert(s.session.move("admin", { must: false }));
+  // Nothing else tells of it: it is not asked about again while it stays.
+  assert(!s.session.move("drain", { must: true }));
+  await s.refuses();
+  assertEquals(s.dials.map(({ leaving }) => leaving), ["b0", "b0"]);
+  await s.refuses();
+  s.clock.advance(100);
+  await s.settle();
+  const next = await s.connects();
+  assertEquals(s.moves, [["b0", "b1", "drain"]]);
+  s.first.readSome();
+  s.clock.advance(500);
+  s.first.answerClose();
+  await s.settle();
+  assert(s.session.move("admin", { must: false }));
+  await s.refuses();
+  assertEquals([s.session.state, s.dials.length], ["open", 4]);
+  await part(s, next);
+});
+
 Deno.test("ProxySession: the backend dies while a planned move is dialled: a new dial says what is replayed", async () => {
   const s = stage();
   s.session.move("admin", { must: false });
