@@ -313,6 +313,8 @@ export class WebSocketLink implements Link, Expiring, FrameSink {
   #answer(): void {
     const payload = this.#toAnswer;
     if (payload === undefined || this.#closing) return;
+    // One that pings and takes nothing would have its Pongs pile up.
+    if (this.#writing !== undefined) return;
     this.#toAnswer = undefined;
     this.#queue.add(OPCODE.pong, payload, 0, payload.length);
     this.flush();
@@ -371,5 +373,6 @@ export class WebSocketLink implements Link, Expiring, FrameSink {
       this.#unwritten = 0;
       this.#writing = undefined;
     }
+    this.#answer();
   }
 }

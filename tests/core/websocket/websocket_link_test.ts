@@ -170,6 +170,24 @@ Deno.test("WebSocketLink: answers the latest Ping, and hands on Pongs", async ()
   await l.over();
 });
 
+Deno.test("WebSocketLink: a peer that pings on and on and reads nothing gets a Pong for the latest, and holds no memory", async () => {
+  const l = linked();
+  // More than the pipe holds.
+  l.link.send(2, new Uint8Array(200_000), 0, 200_000);
+  const flushed = l.link.flush();
+  for (let i = 0; i < 1_000; i++) {
+    await l.peer.send([OPCODE.ping, `${i}`.padEnd(100, ".")]);
+    for (let j = 0; j < 20; j++) await Promise.resolve();
+  }
+  assert(l.link.buffered <= 200_200, `${l.link.buffered} bytes`);
+  assertEquals((await l.peer.read(1))[0]![0], OPCODE.binary);
+  await flushed;
+  const [pong] = await inTime("the Pong", l.peer.read(1));
+  assertEquals(pong, [OPCODE.pong, "999".padEnd(100, ".")]);
+  l.peer.close();
+  await l.over();
+});
+
 Deno.test("WebSocketLink: closes in order, and gives what the peer still sends before its Close", async () => {
   const l = linked();
   const bytes = bytesOf("last");
