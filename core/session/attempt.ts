@@ -120,6 +120,11 @@ export class Attempt {
     this.#permit = permit;
   }
 
+  /** Throws where it was given up. */
+  checkWanted(): void {
+    if (this.#untold === "nothing") throw GIVEN_UP;
+  }
+
   /** Uses a connection until `release` or `close`. Throws where the attempt was given up before it was there. */
   use(connection: BackendConnection): void {
     if (this.#untold === "nothing") {

@@ -73,6 +73,7 @@ export async function ask(
     transaction.move(STATES.resolve);
     const resolved = attempt.backend.resolve();
     attempt.addresses = resolved instanceof Promise ? await resolved : resolved;
+    attempt.checkWanted();
     verdict = fire(transaction, POINT.resolve, attempt);
     if (verdict instanceof Promise) verdict = await verdict;
     if (verdict !== undefined) {
@@ -293,7 +294,18 @@ function fire(
 ): Verdict | undefined | Promise<Verdict | undefined> {
   if (!transaction.fires(point)) return undefined;
   const { request, response, view } = attempt;
-  return point === POINT.readResponseHeader
+  const fired = point === POINT.readResponseHeader
     ? transaction.fire(point, request, response, view)
     : transaction.fire(point, request, view);
+  return fired instanceof Promise ? unlessGivenUp(fired, attempt) : fired;
+}
+
+/** A search that was given up while a handler worked leaves the transaction to the next one. */
+async function unlessGivenUp(
+  fired: Promise<Verdict | undefined>,
+  attempt: Attempt,
+): Promise<Verdict | undefined> {
+  const verdict = await fired;
+  attempt.checkWanted();
+  return verdict;
 }

@@ -7,6 +7,7 @@
 import { AdminClient } from "../support/admin_client.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { eventually, inTime } from "../support/eventually.ts";
+import { handlersPlugin } from "../support/inline_plugin.ts";
 import { metricValue } from "../support/metric_value.ts";
 import { FrameTexts, maskedFrame } from "../support/raw_frames.ts";
 import { latin1Bytes } from "../support/latin1.ts";
@@ -309,4 +310,47 @@ Deno.test("races: both backends deleted while sessions move: they wait, and go t
         `127-0-0-1-${c.port}`,
   );
   assertEquals(await inTime("an answer", client.ask("1")), "c:1");
+});
+
+Deno.test("races: a handler that works on a dial that was given up does not disturb the next one", async () => {
+  await using first = serveWebSocket("first");
+  await using second = serveWebSocket("second");
+  const works: (() => void)[] = [];
+  await using admin = await AdminClient.start({
+    listeners: [{ name: "web", address: "127.0.0.1:0" }],
+    clusters: [{
+      name: "main",
+      balance: "first",
+      backends: [first, second].map(({ url }, i) => ({ id: `b${i}`, url })),
+    }],
+    plugins: [
+      handlersPlugin("slow", {
+        resolve: (_request, { reconnect }) =>
+          reconnect
+            ? new Promise<undefined>((resolve) =>
+              works.push(() => resolve(undefined))
+            )
+            : undefined,
+      }),
+    ],
+    workers: 1,
+    log: { level: "error" },
+  });
+  await using client = await WebSocketClient.open(admin.proxy.url());
+  await client.ask("up");
+  const [{ id }] = await admin.json("/session/list");
+  await admin.ask("POST", `/session/failover/${id}`);
+  await eventually("the planned dial", () => works.length === 1);
+  first.connections[0]!.socket.close(1011);
+  await eventually("the next dial", () => works.length === 2);
+  works[0]!();
+  await admin.json("/session/list");
+  works[1]!();
+  const answer = client.ask("1");
+  await eventually(
+    "an answer or a third dial",
+    () => works.length > 2 || client.got.length > 1,
+  );
+  assertEquals(works.length, 2);
+  assertEquals(await inTime("an answer", answer), "second:1");
 });
