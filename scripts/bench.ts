@@ -5,10 +5,8 @@
  *     deno task bench --runs 3 --only TLS --save
  *
  * Starts the proxies that are installed, each with one worker, before the same
- * backends, and drives them in turn, run by run. Runs are short, so that nobody
- * rests for long: after 8 s without work V8 collects garbage so thoroughly that
- * code is compiled anew, and the first second of the next run costs twice as much
- * (measured). What is compared is the CPU
+ * backends, and drives them in turn, run by run. Runs are short, so that all
+ * meet the same moods of the machine. What is compared is the CPU
  * time of the proxy's process: throughput says little where load, proxy and
  * backend share the cores. Each measurement begins with a request by hand whose
  * answer is looked at, and counts failures and bytes; a row where something was
