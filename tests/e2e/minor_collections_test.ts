@@ -1,7 +1,5 @@
 import { assert } from "@std/assert";
-import { freePorts } from "../support/free_ports.ts";
-import { startHeadrace } from "../support/headrace_process.ts";
-import { serveNamed } from "../support/named_backend.ts";
+import { withV8Flags } from "../support/v8_flags.ts";
 
 /** `Scavenge 9.1 (11.2) -> 8.2 (11.2) MB`: before and after one. */
 const SCAVENGE = /Scavenge ([\d.]+) \([\d.]+\) -> ([\d.]+) /g;
@@ -11,28 +9,14 @@ async function kept(
   requests: number,
   ask: (port: number, times: number) => Promise<void>,
 ): Promise<number> {
-  await using backend = serveNamed("a");
-  const [port] = freePorts(1);
-  const dir = await Deno.makeTempDir();
-  const config = `${dir}/headrace.yaml`;
-  await Deno.writeTextFile(
-    config,
-    `listeners: [{ name: web, address: "127.0.0.1:${port}" }]
-clusters: [{ name: one, backends: [{ url: "${backend.url}" }] }]
-workers: 1
-`,
-  );
-  await using proxy = startHeadrace(["--config", config], {
-    denoOptions: [
-      "--no-check",
-      "--v8-flags=--trace-gc,--max-semi-space-size=1",
-    ],
+  const flags = ["--trace-gc", "--max-semi-space-size=1"];
+  const told = await withV8Flags({ flags }, async (proxy, port) => {
+    await ask(port, requests);
+    const warm = proxy.stdout.length;
+    await ask(port, requests);
+    return proxy.stdout.slice(warm);
   });
-  await proxy.wrote("Headrace serves");
-  await ask(port!, requests);
-  const warm = proxy.stdout.length;
-  await ask(port!, requests);
-  const sizes = proxy.stdout.slice(warm).matchAll(SCAVENGE)
+  const sizes = told.matchAll(SCAVENGE)
     .map(([, before, after]) => [Number(before), Number(after)] as const)
     .toArray();
   assert(sizes.length > 10, `Only ${sizes.length} minor collections`);
@@ -45,7 +29,6 @@ workers: 1
     allocated += before - last;
     survived += after - last;
   }
-  await Deno.remove(dir, { recursive: true });
   return survived / allocated;
 }
 

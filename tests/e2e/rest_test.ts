@@ -1,8 +1,6 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { dataPlugin } from "../support/data_plugin.ts";
-import { freePorts } from "../support/free_ports.ts";
-import { startHeadrace } from "../support/headrace_process.ts";
-import { serveNamed } from "../support/named_backend.ts";
+import { withV8Flags } from "../support/v8_flags.ts";
 
 /** Collects all garbage once no session is left. */
 const COLLECTOR = dataPlugin(`
@@ -27,33 +25,19 @@ export default {
 async function dropped(
   listener: string,
   ask: (port: number) => Promise<void>,
-  plugins = "",
+  plugins: readonly string[] = [],
 ): Promise<string[]> {
-  await using backend = serveNamed("a");
-  const [port] = freePorts(1);
-  const dir = await Deno.makeTempDir();
-  const config = `${dir}/headrace.yaml`;
-  await Deno.writeTextFile(
-    config,
-    `listeners: [{ name: one, address: "127.0.0.1:${port}", ${listener} }]
-clusters: [{ name: one, backends: [{ url: "${backend.url}" }] }]
-plugins:
-  - { use: "${COLLECTOR}" }${plugins}
-workers: 1
-`,
-  );
-  await using proxy = startHeadrace(["--config", config], {
+  const told = await withV8Flags({
     // A collection drops hidden classes then as that of a V8 at rest does.
-    denoOptions: [
-      "--no-check",
-      "--v8-flags=--expose-gc,--trace-deopt,--retain-maps-for-n-gc=0",
-    ],
+    flags: ["--expose-gc", "--trace-deopt", "--retain-maps-for-n-gc=0"],
+    listener,
+    plugins: [`{ use: "${COLLECTOR}" }`, ...plugins],
+  }, async (proxy, port) => {
+    await ask(port);
+    await proxy.wrote("Garbage was collected");
+    return proxy.stdout;
   });
-  await proxy.wrote("Headrace serves");
-  await ask(port!);
-  await proxy.wrote("Garbage was collected");
-  await Deno.remove(dir, { recursive: true });
-  return proxy.stdout.matchAll(
+  return told.matchAll(
     /<SharedFunctionInfo ([^>]+)>.*embedded weak objects cleared/g,
   ).map(([, name]) => name!).toArray();
 }
@@ -80,9 +64,10 @@ Deno.test("memory: compiled code of a request outlives a rest", async () => {
 });
 
 Deno.test("memory: and that of plugins on its way", async () => {
-  const plugins = `
-  - { use: "builtin:access-log", options: { format: combined, path: /dev/null } }
-  - { use: "builtin:headers", options: { request: { set: { X: "%{client_address}" } }, response: { remove: [ETag] } } }`;
+  const plugins = [
+    '{ use: "builtin:access-log", options: { format: combined, path: /dev/null } }',
+    '{ use: "builtin:headers", options: { request: { set: { X: "%{client_address}" } }, response: { remove: [ETag] } } }',
+  ];
   assertFew(await dropped("protocol: http", askOften, plugins));
 });
 
