@@ -32,6 +32,8 @@ export class Relay {
   readonly #client: Socket;
   readonly #backend: Socket;
   readonly #options: RelayOptions;
+  // Held, so that whoever keeps a relay that is over keeps all of its kinds of
+  // objects (session/specimens.ts).
   readonly #up: Direction;
   readonly #down: Direction;
   #open = 2;

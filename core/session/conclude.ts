@@ -67,8 +67,8 @@ function close(transaction: Transaction, verdict: Verdict | undefined): void {
     trace?.end();
     response?.fields.release();
     snapshot.release();
-    if (transaction.specimen !== undefined) {
-      session.env.specimens.keep(transaction);
+    if (transaction.specimen !== undefined && transaction.isLight) {
+      session.env.specimens.keep(session, transaction);
     }
   }
   transaction.attempts.at(-1)?.release();

@@ -128,7 +128,7 @@ export async function ask(
           switchReply(transaction, response) ?? response,
         );
         const { specimens } = transaction.session.env;
-        if (specimens.wanted && head.status !== 101) {
+        if (head.status !== 101 && specimens.choose()) {
           transaction.specimen = { tries, head, reply };
         }
         return reply;

@@ -38,7 +38,9 @@ export function serveTcp(session: Session, client: Socket): Served {
     });
     const lasting = new LastingRelay(relay);
     const { specimens } = session.env;
-    if (specimens.wanted) specimens.keepRelay(session, lasting);
+    if (session.isLight && specimens.choose()) {
+      specimens.keep(session, lasting);
+    }
     return lasting;
   };
   return {

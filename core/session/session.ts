@@ -426,9 +426,10 @@ export class Session implements HandlerOwner, Placed {
     });
   }
 
-  /** Whether plugins gave it nothing that they may count on to be let go with it. */
+  /** Whether it refers to no config that is over, and to nothing that plugins may count on to be let go with it. */
   get isLight(): boolean {
-    return this.sessionHandlers === undefined &&
+    return this.listenerRuntime.snapshot === this.plane.current &&
+      this.sessionHandlers === undefined &&
       (this.#view === undefined || SessionView.isLight(this.#view));
   }
 

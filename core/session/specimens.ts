@@ -12,7 +12,6 @@
  */
 import type { Deadlines } from "../net/deadlines.ts";
 import type { Session } from "./session.ts";
-import type { Transaction } from "./transaction.ts";
 
 /** How many are kept: of different kinds, where there are any. */
 const KEPT = 8;
@@ -27,31 +26,23 @@ export class Specimens {
   readonly #deadlines: Deadlines;
   readonly #kept: Specimen[] = [];
   #next = 0;
-  /** When the last one was taken: one is enough between two sweeps. */
-  #takenAt = -1;
+  /** When one was chosen last. */
+  #chosenAt = -1;
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
   }
 
-  /** Whether another one is to be kept, which each request asks. */
-  get wanted(): boolean {
-    return this.#takenAt !== this.#deadlines.now;
+  /** Whether the caller's is to be kept once it is over: one between two sweeps. */
+  choose(): boolean {
+    const { now } = this.#deadlines;
+    if (this.#chosenAt === now) return false;
+    this.#chosenAt = now;
+    return true;
   }
 
-  /** Keeps a transaction that is over, unless it refers to much. */
-  keep(transaction: Transaction): void {
-    if (!transaction.isLight) return;
-    this.#keep(transaction.session, transaction);
-  }
-
-  /** Keeps a session's relay, unless the session refers to much. */
-  keepRelay(session: Session, relay: object): void {
-    if (session.isLight) this.#keep(session, relay);
-  }
-
-  #keep(session: Session, whole: object): void {
-    this.#takenAt = this.#deadlines.now;
+  /** Keeps a part of a session, with all that it refers to, in the place of the oldest. */
+  keep(session: Session, whole: object): void {
     this.#kept[this.#next] = { session, whole };
     this.#next = (this.#next + 1) % KEPT;
   }

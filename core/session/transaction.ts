@@ -320,7 +320,7 @@ export class Transaction
     };
   }
 
-  /** Whether it refers to little, and to nothing that plugins may count on to be let go. */
+  /** As its session's, and it refers to no bodies that may be large. */
   get isLight(): boolean {
     const { caching, head, requestTransforms, responseTransforms } = this;
     return caching === undefined && head !== undefined &&

@@ -2,7 +2,6 @@ import { Deadlines } from "../../../core/net/deadlines.ts";
 import { NOWHERE } from "../../../core/net/roster.ts";
 import { Specimens } from "../../../core/session/specimens.ts";
 import type { Session } from "../../../core/session/session.ts";
-import type { Transaction } from "../../../core/session/transaction.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { heldBytes } from "../../support/garbage.ts";
@@ -18,23 +17,19 @@ function create() {
   };
 }
 
-function sessionThat(isLight: boolean): Session {
-  return { isLight } as Partial<Session> as Session;
+function createSession(): Session {
+  return {} as Partial<Session> as Session;
 }
 
-function transactionOf(session: Session, isLight = true): Transaction {
-  return { session, isLight } as Partial<Transaction> as Transaction;
-}
-
-/** Keeps transactions that nobody else refers to. */
+/** Keeps objects that nobody else refers to. */
 function keepNew(
   specimens: Specimens,
   count: number,
-  make = () => transactionOf(sessionThat(true)),
+  session = createSession(),
 ): WeakRef<object>[] {
   return Array.from({ length: count }, () => {
-    const one = make();
-    specimens.keep(one);
+    const one = {};
+    specimens.keep(session, one);
     return new WeakRef(one);
   });
 }
@@ -47,13 +42,13 @@ async function left(refs: readonly WeakRef<object>[]): Promise<number> {
   return refs.filter((ref) => ref.deref() !== undefined).length;
 }
 
-Deno.test("Specimens: one is wanted between two sweeps", () => {
+Deno.test("Specimens: one is chosen between two sweeps", () => {
   const { specimens, sweep } = create();
-  assertEquals(specimens.wanted, true);
-  keepNew(specimens, 1);
-  assertEquals(specimens.wanted, false);
+  assertEquals(specimens.choose(), true);
+  assertEquals(specimens.choose(), false);
   sweep();
-  assertEquals(specimens.wanted, true);
+  assertEquals(specimens.choose(), true);
+  assertEquals(specimens.choose(), false);
 });
 
 Deno.test("Specimens: the last eight stay alive", async () => {
@@ -65,22 +60,11 @@ Deno.test("Specimens: the last eight stay alive", async () => {
   assertEquals(await left(refs), 7);
 });
 
-Deno.test("Specimens: what is not light is not kept, and another one is wanted", async () => {
-  const { specimens } = create();
-  const session = sessionThat(true);
-  const heavy = () => transactionOf(session, false);
-  assertEquals(await left(keepNew(specimens, 3, heavy)), 0);
-  specimens.keepRelay(sessionThat(false), {});
-  assertEquals(specimens.wanted, true);
-  specimens.keepRelay(session, {});
-  assertEquals(specimens.wanted, false);
-});
-
 Deno.test("Specimens: a session that is forgotten is let go, others are not", async () => {
   const { specimens } = create();
-  const session = sessionThat(true);
+  const session = createSession();
   const others = keepNew(specimens, 6);
-  const its = keepNew(specimens, 2, () => transactionOf(session));
+  const its = keepNew(specimens, 2, session);
   specimens.forget(session);
   assertEquals(await left(its), 0);
   assertEquals(await left(others), 6);

@@ -10,8 +10,12 @@ import { assert, assertEquals } from "../../support/assert.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HttpClient } from "../../support/http_client.ts";
 import { heldBytes } from "../../support/garbage.ts";
-import { handlersPlugin, untypedPlugin } from "../../support/inline_plugin.ts";
-import { startProxyWith } from "../../support/proxy_with.ts";
+import {
+  handlersPlugin,
+  inlinePlugin,
+  untypedPlugin,
+} from "../../support/inline_plugin.ts";
+import { configWith, startProxyWith } from "../../support/proxy_with.ts";
 import { serveEach } from "../../support/scripted_backend.ts";
 import { Tracer } from "../../support/tracer.ts";
 
@@ -179,6 +183,63 @@ Deno.test("on: handlers of a session and of a transaction are let go with it", a
     async () => (await proxy.report()).sessions.length === 0,
   );
   assertEquals(calls, 2);
+  await eventually("that it is let go", () => {
+    heldBytes();
+    return held!.deref() === undefined;
+  });
+});
+
+Deno.test("data: a transaction's is let go with it, while its session goes on", async () => {
+  let held: WeakRef<object> | undefined;
+  await using backend = serveEach((connection) => connection.respond(200, "x"));
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    plugins: [handlersPlugin("keeps", {
+      foundProduct: ({ transaction }) => {
+        const large = { bytes: new Uint8Array(1 << 20) };
+        held = new WeakRef(large);
+        transaction.data.set("large", large);
+      },
+    })],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  await client.get();
+  await eventually("that it is let go", () => {
+    heldBytes();
+    return held!.deref() === undefined;
+  });
+});
+
+Deno.test("plugins: what one holds is let go with the last session of its config, whenever its requests end", async () => {
+  let held: WeakRef<object> | undefined;
+  const answering = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  await using backend = serveEach(async (connection) => {
+    asked.resolve();
+    await answering.promise;
+    await connection.respond(200, "x");
+  });
+  const plugin = inlinePlugin({
+    name: "holds",
+    setup() {
+      const large = { bytes: new Uint8Array(1 << 20) };
+      held = new WeakRef(large);
+      return { handlers: { foundProduct: () => void large.bytes[0] } };
+    },
+  });
+  const backends = [backend.url];
+  await using proxy = await startProxyWith({
+    backends,
+    plugins: [{ use: plugin }],
+  });
+  {
+    using client = await HttpClient.connect(proxy.port());
+    const answer = client.get();
+    await asked.promise;
+    await proxy.reload(configWith({ backends }));
+    answering.resolve();
+    assertEquals((await answer).text, "x");
+  }
   await eventually("that it is let go", () => {
     heldBytes();
     return held!.deref() === undefined;
