@@ -1,8 +1,6 @@
 /**
  * What Headrace costs beside HAProxy, nginx and Caddy, in the same run:
- * `deno task bench`.
- *
- *     deno task bench --runs 3 --only TLS --save
+ * `deno task bench`; `--help` tells its options.
  *
  * Starts the proxies that are installed, each with one worker, before the same
  * backends, and drives them in turn, run by run. Runs are short, so that all
@@ -12,12 +10,10 @@
  * answer is looked at, and counts failures and bytes; a row where something was
  * wrong says so.
  *
- * `--io direct` has Headrace's config say so. `--only` takes cases whose names hold one of the texts between its commas, `--json` and `--markdown` print
- * the table so, `--save` also appends it to `tests/bench/history.jsonl`.
+ * Ends with 1 where something was wrong.
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import {
   type Case,
   CASES,
@@ -44,6 +40,7 @@ import { conditionsOf, markdownReport, textReport } from "./bench/report.ts";
 import { type Row, rowOf, type Run } from "./bench/results.ts";
 import { median, type Sample } from "./bench/sample.ts";
 import { type Place, type SetupName, WARM_UP } from "./bench/setup.ts";
+import { flag, one, oneOf, only, readOptions, WHOLE } from "./options.ts";
 
 /** Without these there is no backend and no load. */
 const NEEDED = ["nginx", "wrk"];
@@ -60,38 +57,43 @@ interface Plan {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
+  const options = readOptions({
+    task: "bench",
+    does: "What Headrace costs beside HAProxy, nginx and Caddy. Needs Linux, " +
+      "nginx and wrk; proxies that are not installed stay out. Ends with 1 " +
+      "where something was wrong.",
     options: {
-      seconds: { type: "string", default: "1" },
-      runs: { type: "string", default: "7" },
-      only: { type: "string", default: "" },
-      io: { type: "string", default: "standard" },
-      json: { type: "boolean", default: false },
-      markdown: { type: "boolean", default: false },
-      save: { type: "boolean", default: false },
+      seconds: one(WHOLE, {
+        does: "how long each run takes",
+        unit: "seconds",
+        default: 1,
+      }),
+      runs: one(WHOLE, { does: "runs of each case", default: 7 }),
+      only: only(CASES.map(({ name }) => name)),
+      io: one(oneOf(["standard", "direct"]), {
+        does: "io in Headrace's config",
+        default: "standard",
+      }),
+      json: flag("prints JSON"),
+      markdown: flag("prints a table in Markdown"),
+      save: flag("also appends a line to tests/bench/history.jsonl"),
     },
+    example: "--runs 3 --only TLS --save",
   });
-  const wanted = values.only.split(",");
-  const cases = CASES.filter(({ name }) =>
-    wanted.some((part) => name.includes(part))
-  );
-  if (cases.length === 0) fail(`No case's name holds "${values.only}"`);
-  const runs = countOf("runs", values.runs);
-  const seconds = countOf("seconds", values.seconds);
-  const io = ioOf(values.io);
+  const { runs, seconds, io } = options;
+  const cases = CASES.filter(({ name }) => options.only.includes(name));
   const proxies = await whoIsThere();
   const machine = await describeMachine(proxies);
   const rows = await runAll(cases, { proxies, runs, seconds, io });
   const date = new Date().toISOString();
   const commit = await currentCommit();
   const entry = { commit, date, machine, io, runs, seconds, rows };
-  if (values.save) await save(entry);
-  if (values.json) {
+  if (options.save) await save(entry);
+  if (options.json) {
     console.log(JSON.stringify(entry));
   } else {
     const head = conditionsOf(machine, io);
-    const table = values.markdown ? markdownReport(rows) : textReport(rows);
+    const table = options.markdown ? markdownReport(rows) : textReport(rows);
     console.log(`${head.join("\n")}\n\n${table}`);
   }
   if (rows.some(({ problems }) => problems.length > 0)) Deno.exit(1);
@@ -100,19 +102,6 @@ if (import.meta.main) {
 function fail(message: string): never {
   console.error(message);
   Deno.exit(2);
-}
-
-function countOf(name: string, text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) {
-    fail(`--${name}: expected a whole number from 1 on, is "${text}"`);
-  }
-  return count;
-}
-
-function ioOf(text: string): Place["io"] {
-  if (text === "standard" || text === "direct") return text;
-  fail(`--io: expected standard or direct, is "${text}"`);
 }
 
 /** The proxies that are installed; says which are not. */

@@ -1,6 +1,6 @@
 /**
  * CPU time per MB of compressed text beside nginx's at the same level:
- * `deno task compress-cpu`. Needs nginx; Linux only.
+ * `deno task compress-cpu`; `--help` tells its options.
  *
  * One nginx is the backend of both: it has 1 MiB of this repository's source.
  * Headrace and another nginx, one worker each, get it in turn and compress it
@@ -9,23 +9,32 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { eventually } from "../tests/support/eventually.ts";
 import { freePorts } from "../tests/support/free_ports.ts";
 import { startHeadrace } from "../tests/support/headrace_process.ts";
+import { numbers, one, readOptions, WHOLE } from "./options.ts";
 import { cpuSeconds } from "./process_stat.ts";
 
 const MIB = 1 << 20;
 
-const { values } = parseArgs({
+/** Levels of gzip. */
+const LEVEL = numbers(
+  "a whole number from 1 to 9",
+  (level) => Number.isInteger(level) && level <= 9,
+);
+
+const { level, responses, runs } = readOptions({
+  task: "compress-cpu",
+  does:
+    "CPU time per MiB of compressed text beside nginx's at the same level. " +
+    "Needs Linux, nginx and curl.",
   options: {
-    level: { type: "string", default: "5" },
-    responses: { type: "string", default: "100" },
-    runs: { type: "string", default: "5" },
+    level: one(LEVEL, { does: "gzip's level", default: 5 }),
+    responses: one(WHOLE, { does: "responses of 1 MiB a run", default: 100 }),
+    runs: one(WHOLE, { does: "runs, after one that warms up", default: 5 }),
   },
+  example: "--level 1 --runs 9",
 });
-const level = Number(values.level);
-const responses = Number(values.responses);
 
 const folder = await Deno.makeTempDir({ prefix: "headrace-compress-" });
 // nginx's worker may run as nobody.
@@ -73,7 +82,7 @@ try {
       bytes: 0,
     },
   };
-  for (let run = 0; run <= Number(values.runs); run++) {
+  for (let run = 0; run <= runs; run++) {
     for (const each of Object.values(both)) {
       const before = await cpuSeconds(each.pid);
       each.bytes = await ask(each.port);

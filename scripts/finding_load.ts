@@ -1,16 +1,16 @@
 /**
  * What clients lose while backends die and come back, and how requests are
- * shared out: `deno task finding-load`.
+ * shared out: `deno task finding-load`; `--help` tells its options.
  *
  * Three backends (nginx), Headrace with its defaults and wrk, all on this
  * machine. Half load is found by a run at full load.
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { NginxBackend } from "./finding_load/nginx_backend.ts";
 import { type ProxyParts, startProxy } from "./finding_load/proxy.ts";
 import { drive, type Driven } from "./finding_load/wrk.ts";
+import { one, readOptions, WHOLE } from "./options.ts";
 import { figure, textTable } from "./websocket_load/text_table.ts";
 
 const CONNECTIONS = 64;
@@ -153,17 +153,20 @@ function wait(seconds: number): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
+  const options = readOptions({
+    task: "finding-load",
+    does: "What clients lose while backends die and come back, and how " +
+      "requests are shared out. Needs Linux, nginx and wrk.",
     options: {
-      seconds: { type: "string", default: "10" },
-      workers: { type: "string", default: "1" },
+      seconds: one(WHOLE, {
+        does: "how long each trouble takes",
+        unit: "seconds",
+        default: 10,
+      }),
+      workers: one(WHOLE, { does: "of the proxy", default: 1 }),
     },
+    example: "--seconds 30 --workers 2",
   });
-  const options = {
-    seconds: Number(values.seconds),
-    workers: Number(values.workers),
-  };
   console.log(await deaths(options));
   console.log(`\n${await shares(options)}`);
 }

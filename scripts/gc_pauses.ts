@@ -1,6 +1,6 @@
 /**
  * How long garbage collection holds everything up at half of the rate that the
- * proxy can do: `deno task gc-pauses`.
+ * proxy can do: `deno task gc-pauses`; `--help` tells its options.
  *
  * Headrace with one worker, nginx behind it, wrk before it. A run without pauses
  * finds the rate, the next one is paced to half of it, or to `--rate`; V8's own
@@ -13,9 +13,18 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { NginxBackend } from "./finding_load/nginx_backend.ts";
 import { drive } from "./finding_load/wrk.ts";
+import {
+  flag,
+  list,
+  one,
+  only,
+  POSITIVE,
+  readOptions,
+  V8_FLAG,
+  WHOLE,
+} from "./options.ts";
 import { cpuSeconds } from "./process_stat.ts";
 import { type Collection, pauseFigures } from "./soak/gc_trace.ts";
 import { SoakProxy } from "./soak/proxy.ts";
@@ -211,30 +220,36 @@ function rowsOf(figures: Figures): string[][] {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
+  const { only: names, "v8-flags": v8Flags, ...rest } = readOptions({
+    task: "gc-pauses",
+    does: "How long garbage collection holds everything up at half of the " +
+      "rate that the proxy can do. Needs Linux, nginx and wrk. Ends with 1 " +
+      `where the p99 of a case is above ${GOAL} ms.`,
     options: {
-      seconds: { type: "string", default: "30" },
-      // Cases whose names hold this.
-      only: { type: "string", default: "" },
-      // For the proxy, with commas between.
-      "v8-flags": { type: "string" },
-      realtime: { type: "boolean", default: false },
-      rate: { type: "string" },
+      seconds: one(WHOLE, {
+        does: "how long each case is measured",
+        unit: "seconds",
+        default: 30,
+      }),
+      only: only(CASES.map(({ name }) => name)),
+      "v8-flags": list(V8_FLAG, { does: "for the proxy", default: [] }),
+      realtime: flag("(root) the proxy runs before all others"),
+      rate: one(POSITIVE, {
+        does: "how many requests are sent",
+        unit: "per second",
+        default: undefined,
+        byDefault: "half of what it can do",
+      }),
     },
+    example: "--only cache --seconds 60",
   });
-  const options = {
-    seconds: Number(values.seconds),
-    v8Flags: values["v8-flags"]?.split(",") ?? [],
-    realtime: values.realtime,
-    rate: values.rate === undefined ? undefined : Number(values.rate),
-  };
+  const options = { ...rest, v8Flags };
   const folder = await Deno.makeTempDir({ prefix: "headrace-gc-" });
   const results: Figures[] = [];
   try {
     await using backend = await NginxBackend.start("nginx", folder);
     for (const each of CASES) {
-      if (!each.name.includes(values.only)) continue;
+      if (!names.includes(each.name)) continue;
       results.push(await measure(each, backend, options));
     }
   } finally {

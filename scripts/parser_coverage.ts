@@ -1,9 +1,10 @@
 /**
  * Runs the tests of the HTTP/1.1 parser under coverage and fails where a line or
- * a branch of the parser's files is not reached, naming it.
+ * a branch of the parser's files is not reached, naming it: `deno task cover`.
  *
  * @module
  */
+import { readOptions } from "./options.ts";
 
 const FOLDER = "core/http1/";
 /** What takes a message apart; connections, bodies and writers have tests of their own kind. */
@@ -38,6 +39,15 @@ interface FileCoverage {
   readonly missedLines: readonly number[];
   readonly missedBranches: readonly number[];
 }
+
+readOptions({
+  task: "cover",
+  does: "Runs the tests of the HTTP/1.1 parser under coverage, and names the " +
+    "lines and branches that none of them reaches. Ends with 1 where there " +
+    "are some.",
+  options: {},
+  example: "",
+});
 
 const directory = await Deno.makeTempDir({ prefix: "headrace-coverage-" });
 try {

@@ -1,19 +1,17 @@
 /**
  * Makes what a release consists of: an executable for each target, completions,
- * the systemd unit, and SHA256SUMS over all of them.
- *
- *     deno task release                             every target, into dist/
- *     deno task release --target x86_64-unknown-linux-gnu --output DIR
+ * the systemd unit, and SHA256SUMS over all of them: `deno task release`;
+ * `--help` tells its options.
  *
  * @module
  */
 import { basename, join } from "node:path";
-import { parseArgs } from "node:util";
 import { completions } from "../core/cli/command_completions.ts";
 import { COMMANDS } from "../core/cli/commands.ts";
 import { compileExecutable } from "../core/compile/compile.ts";
 import { sha256Hex } from "../core/plugins/graph_hash.ts";
 import { VERSION } from "../core/version.ts";
+import { list, one, oneOf, PATH, readOptions } from "./options.ts";
 
 /** What Deno's compiler makes executables for. */
 const TARGETS = [
@@ -26,25 +24,26 @@ const TARGETS = [
 
 const UNIT = new URL("packaging/headrace.service", import.meta.url);
 
-const { values } = parseArgs({
-  args: Deno.args,
+const { output, target } = readOptions({
+  task: "release",
+  does: "Makes what a release consists of: an executable for each target, " +
+    "completions, the systemd unit, and SHA256SUMS over all of them.",
   options: {
-    output: { type: "string", default: "dist" },
-    target: { type: "string", multiple: true, default: TARGETS },
+    output: one(PATH, { does: "folder for all of it", default: "dist" }),
+    target: list(oneOf(TARGETS), {
+      does: "what executables are for",
+      default: TARGETS,
+      byDefault: "all",
+    }),
   },
+  example: "--target x86_64-unknown-linux-gnu --output out",
 });
-await release(values.output, values.target);
+await release(output, target);
 
 async function release(
   folder: string,
   targets: readonly string[],
 ): Promise<void> {
-  const unknown = targets.filter((target) => !TARGETS.includes(target));
-  if (unknown.length > 0) {
-    throw new RangeError(
-      `Expected targets of ${TARGETS.join(", ")}: found ${unknown.join(", ")}`,
-    );
-  }
   await Deno.mkdir(folder, { recursive: true });
   const files: string[] = [];
   for (const target of targets) {

@@ -1,29 +1,37 @@
 /**
  * All kinds of traffic at once, at a moderate pace and for long, while clients
- * leave, backends die and configs change: `deno task soak`.
+ * leave, backends die and configs change: `deno task soak`; `--help` tells its
+ * options.
  *
  * Every byte of every answer is compared. In the end memory and descriptors must
  * be what they were when the run was warm, and nothing may be left open.
  *
- *     deno task soak --seconds 1800 --workers 2
- *
- * Ends with 1 where something is not as it must be, with 2 where its arguments
- * are wrong. Linux only, as it reads `/proc`.
+ * Ends with 1 where something is not as it must be. Linux only, as it reads
+ * `/proc`.
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { makeAuthority } from "../tests/support/certificates.ts";
+import {
+  flag,
+  one,
+  only,
+  POSITIVE,
+  readOptions,
+  type Values,
+  WHOLE,
+} from "./options.ts";
 import {
   type BackendArguments,
   type BackendPorts,
   chooseBackendPorts,
 } from "./soak/backend_main.ts";
 import { Child } from "./soak/child.ts";
-import type {
-  LoadArguments,
-  LoadCommand,
-  LoadReport,
+import {
+  KINDS,
+  type LoadArguments,
+  type LoadCommand,
+  type LoadReport,
 } from "./soak/load_main.ts";
 import { configText, type Variant } from "./soak/proxy_config.ts";
 import { GAUGES, type Sample, SoakProxy } from "./soak/proxy.ts";
@@ -57,39 +65,37 @@ const REST = 15;
 const SESSIONS = 10;
 const RATE = 20;
 
-interface Options {
-  readonly seconds: number;
-  readonly workers: number;
-  readonly seed: number;
-  readonly scale: number;
-  readonly only: string;
-  readonly disk: boolean;
-  readonly realtime: boolean;
-}
+const OPTIONS = {
+  seconds: one(POSITIVE, {
+    does: "how long the load lasts",
+    unit: "seconds",
+    default: 1800,
+  }),
+  workers: one(WHOLE, { does: "of the proxy", default: 2 }),
+  seed: one(WHOLE, {
+    does: "decides all that is random",
+    default: 1 + Date.now() % 1_000_000,
+    byDefault: "by the clock",
+  }),
+  scale: one(POSITIVE, { does: "all rates are multiplied by it", default: 1 }),
+  only: only(KINDS.map(({ name }) => name)),
+  disk: flag("cached objects lie on disk, too"),
+  realtime: flag(
+    "(root) the proxy runs before all others: its pauses are its own",
+  ),
+};
 
 type Backend = Child<never, { readonly listens: true }>;
 
-const USAGE = `deno task soak [options]
-  --seconds N   how long the load lasts: 1800
-  --workers N   of the proxy: 2
-  --seed N      decides all that is random
-  --scale N     all rates are multiplied by it: 1
-  --only NAME   only kinds of traffic whose names hold this
-  --disk        cached objects lie on disk, too
-  --realtime    (root) the proxy runs before all others: its pauses are its own
-`;
-
-if (import.meta.main) Deno.exit(await main(Deno.args));
-
-async function main(args: string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions(args);
-  } catch (thrown) {
-    console.error(`${thrown instanceof Error ? thrown.message : thrown}\n`);
-    console.error(USAGE);
-    return 2;
-  }
+if (import.meta.main) {
+  const options = readOptions({
+    task: "soak",
+    does: "All kinds of traffic at once, at a moderate pace and for long, " +
+      "while clients leave, backends die and configs change. Linux only. " +
+      "Ends with 1 where something is not as it must be.",
+    options: OPTIONS,
+    example: "--seconds 600 --workers 4 --disk",
+  });
   const evidence = await soak(options);
   const problems = problemsOf(evidence);
   console.log(tables(evidence));
@@ -98,42 +104,11 @@ async function main(args: string[]): Promise<number> {
       ? "\nAll is as it must be"
       : `\nNot as it must be:\n  ${problems.join("\n  ")}`,
   );
-  return problems.length === 0 ? 0 : 1;
-}
-
-/** Throws what is wrong with them. */
-function readOptions(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seconds: { type: "string", default: "1800" },
-      workers: { type: "string", default: "2" },
-      seed: { type: "string", default: String(1 + Date.now() % 1_000_000) },
-      scale: { type: "string", default: "1" },
-      only: { type: "string", default: "" },
-      disk: { type: "boolean", default: false },
-      realtime: { type: "boolean", default: false },
-    },
-  });
-  return {
-    seconds: positive(values.seconds),
-    workers: positive(values.workers),
-    seed: positive(values.seed),
-    scale: positive(values.scale),
-    only: values.only,
-    disk: values.disk,
-    realtime: values.realtime,
-  };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`Not a number above 0: ${text}`);
-  return value;
+  Deno.exit(problems.length === 0 ? 0 : 1);
 }
 
 /** Runs it. */
-async function soak(options: Options): Promise<Evidence> {
+async function soak(options: Values<typeof OPTIONS>): Promise<Evidence> {
   const { seconds, workers, seed, scale, only, disk } = options;
   console.error(`seed ${seed}`);
   const random = new Random(seed);

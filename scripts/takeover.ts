@@ -1,8 +1,7 @@
 /**
  * Counts what clients lose when one Headrace takes over from another, again and
- * again, under a steady stream of new connections: `deno task takeover`.
- *
- *     deno task takeover --rate 200,2000 --takeovers 20 --workers 2 --tls
+ * again, under a steady stream of new connections: `deno task takeover`;
+ * `--help` tells its options.
  *
  * The kernel resets what waits in the queue of a socket that closes, unless
  * `net.ipv4.tcp_migrate_req` is 1. Run as root it is measured both ways; in a
@@ -11,20 +10,29 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { flag, list, one, POSITIVE, readOptions, WHOLE } from "./options.ts";
 import { openLoop } from "./takeover/open_loop.ts";
 import { Succession } from "./takeover/succession.ts";
 
 const MIGRATE = "/proc/sys/net/ipv4/tcp_migrate_req";
 
-const { values } = parseArgs({
+const options = readOptions({
+  task: "takeover",
+  does: "Counts what clients lose when one Headrace takes over from another, " +
+    "again and again, under a steady stream of new connections. Linux only; " +
+    "as root with tcp_migrate_req both off and on.",
   options: {
-    rate: { type: "string", default: "200,2000" },
-    takeovers: { type: "string", default: "20" },
-    workers: { type: "string", default: "2" },
-    tls: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
+    rate: list(POSITIVE, {
+      does: "new connections, one measurement each",
+      unit: "per second",
+      default: [200, 2000],
+    }),
+    takeovers: one(WHOLE, { does: "in each measurement", default: 20 }),
+    workers: one(WHOLE, { does: "of each process", default: 2 }),
+    tls: flag("over TLS"),
+    json: flag("prints JSON"),
   },
+  example: "--rate 500 --takeovers 5 --tls",
 });
 
 /** One line of the table. */
@@ -44,24 +52,21 @@ const before = await readMigrate();
 try {
   for (const migrate of ["0", "1"]) {
     if (!await setMigrate(migrate)) continue;
-    for (const rate of values.rate.split(",").map(Number)) {
+    for (const rate of options.rate) {
       const row = await measure(migrate, rate);
       rows.push(row);
-      if (!values.json) console.log(describe(row));
+      if (!options.json) console.log(describe(row));
     }
   }
 } finally {
   if (before !== undefined) await setMigrate(before);
 }
-if (values.json) console.log(JSON.stringify(rows));
+if (options.json) console.log(JSON.stringify(rows));
 
 async function measure(migrate: string, rate: number): Promise<Row> {
-  await using succession = await Succession.begin({
-    workers: Number(values.workers),
-    tls: values.tls,
-  });
+  const { takeovers, workers, tls } = options;
+  await using succession = await Succession.begin({ workers, tls });
   const load = openLoop({ rate, request: () => succession.request() });
-  const takeovers = Number(values.takeovers);
   for (let i = 0; i < takeovers; i++) await succession.takeOver();
   const { requests, causes, longest } = await load.stop();
   const failed = Object.values(causes).reduce((sum, count) => sum + count, 0);

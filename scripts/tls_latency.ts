@@ -1,5 +1,6 @@
 /**
- * How long clients wait over TLS, beside HAProxy and nginx: `deno task tls-latency`.
+ * How long clients wait over TLS, beside HAProxy and nginx:
+ * `deno task tls-latency`; `--help` tells its options.
  *
  * One client asks again and again on one connection to each, in turn, with the
  * kernel's own delayed acknowledgements: a proxy that leaves Nagle's algorithm
@@ -8,7 +9,7 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { flag, one, POSITIVE, readOptions } from "./options.ts";
 import { startPrograms } from "./tls_latency/programs.ts";
 
 /** Bodies that are asked for, and how many requests of each. */
@@ -40,13 +41,23 @@ const MTU = 1500;
 const INSIDE = "HEADRACE_TLS_LATENCY_NETWORK";
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
+  const { times, json } = readOptions({
+    task: "tls-latency",
+    does: "How long clients wait over TLS, beside HAProxy and nginx. Needs " +
+      `Linux, root, ${TOOLS.join(", ")}.`,
     options: {
-      // How many times as many requests.
-      times: { type: "string", default: "1" },
-      json: { type: "boolean", default: false },
+      times: one(POSITIVE, {
+        does: `so many times the requests, which are ${
+          BODIES.map(({ name, count }) =>
+            `${count.toLocaleString("en")} of ${name}`
+          )
+            .join(", ")
+        }`,
+        default: 1,
+      }),
+      json: flag("prints JSON"),
     },
+    example: "--times 0.2",
   });
   const missing = await missingTools();
   if (missing.length > 0) {
@@ -56,13 +67,13 @@ if (import.meta.main) {
   const network = Deno.env.get(INSIDE);
   const rows = await measureAll(
     network ?? "loopback, MSS 65483",
-    Number(values.times),
+    times,
   );
   if (network !== undefined) {
     console.log(JSON.stringify(rows));
   } else {
     rows.push(...await withinNamespace(Deno.args));
-    console.log(values.json ? JSON.stringify(rows) : table(rows));
+    console.log(json ? JSON.stringify(rows) : table(rows));
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * What WebSocket sessions go through when backends go: `deno task websocket-load`.
+ * What WebSocket sessions go through when backends go:
+ * `deno task websocket-load`; `--help` tells its options.
  *
  * Failover rows: 20 sessions send 200 numbered messages a second through a proxy
  * of its own process to backends of theirs, every message is answered, and in
@@ -7,18 +8,24 @@
  * lost, doubled, out of order, and how long clients heard nothing. Relay rows:
  * CPU and memory that the proxy takes for messages and idle sessions.
  *
- * Ends with 1 where a goal is missed or a row can't be run, with 2 where its
- * arguments are wrong.
+ * Ends with 1 where a goal is missed or a row can't be run.
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import {
+  flag,
+  list,
+  one,
+  oneOf,
+  POSITIVE,
+  readOptions,
+  V8_FLAG,
+  type Values,
+  WHOLE,
+} from "./options.ts";
 import { FAILOVER_ROWS } from "./websocket_load/failover_rows.ts";
 import { type IdleFigures, runIdle } from "./websocket_load/idle_row.ts";
-import {
-  NotThereError,
-  type WebSocketMode,
-} from "./websocket_load/proxy_process.ts";
+import { NotThereError } from "./websocket_load/proxy_process.ts";
 import { RELAY_ROWS, runRelay } from "./websocket_load/relay_rows.ts";
 import {
   BESIDE,
@@ -47,45 +54,59 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   relay: RELAY_ROWS.map(({ name }) => name),
 };
 
-const USAGE = `deno task websocket-load [options]
-  --rows A,B      only these; failover and relay stand for all of their kind:
-                  ${[...GROUPS.failover!, ...GROUPS.relay!, IDLE].join(", ")}
-  --seconds N     of traffic: ${FAILOVER_SECONDS} for failover rows, ${RELAY_SECONDS} for each window of relay rows
-  --runs N        windows of each relay row, medians are told: 3
-  --cold          failover rows in processes that serve for the first time: they compile while sessions move
-  --mode MODE     clusters[].websocket.mode: session or tunnel; left out of the config by default
-  --beside A,B    also through these, for relay rows and idle: ${
-  BESIDE.join(", ")
-}
-  --v8-flags A,B  for Headrace, in relay rows and idle
-  --json          figures as JSON
-`;
+const OPTIONS = {
+  rows: list(
+    oneOf([...new Set([...Object.entries(GROUPS).flat(2), IDLE])]),
+    {
+      does: "only these; failover and relay stand for all of their kind",
+      default: [...Object.keys(GROUPS), IDLE],
+    },
+  ),
+  seconds: one(POSITIVE, {
+    does: "of traffic",
+    unit: "seconds",
+    default: undefined,
+    byDefault:
+      `${FAILOVER_SECONDS} for failover rows, ${RELAY_SECONDS} for each window of relay rows`,
+  }),
+  runs: one(WHOLE, {
+    does: "windows of each relay row, medians are told",
+    default: 3,
+  }),
+  cold: flag(
+    "failover rows in processes that serve for the first time: they compile while sessions move",
+  ),
+  mode: one(oneOf(["session", "tunnel"]), {
+    does: "clusters[].websocket.mode",
+    default: undefined,
+    byDefault: "left out of the config",
+  }),
+  beside: list(oneOf(BESIDE), {
+    does: "also through these, for relay rows and idle",
+    default: [],
+  }),
+  "v8-flags": list(V8_FLAG, {
+    does: "for Headrace, in relay rows and idle",
+    default: [],
+  }),
+  json: flag("figures as JSON"),
+};
 
-/** What to run. */
-interface Options {
-  readonly rows: ReadonlySet<string>;
-  readonly seconds: number | undefined;
-  readonly runs: number;
-  readonly cold: boolean;
-  readonly mode: WebSocketMode;
-  readonly v8Flags: readonly string[];
-  readonly beside: readonly Beside[];
-  readonly json: boolean;
-}
+type Options = Values<typeof OPTIONS>;
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
-
-async function main(args: string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions(args);
-  } catch (thrown) {
-    console.error(`${thrown instanceof Error ? thrown.message : thrown}\n`);
-    console.error(USAGE);
-    return 2;
-  }
-  const failover = await runFailoverRows(options);
-  const results: Results = { failover, ...await runRelayRows(options) };
+if (import.meta.main) {
+  const options = readOptions({
+    task: "websocket-load",
+    does: "What WebSocket sessions go through when backends go, and what " +
+      "messages and idle sessions cost. Linux only. Ends with 1 where a goal " +
+      "is missed or a row can't be run.",
+    options: OPTIONS,
+    example: "--rows kill,drain --seconds 5",
+  });
+  const rows = new Set(options.rows.flatMap((name) => GROUPS[name] ?? [name]));
+  const failover = await runFailoverRows(rows, options);
+  const relayed = await runRelayRows(rows, options);
+  const results: Results = { failover, ...relayed };
   const missed = misses(results);
   if (options.json) {
     console.log(JSON.stringify({ ...results, missed }, undefined, 2));
@@ -94,11 +115,12 @@ async function main(args: string[]): Promise<number> {
     console.log(missed.length === 0 ? "\nEvery goal is met" : "\nMissed:");
     for (const each of missed) console.log(`  ${each}`);
   }
-  return missed.length === 0 ? 0 : 1;
+  Deno.exit(missed.length === 0 ? 0 : 1);
 }
 
 async function runFailoverRows(
-  { rows, seconds = FAILOVER_SECONDS, cold, mode }: Options,
+  rows: ReadonlySet<string>,
+  { seconds = FAILOVER_SECONDS, cold, mode }: Options,
 ): Promise<FailoverResult[]> {
   const results: FailoverResult[] = [];
   for (const row of FAILOVER_ROWS) {
@@ -119,8 +141,10 @@ async function runFailoverRows(
 }
 
 async function runRelayRows(
-  { rows, seconds = RELAY_SECONDS, runs, mode, v8Flags, beside }: Options,
+  rows: ReadonlySet<string>,
+  { seconds = RELAY_SECONDS, runs, mode, beside, ...options }: Options,
 ): Promise<Omit<Results, "failover">> {
+  const v8Flags = options["v8-flags"];
   const relay: RelayResult[] = [];
   const idle: IdleFigures[] = [];
   const present: Beside[] = [];
@@ -147,56 +171,4 @@ async function runRelayRows(
     }
   }
   return { relay, idle };
-}
-
-/** Throws what is wrong with them. */
-function readOptions(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      rows: { type: "string" },
-      seconds: { type: "string" },
-      runs: { type: "string", default: "3" },
-      cold: { type: "boolean", default: false },
-      mode: { type: "string" },
-      "v8-flags": { type: "string" },
-      beside: { type: "string" },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const { mode, seconds } = values;
-  if (mode !== undefined && mode !== "session" && mode !== "tunnel") {
-    throw new Error(`Unknown mode: ${mode}`);
-  }
-  const known = [...GROUPS.failover!, ...GROUPS.relay!, IDLE];
-  const rows = (values.rows?.split(",") ?? known)
-    .flatMap((name) => GROUPS[name] ?? [oneOf(known, name, "row")]);
-  const beside = (values.beside?.split(",") ?? [])
-    .map((name) => oneOf(BESIDE, name, "neighbour"));
-  return {
-    rows: new Set(rows),
-    seconds: seconds === undefined ? undefined : positive(seconds),
-    runs: positive(values.runs),
-    cold: values.cold,
-    mode,
-    v8Flags: values["v8-flags"]?.split(",") ?? [],
-    beside,
-    json: values.json,
-  };
-}
-
-function oneOf<T extends string>(
-  known: readonly T[],
-  name: string,
-  what: string,
-): T {
-  const found = known.find((one) => one === name);
-  if (found === undefined) throw new Error(`Unknown ${what}: ${name}`);
-  return found;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`Not a number above 0: ${text}`);
-  return value;
 }

@@ -132,8 +132,8 @@ Deno.test({
       assertEquals(summed?.code, 0, summed?.output);
       assertEquals(summed?.output.match(/: OK$/gm)?.length, names.length - 1);
       const wrong = await release("pdp11-unknown-unix");
-      assertEquals(wrong?.code, 1);
-      assertStringIncludes(wrong!.output, "found pdp11-unknown-unix");
+      assertEquals(wrong?.code, 2);
+      assertStringIncludes(wrong!.output, 'found "pdp11-unknown-unix"');
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -243,6 +243,6 @@ Deno.test("websocket load: unknown rows are refused with 2", async () => {
   assertEquals(code, 2);
   assertStringIncludes(
     new TextDecoder().decode(stderr),
-    "Unknown row: nonsense",
+    'or idle, found "nonsense"',
   );
 });
