@@ -197,8 +197,29 @@ export interface PluginParts {
   readonly sessionListener?: SessionListener;
   /** Dialers of WebSocket backends that clusters may name in `dialer`. */
   readonly dialers?: Readonly<Record<string, BackendDialer>>;
+  /**
+   * Answers operators under `/plugins/NAME/` of the admin interface: a Hono app,
+   * or whatever else has a `fetch` of this kind.
+   */
+  readonly admin?: AdminApp;
   /** Runs when the instance ends, after its last session; may be async. */
   readonly close?: () => void | Promise<void>;
+}
+
+/**
+ * What a plugin shows to operators. It is asked in one worker, whichever comes
+ * first: what all of them are to tell lies in `context.shared`. Who may ask was
+ * checked before, as for any admin route.
+ */
+export interface AdminApp {
+  /**
+   * Answers, with the plugin's `timeout`, after which the request's signal fires.
+   * The request's path begins behind `/plugins/NAME`, its body came whole, and
+   * HEAD comes as GET. The answer's body is read whole; what the page may load is
+   * nothing, unless the answer has a Content-Security-Policy of its own. A failure
+   * is the plugin's: logged, counted, and a 500.
+   */
+  fetch(request: Request): Response | Promise<Response>;
 }
 
 /** A handler's run, for those who observe. */

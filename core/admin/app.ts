@@ -27,6 +27,7 @@ import { explainRoutes } from "./routes_explain.ts";
 import { healthRoutes } from "./routes_health.ts";
 import { listenerRoutes } from "./routes_listeners.ts";
 import { metricsRoutes } from "./routes_metrics.ts";
+import { pluginRoutes } from "./routes_plugins.ts";
 import { websocketRoutes } from "./routes_websockets.ts";
 import { wsbalancerRoutes } from "./routes_wsbalancer.ts";
 import { sealAnswers } from "./seal.ts";
@@ -46,6 +47,7 @@ export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
     ...healthRoutes(source),
     ...metricsRoutes(source),
     ...apiRoutes(source),
+    ...pluginRoutes(source),
     ...listenerRoutes(source),
     ...backendRoutes(source),
     ...clusterRoutes(source),

@@ -21,15 +21,6 @@ export function apiRoutes(source: AdminSource): AdminRoute[] {
     },
     {
       method: "GET",
-      path: "/api/plugins",
-      does: "plugins with their origins, hashes, callback points and errors",
-      async handle() {
-        const { plugins } = await source.report(0);
-        return answerJson({ plugins });
-      },
-    },
-    {
-      method: "GET",
       path: "/api/sessions",
       does:
         `open sessions, ?limit=${DEFAULT_LIMIT} of them (at most ${MAX_LIMIT})`,

@@ -12,6 +12,8 @@ import type {
   ListenerReport,
   MovedSessions,
   Moves,
+  PluginAnswer,
+  PluginRequest,
   WebSocketListing,
   WebSocketQuery,
 } from "../data_plane/control.ts";
@@ -68,6 +70,8 @@ export interface AdminSource {
     action: AdministerAction,
     argument: string,
   ): Promise<Administered | undefined>;
+  /** Has a plugin answer, in one worker. Rejects with a `RefusedError` where none is there now. */
+  askPlugin(request: PluginRequest): Promise<PluginAnswer>;
   /** Swaps the config anew. Rejects with a `RefusedError` and the old one stays. */
   reload(): Promise<void>;
   /** Stops accepting; resolves when the last session has ended. */

@@ -218,6 +218,7 @@ function emptySnapshot(revision: number): Snapshot {
     revision,
     clusters: new Map(),
     dialers: new Map(),
+    admins: new Map(),
     onUnused: () => {},
   });
 }

@@ -271,6 +271,33 @@ export interface Administered {
   readonly json?: string;
 }
 
+/** What an operator asks a plugin. */
+export interface PluginRequest {
+  /** The plugin's name. */
+  readonly plugin: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: [name: string, value: string][];
+  /** Undefined where it has none. */
+  readonly body: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** What came of it. */
+export type PluginAnswer =
+  | PluginResponse
+  /** It threw, took too long, or gave no response. */
+  | { readonly kind: "failed"; readonly reason: string }
+  /** No plugin of this name answers operators. */
+  | { readonly kind: "none" };
+
+/** What a plugin answers an operator. */
+export interface PluginResponse {
+  readonly kind: "response";
+  readonly status: number;
+  readonly headers: [name: string, value: string][];
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
 /** What a data plane can be asked; every call may be answered from another thread. */
 export interface PlaneControl {
   /**
@@ -312,6 +339,8 @@ export interface PlaneControl {
     action: AdministerAction,
     argument: string,
   ): Promise<Administered | undefined>;
+  /** Has a plugin answer an operator. */
+  askPlugin(request: PluginRequest): Promise<PluginAnswer>;
   /**
    * Stops accepting and resolves when all sessions have ended, at the latest
    * after so many milliseconds, when they are cut. `handedOver`: another process

@@ -37,6 +37,8 @@ import type {
   PlaneControl,
   PlaneReport,
   PlaneSettings,
+  PluginAnswer,
+  PluginRequest,
   Prepared,
   WebSocketListing,
   WebSocketQuery,
@@ -47,6 +49,7 @@ import { NodeTls } from "./node_tls.ts";
 import { OpenSessions } from "./open_sessions.ts";
 import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
+import { askAdmin } from "./plugin_admin.ts";
 import { reportPlane } from "./report.ts";
 import { Tally } from "./tally.ts";
 import { Traces } from "./traces.ts";
@@ -273,6 +276,16 @@ export class DataPlane implements PlaneControl, SessionHost {
       this.websockets.leaveDeleted(cluster, argument);
     }
     return answer;
+  }
+
+  askPlugin(request: PluginRequest): Promise<PluginAnswer> {
+    // What answers lives until it has.
+    const snapshot = this.current.retain();
+    const bound = snapshot.admin(request.plugin);
+    const asked = askAdmin(this.env, bound, request)
+      .finally(() => snapshot.release());
+    this.outlives(asked);
+    return asked;
   }
 
   async drain(timeout: number, handedOver = false): Promise<void> {

@@ -15,6 +15,7 @@ import type {
   SessionReport,
 } from "./control.ts";
 import type { DataPlane } from "./data_plane.ts";
+import { ADMIN_POINT } from "./plugin_admin.ts";
 
 /** What a report needs beside the plane. */
 export interface ReportOptions {
@@ -93,7 +94,7 @@ function forgetLeft(
 
 /** Where a plugin is called: callback points, and in WebSocket sessions. */
 function pointsOf(parts: PluginParts): string[] {
-  const { handlers, valves, sessionListener, dialers } = parts;
+  const { handlers, valves, sessionListener, dialers, admin } = parts;
   return [
     ...Object.keys(handlers ?? {}),
     ...(valves === undefined
@@ -101,6 +102,7 @@ function pointsOf(parts: PluginParts): string[] {
       : ["addValves", "beforeTransmit", "afterReceive"]),
     ...Object.keys(sessionListener ?? {}),
     ...(dialers === undefined ? [] : ["dialUpstream", "start", "close"]),
+    ...(admin === undefined ? [] : [ADMIN_POINT]),
   ];
 }
 

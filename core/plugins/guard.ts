@@ -5,12 +5,13 @@
  * @module
  */
 import { CALLBACK_POINTS, type CallbackPointSpec } from "../callback_points.ts";
-import type { Plugin, PluginParts } from "../plugin.ts";
+import type { AdminApp, Plugin, PluginParts } from "../plugin.ts";
 import { isAsync, isObject, kindOf } from "./guard_kinds.ts";
 import {
   guardDialers,
   guardSessionListener,
   guardValves,
+  type Refuse,
 } from "./guard_websocket.ts";
 import { type PluginLoadCode, PluginLoadError } from "./plugin_load_error.ts";
 import { didYouMean } from "../text/suggest.ts";
@@ -39,11 +40,9 @@ const PARTS = [
   "dialers",
   "backendChanged",
   "handlerStarted",
+  "admin",
   "close",
 ];
-
-/** Parts of design.md §3 that this version has no place for: refused, never silently ignored. */
-const PARTS_TO_COME = ["admin"];
 
 /** The plugin that a module exports. Throws a {@linkcode PluginLoadError}. */
 export function guardPlugin(module: unknown, use: string): Plugin {
@@ -100,9 +99,6 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
     );
   }
   for (const key of Object.keys(value)) {
-    if (PARTS_TO_COME.includes(key)) {
-      refuseParts(place, `the part "${key}" is not supported yet`);
-    }
     if (!PARTS.includes(key)) {
       refuseParts(
         place,
@@ -111,7 +107,7 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
     }
   }
   const { handlers, conditions, balancers } = value;
-  const { valves, sessionListener, dialers } = value;
+  const { valves, sessionListener, dialers, admin } = value;
   const refuse = (reason: string) => refuseParts(place, reason);
   const backendChanged = guardFunction(value, "backendChanged", place);
   const handlerStarted = guardFunction(value, "handlerStarted", place);
@@ -136,6 +132,7 @@ export function guardParts(value: unknown, place: PluginPlace): PluginParts {
       }),
     ...(handlerStarted !== undefined &&
       { handlerStarted: (run: unknown) => handlerStarted.call(value, run) }),
+    ...(admin !== undefined && { admin: guardAdmin(admin, refuse) }),
     ...(close !== undefined && { close: () => close.call(value) }),
   } as PluginParts;
 }
@@ -150,6 +147,17 @@ function guardFunction(
   const part = parts[name];
   if (part === undefined || typeof part === "function") return part;
   refuseParts(place, `${name} must be a function: it is ${kindOf(part)}`);
+}
+
+/** `admin`: a Hono app, or what has a `fetch` as it has. */
+function guardAdmin(value: unknown, refuse: Refuse): AdminApp {
+  if (!isObject(value) || typeof value.fetch !== "function") {
+    refuse(`admin must be an object with fetch: ${kindOf(value)} is none`);
+  }
+  const { fetch } = value;
+  return Object.freeze({
+    fetch: (request: Request) => fetch.call(value, request),
+  });
 }
 
 /**

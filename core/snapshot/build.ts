@@ -50,7 +50,7 @@ import { terminationOf } from "../tls/listener_tls.ts";
 import type { Termination } from "../tls/termination.ts";
 import type { TlsReaders } from "../tls/tls_runtime.ts";
 import { HandlerTables, type PluginUse } from "./handler_tables.ts";
-import { type ListenerRuntime, Snapshot } from "./snapshot.ts";
+import { type BoundAdmin, type ListenerRuntime, Snapshot } from "./snapshot.ts";
 
 /** What a snapshot is built from. */
 export interface BuildInput {
@@ -103,6 +103,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     ) ?? []
   );
   const dialers = clusterDialers(input, problems);
+  const admins = pluginAdmins(input, problems);
   const products = config.products.map((product) => ({
     config: product,
     product: buildProduct(product, primitives, problems),
@@ -124,6 +125,7 @@ export function buildSnapshot(input: BuildInput): Snapshot {
     revision: input.revision,
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
     dialers,
+    admins,
     cache: buildCache(input, rules),
     onUnused: input.onUnused,
   });
@@ -235,6 +237,25 @@ function clusterDialers(
     }
   }
   return used;
+}
+
+/** What plugins show to operators, by the plugins' names. */
+function pluginAdmins(
+  { plugins }: BuildInput,
+  problems: string[],
+): ReadonlyMap<string, BoundAdmin> {
+  const all = new Map<string, BoundAdmin>();
+  for (const { instance, config: { timeout } } of plugins) {
+    const { name: plugin, parts: { admin: app } } = instance;
+    if (app === undefined) continue;
+    if (all.has(plugin)) {
+      problems.push(
+        `plugin "${plugin}": another plugin with an admin part has this name, give one of them a name of its own`,
+      );
+    }
+    all.set(plugin, { plugin, timeout, app });
+  }
+  return all;
 }
 
 function buildProduct(

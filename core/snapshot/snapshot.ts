@@ -10,6 +10,7 @@ import type {
   ClientTimeouts,
   RequestLimits,
 } from "../http1/client_connection.ts";
+import type { AdminApp } from "../plugin.ts";
 import type { HostTable } from "../route/host_table.ts";
 import type { ProductIndex } from "../route/product_index.ts";
 import type { CacheRuntime } from "../session/caching.ts";
@@ -54,12 +55,23 @@ export interface ListenerRuntime {
   readonly snapshot: Snapshot;
 }
 
+/** What a plugin shows to operators. */
+export interface BoundAdmin {
+  /** The plugin instance's name. */
+  readonly plugin: string;
+  /** Milliseconds that an answer may take: the plugin's `timeout`. */
+  readonly timeout: number;
+  readonly app: AdminApp;
+}
+
 /** What a snapshot holds. */
 export interface SnapshotParts {
   readonly revision: number;
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Dialers by the names of the clusters that have one. */
   readonly dialers: ReadonlyMap<string, BoundDialer>;
+  /** What plugins show to operators, by the plugins' names. */
+  readonly admins: ReadonlyMap<string, BoundAdmin>;
   /** Left out = there is none. */
   readonly cache?: CacheRuntime | undefined;
   /** Called once when nobody holds the snapshot any more. */
@@ -72,6 +84,7 @@ export class Snapshot {
   readonly revision: number;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly #dialers: ReadonlyMap<string, BoundDialer>;
+  readonly #admins: ReadonlyMap<string, BoundAdmin>;
   /** Undefined where there is none. */
   readonly cache: CacheRuntime | undefined;
   readonly #listeners = new Map<string, ListenerRuntime>();
@@ -82,6 +95,7 @@ export class Snapshot {
     this.revision = parts.revision;
     this.clusters = parts.clusters;
     this.#dialers = parts.dialers;
+    this.#admins = parts.admins;
     this.cache = parts.cache;
     this.#onUnused = parts.onUnused;
   }
@@ -109,6 +123,11 @@ export class Snapshot {
   /** The dialer of the cluster of this name, where it has one. */
   dialer(cluster: string): BoundDialer | undefined {
     return this.#dialers.get(cluster);
+  }
+
+  /** What the plugin of this name shows to operators. */
+  admin(plugin: string): BoundAdmin | undefined {
+    return this.#admins.get(plugin);
   }
 
   /** Holds it: what it holds lives on. */

@@ -14,6 +14,8 @@ import {
   type Moves,
   type PlaneControl,
   type PlaneReport,
+  type PluginAnswer,
+  type PluginRequest,
   RefusedError,
   type WebSocketListing,
   type WebSocketQuery,
@@ -228,6 +230,14 @@ export class Planes {
     const answers = all.filter((answer) => answer !== undefined);
     // Done before nothing to do before failed: the numbers' own order.
     return answers.toSorted((a, b) => a.result - b.result)[0];
+  }
+
+  /** Has a plugin answer an operator, in one plane: what was asked of one that is lost is not asked again. */
+  async askPlugin(request: PluginRequest): Promise<PluginAnswer> {
+    const [control] = this.#slots.controls;
+    const answer = await control?.askPlugin(request).catch(lostToUndefined);
+    if (answer === undefined) throw nobodyThere();
+    return answer;
   }
 
   /** Takes no change any more; resolves when all sessions have ended or were cut after so many milliseconds. */

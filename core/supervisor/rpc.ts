@@ -36,6 +36,7 @@ const METHODS: readonly Method[] = [
   "purgeCache",
   "pause",
   "administer",
+  "askPlugin",
   "drain",
   "stop",
 ];
@@ -168,6 +169,9 @@ export class RemoteControl implements PlaneControl {
   }
   administer(...args: Parameters<PlaneControl["administer"]>) {
     return this.#call("administer", ...args);
+  }
+  askPlugin(...args: Parameters<PlaneControl["askPlugin"]>) {
+    return this.#call("askPlugin", ...args);
   }
   drain(...args: Parameters<PlaneControl["drain"]>) {
     return this.#call("drain", ...args);

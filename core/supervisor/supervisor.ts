@@ -14,6 +14,8 @@ import type {
   ListenerReport,
   MovedSessions,
   Moves,
+  PluginAnswer,
+  PluginRequest,
   WebSocketListing,
   WebSocketQuery,
 } from "../data_plane/control.ts";
@@ -409,6 +411,12 @@ export class Supervisor {
     argument = "",
   ): Promise<Administered | undefined> {
     return await this.#planes?.administer(cluster, action, argument);
+  }
+
+  /** Has a plugin answer an operator, in one worker. Rejects with a {@linkcode RefusedError} where none is there now. */
+  askPlugin(request: PluginRequest): Promise<PluginAnswer> {
+    if (this.#planes === undefined) throw new Error("Nothing is loaded yet");
+    return this.#planes.askPlugin(request);
   }
 
   /** Stops accepting and waits for the sessions' ends; `handedOver` says that another process has the addresses too. */

@@ -59,9 +59,9 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     [`"handler" is no part of a plugin`, `did you mean "handlers"`],
   ],
   [
-    "a part that is still to come",
+    "an admin part that answers nothing",
     plugin(`return { admin: {} };`),
-    [`the part "admin" is not supported yet`],
+    ["admin must be an object with fetch: an object is none"],
   ],
   ["no parts", plugin(``), ["setup must return an object of parts"]],
   [

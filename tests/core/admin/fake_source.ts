@@ -17,6 +17,8 @@ import type {
   ListenerReport,
   MovedSessions,
   Moves,
+  PluginAnswer,
+  PluginRequest,
   SessionReport,
   WebSocketListing,
   WebSocketQuery,
@@ -76,6 +78,15 @@ export class FakeSource implements AdminSource {
   readonly purges: Purge[] = [];
   /** What `listWebSockets` was asked for. */
   readonly queries: WebSocketQuery[] = [];
+  /** What `askPlugin` was asked for. */
+  readonly pluginRequests: PluginRequest[] = [];
+  /** What `askPlugin` answers, or rejects with. */
+  pluginAnswer: PluginAnswer | Error = {
+    kind: "response",
+    status: 200,
+    headers: [],
+    body: new TextEncoder().encode("hello"),
+  };
   /** What `addBackend` was asked for. */
   readonly additions: BackendAddition[] = [];
   /** What `addBackend` and `deleteBackend` reject with. */
@@ -150,6 +161,14 @@ export class FakeSource implements AdminSource {
 
   administer(): Promise<Administered | undefined> {
     return Promise.resolve({ result: 1, json: "[]" });
+  }
+
+  askPlugin(request: PluginRequest): Promise<PluginAnswer> {
+    this.pluginRequests.push(request);
+    const { pluginAnswer: answer } = this;
+    return answer instanceof Error
+      ? Promise.reject(answer)
+      : Promise.resolve(answer);
   }
 
   pause(

@@ -25,6 +25,7 @@ function snapshotOf(...configs: ListenerConfig[]): Snapshot {
     revision: 1,
     clusters: new Map(),
     dialers: new Map(),
+    admins: new Map(),
     onUnused: () => {},
   });
   for (const config of configs) {

@@ -114,9 +114,20 @@ Deno.test("guardParts refuses unknown parts and says which was meant", () => {
   );
 });
 
-Deno.test("guardParts refuses parts that are still to come", () => {
-  const message = refusesParts({ admin: {} });
-  assertStringIncludes(message, `"admin" is not supported yet`);
+Deno.test("guardParts takes what answers operators, and refuses what does not", async () => {
+  class App {
+    #text = "hello";
+    fetch() {
+      return new Response(this.#text);
+    }
+  }
+  const { admin } = guardParts({ admin: new App() }, PLACE);
+  const answer = await admin!.fetch(new Request("http://localhost/"));
+  assertEquals(await answer.text(), "hello");
+  const fetch = "must be an object with fetch";
+  assertStringIncludes(refusesParts({ admin: {} }), fetch);
+  assertStringIncludes(refusesParts({ admin: { fetch: 1 } }), fetch);
+  assertStringIncludes(refusesParts({ admin: () => {} }), fetch);
 });
 
 Deno.test("guardParts refuses unknown points and says which was meant", () => {

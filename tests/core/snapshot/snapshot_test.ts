@@ -12,6 +12,7 @@ Deno.test("Snapshot tells once that nobody holds it any more", () => {
     revision: 1,
     clusters: new Map(),
     dialers: new Map(),
+    admins: new Map(),
     onUnused: () => unused++,
   });
   const holders = [snapshot, snapshot.retain(), snapshot.retain()];
