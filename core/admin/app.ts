@@ -5,6 +5,7 @@
  * @module
  */
 import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import type { Log } from "../plugin.ts";
 import { answerError } from "./answer.ts";
 import {
@@ -41,6 +42,9 @@ export interface AdminAppOptions {
   readonly log: Log;
 }
 
+/** What a request's body may hold at most, in bytes, as nginx has it by default: it lies in memory as a whole. */
+const MAX_BODY = 1 << 20;
+
 /** Every admin route, in the order of the page. */
 export function adminRoutes(source: AdminSource, log: Log): AdminRoute[] {
   const others = [
@@ -74,6 +78,14 @@ export function createAdminApp(
   app.use(checkHost(hosts));
   app.use(checkToken(token, openPaths(routes)));
   app.use(checkOrigin());
+  app.use(bodyLimit({
+    maxSize: MAX_BODY,
+    onError: () =>
+      answerError(
+        413,
+        `Cannot take a body of more than ${MAX_BODY} bytes`,
+      ),
+  }));
   for (const { method, path, rest, anyMethod, handle } of routes) {
     const pattern = rest === true ? `${path}{.*}` : path;
     if (anyMethod === true) app.all(pattern, handle);

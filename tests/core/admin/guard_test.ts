@@ -8,6 +8,32 @@ import { fakeApp, FakeSource } from "./fake_source.ts";
 
 const POST = { method: "POST" };
 
+// ------------------------------------------------------------------- the body
+
+for (
+  const [length, status, how] of [
+    [1 << 20, 400, "said"],
+    [(1 << 20) + 1, 413, "said"],
+    [1 << 20, 400, "streamed"],
+    [(1 << 20) + 1, 413, "streamed"],
+  ] as const
+) {
+  Deno.test(`A body of ${length} bytes, ${how}, is answered ${status}`, async () => {
+    const { app, source } = fakeApp();
+    const bytes = new Uint8Array(length).fill(0x20);
+    const answer = await app.request(
+      new Request("http://localhost/api/clusters/api/backends", {
+        method: "POST",
+        body: how === "said" ? bytes : new Blob([bytes]).stream(),
+        ...(how === "said" && { headers: { "content-length": `${length}` } }),
+      }),
+    );
+    await answer.body?.cancel();
+    assertEquals(answer.status, status);
+    assertEquals(source.additions, []);
+  });
+}
+
 // ------------------------------------------------------------------- the host
 
 const HOSTS: readonly (readonly [string, boolean])[] = [
