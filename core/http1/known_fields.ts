@@ -19,6 +19,7 @@ export const KEEP_ALIVE = 7;
 export const LAST_HOP_BY_HOP = 11;
 export const EXPECT = 12;
 export const HOST = 13;
+export const AUTHORIZATION = 28;
 export const X_HEADRACE_EXPLAIN = 44;
 export const X_HEADRACE_TOKEN = 45;
 /** A name that CGI takes for one with a number: as good as {@linkcode UNKNOWN}, but noted. */

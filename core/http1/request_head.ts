@@ -7,7 +7,12 @@ import type { RequestHead } from "../message/head.ts";
 import { ASTERISK_FORM, EMPTY_PATH, type HeadIndex } from "./head_index.ts";
 import { Http1Fields } from "./http1_fields.ts";
 import { decodeAgain } from "./text.ts";
-import { TE, X_HEADRACE_EXPLAIN, X_HEADRACE_TOKEN } from "./known_fields.ts";
+import {
+  AUTHORIZATION,
+  TE,
+  X_HEADRACE_EXPLAIN,
+  X_HEADRACE_TOKEN,
+} from "./known_fields.ts";
 
 /** `trailers` among what TE lists; it has no parameters (RFC 9110 §10.1.4). */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|$)/i;
@@ -20,6 +25,7 @@ export class Http1RequestHead implements RequestHead {
   readonly expectsContinue: boolean;
   readonly takesTrailers: boolean;
   readonly asksProxy: boolean;
+  readonly authorized: boolean;
   /** Whether the client wants another request on this connection. Never in HTTP/1.0: a proxy must not (RFC 9112 §9.3). */
   readonly keepAlive: boolean;
   readonly upgrade: string | undefined;
@@ -36,6 +42,7 @@ export class Http1RequestHead implements RequestHead {
       TRAILERS.test(this.fields.get("te")!);
     this.asksProxy = index.has(X_HEADRACE_EXPLAIN) ||
       index.has(X_HEADRACE_TOKEN);
+    this.authorized = index.has(AUTHORIZATION);
     this.keepAlive = index.minor > 0 && !index.close;
     this.upgrade = index.upgradeEnd > 0
       ? this.fields.text(index.upgradeStart, index.upgradeEnd).toLowerCase()

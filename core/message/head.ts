@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly takesTrailers: boolean;
   /** It has a field for this proxy alone: X-Headrace-Explain or X-Headrace-Token. */
   readonly asksProxy: boolean;
+  /** It came with Authorization, whatever handlers have left of that. */
+  readonly authorized: boolean;
   /** The protocol that the client wants to switch to, lower-cased; undefined where it wants none. */
   readonly upgrade: string | undefined;
 }

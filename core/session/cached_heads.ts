@@ -40,11 +40,13 @@ export function mayStore(
   representsTarget: boolean,
 ): boolean {
   const { method, headers } = transaction.request!;
+  const { authorized, bodyLength } = transaction.head!;
   return stores && fetch?.doomed !== true && refusalOf(head, {
         method,
         directives,
-        authorized: headers.has("authorization"),
-        hasBody: transaction.head!.bodyLength !== 0,
+        // A handler that let the client in by it has perhaps taken it away.
+        authorized: authorized || headers.has("authorization"),
+        hasBody: bodyLength !== 0,
         representsTarget,
       }) === undefined;
 }

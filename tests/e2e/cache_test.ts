@@ -269,6 +269,37 @@ Deno.test("what is for one client is not stored", async () => {
   }
 });
 
+Deno.test("a page for one user is not stored where a plugin took the password away", async () => {
+  const credentials = (user: string) => ({
+    authorization: `Basic ${btoa(`${user}:myPassword`)}`,
+  });
+  await using cached = await cachedProxy(
+    ({ url, headers }) =>
+      fresh(
+        `for ${headers.get("x-user")}`,
+        url.endsWith("/all") ? { "cache-control": "public, max-age=60" } : {},
+      ),
+    {
+      plugins: [{
+        use: "builtin:auth-basic",
+        options: {
+          userHeader: "X-User",
+          users: ["alice", "bob"].map((user) =>
+            `${user}:$apr1$lZL6V/ci$sQw6g73nRuoOIj/gnD18Z.`
+          ),
+        },
+      }],
+    },
+  );
+  const get = async (user: string, path: string) =>
+    (await cached.get(path, { headers: credentials(user) })).text;
+  for (const user of ["alice", "bob", "alice"]) {
+    assertEquals(await get(user, "/me"), `for ${user}`);
+    // The backend says that everybody may have this one.
+    assertEquals(await get(user, "/all"), "for alice");
+  }
+});
+
 Deno.test("the cookie that binds a client to its backend is for that client", async () => {
   await using cached = await cachedProxy(
     () => fresh("x", { "set-cookie": "theirs=1" }),

@@ -60,6 +60,7 @@ Deno.test("the numbers of fields belong to their names", () => {
     [known.KEEP_ALIVE, "keep-alive"],
     [known.EXPECT, "expect"],
     [known.HOST, "host"],
+    [known.AUTHORIZATION, "authorization"],
     [known.X_HEADRACE_EXPLAIN, "x-headrace-explain"],
     [known.X_HEADRACE_TOKEN, "x-headrace-token"],
   ];

@@ -40,6 +40,7 @@ function requestOf(facts: Facts = {}): Request {
     bodyLength: facts.bodyLength ?? 0,
     takesTrailers: false,
     asksProxy: false,
+    authorized: false,
     expectsContinue: false,
     upgrade: undefined,
   };
