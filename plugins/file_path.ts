@@ -8,6 +8,9 @@ import { join, relative } from "node:path";
 /** The parts of a path, decoded; undefined for one that no file can have, or that tries to leave. */
 export function pathParts(path: string): string[] | undefined {
   const parts: string[] = [];
+  // An empty part within is no file's: `//private/a` would come to what a
+  // condition on `/private/` guards. The first one and a folder's last are.
+  if (path.includes("//")) return undefined;
   for (const raw of path.split("/")) {
     if (raw === "") continue;
     let part: string;

@@ -28,8 +28,8 @@
  * With `precompressed` the file's sibling `NAME.br`, `NAME.gz` or `NAME.zst` is
  * sent where the client wants that coding.
  *
- * No path leaves the root: it is decoded once, and `.`, `..`, encoded slashes,
- * backslashes and control characters are in no file's name. Links are followed
+ * No path leaves the root: it is decoded once, and `.`, `..`, empty parts (`//`),
+ * encoded slashes, backslashes and control characters are in no file's name. Links are followed
  * where they lead below the root (`links: inside`), `never`, or to `any` file.
  * Names that begin with a dot are not there unless `hidden` is true.
  *
@@ -131,9 +131,8 @@ export default {
     const serve = async (request: HttpRequest, parts: string[]) => {
       const found = await folder.find(request, parts);
       if (found === "directory") {
-        // The client's own path, but with one slash at its begin: two name a host.
-        const path = request.path.replace(/^\/+/, "/");
-        const { query } = request;
+        // Without an empty part, as it was found: no other host's name.
+        const { path, query } = request;
         responses.add(1, "308");
         return verdict.redirect(
           query === "" ? `${path}/` : `${path}/?${query}`,

@@ -81,7 +81,7 @@ Deno.test("the sample of static serves files, precompressed ones too", async () 
     "/docs/?a=1",
   ]);
   assertEquals((await get("/docs/")).text, "docs");
-  assertEquals((await get("//docs")).headers.get("location"), "/docs/");
+  assertEquals((await get("//docs")).headers.get("location"), null);
   assertEquals((await get("/none")).text, "nothing here\n");
   assertEquals((await get("/index.html/")).status, 404);
   assertEquals((await get("/empty.css")).headers.get("content-length"), "0");
@@ -125,6 +125,41 @@ Deno.test("static answers conditions and ranges", async () => {
   assertEquals(beyond.status, 416);
   assertEquals(beyond.headers.get("content-range"), "bytes */300000");
   assertEquals((await ask("Range: bytes=0-1,4-5\r\n")).status, 200);
+});
+
+Deno.test("no other spelling of a path gets by a condition that guards files", async () => {
+  await using site = await makeSite();
+  await using proxy = await startProxyWith({
+    products: [{
+      name: "site",
+      default: true,
+      rules: [{ respond: { status: 404 } }],
+    }],
+    plugins: [
+      {
+        use: "builtin:block",
+        options: {
+          at: "request",
+          when: 'req_path_prefix_in("/docs/", false)',
+          otherwise: "block",
+        },
+      },
+      { use: "builtin:static", options: { root: site.root } },
+    ],
+  });
+  for (
+    const [path, status] of [
+      ["/docs/index.html", 403],
+      ["/%64ocs/index.html", 403],
+      ["/docs//index.html", 403],
+      ["//docs/index.html", 404],
+      ["///docs/index.html", 404],
+      ["/./docs/index.html", 404],
+    ] as const
+  ) {
+    using client = await HttpClient.connect(proxy.port());
+    assertEquals((await client.get(path)).status, status, path);
+  }
 });
 
 /** Ways out of the root and to what is hidden. */

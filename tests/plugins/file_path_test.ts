@@ -3,8 +3,11 @@ import { assertEquals } from "../support/assert.ts";
 
 const PARTS: readonly (readonly [string, readonly string[] | undefined])[] = [
   ["/", []],
-  ["//", []],
-  ["/a//b/", ["a", "b"]],
+  ["/a/b/", ["a", "b"]],
+  ["//", undefined],
+  ["//a", undefined],
+  ["/a//b/", undefined],
+  ["/a//", undefined],
   ["/a%20b", ["a b"]],
   ["/%C3%A9", ["é"]],
   ["/%252e%252e/", ["%2e%2e"]],
