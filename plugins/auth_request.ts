@@ -48,7 +48,7 @@ import type { HttpRequest, Plugin, PluginContext } from "../core/plugin.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { compileOption } from "./compile_option.ts";
 import { duration } from "./duration.ts";
-import { fieldText, setOwnField } from "./own_field.ts";
+import { fieldText, plainName, setOwnField } from "./own_field.ts";
 import { compileTemplate, templateProblem } from "./template.ts";
 
 const NAME = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/);
@@ -103,9 +103,9 @@ interface Denied {
 /** Answers that are meant for the client. */
 const PASSED_ON = [301, 302, 303, 307, 308, 401, 403];
 
-/** Fields that belong to the request's own message, and not to a question about it. */
+/** Fields, by their plain names, that belong to the request's own message, and not to a question about it. */
 const NOT_PASSED =
-  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|x-original-.*)$/i;
+  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|x-original-.*)$/;
 
 /** Fields of an answer that the client gets with its status. */
 const NOT_ANSWERED = /^(?:content-length|transfer-encoding|connection|via)$/i;
@@ -257,7 +257,7 @@ function questionFields(
     : new Set(pass.map((name) => name.toLowerCase()));
   const fields = new Headers();
   for (const [name, value] of request.headers) {
-    if (NOT_PASSED.test(name)) continue;
+    if (NOT_PASSED.test(plainName(name))) continue;
     if (names?.has(name.toLowerCase()) === false) continue;
     fields.append(name, value);
   }

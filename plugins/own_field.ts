@@ -8,8 +8,8 @@ import type { HeaderFields } from "../core/plugin.ts";
 
 /**
  * Sets the field, or removes it for an undefined value. What a client sent under
- * that name goes in any case, also spelt with `_`, which many backends (CGI,
- * WSGI) take for the same.
+ * that name goes in any case, also spelt with other signs (`X_User`, `X.User`),
+ * which backends with variables in place of fields (CGI, WSGI) take for the same.
  */
 export function setOwnField(
   headers: HeaderFields,
@@ -23,8 +23,9 @@ export function setOwnField(
   if (value !== undefined && value !== "") headers.set(name, fieldText(value));
 }
 
-function plainName(name: string): string {
-  return name.toLowerCase().replaceAll("_", "-");
+/** A name in lower case with `-` in place of every sign: the same for all that backends may take for one. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, "-");
 }
 
 /** Characters that no field may hold are percent-encoded. */

@@ -97,11 +97,13 @@ Deno.test("auth-basic tells a backend the user and not the password", async () =
   using client = await HttpClient.connect(proxy.port());
   await client.send(
     "GET / HTTP/1.1\r\nHost: a\r\nX-Remote-User: root\r\nx_remote_user: root\r\n" +
+      "X.Remote~User: root\r\n" +
       `Authorization: Basic ${btoa("bob:myPassword")}\r\n\r\n`,
   );
   const { headers } = parseEcho((await client.response()).text);
   assertEquals(headers["x-remote-user"], "bob");
   assertEquals(headers["x_remote_user"], undefined);
+  assertEquals(headers["x.remote~user"], undefined);
   assertEquals(headers["authorization"], undefined);
 });
 

@@ -74,7 +74,8 @@ Deno.test("auth-request passes fields each way, and forged ones nowhere", async 
   await client.send(
     "POST /p?q HTTP/1.1\r\nHost: shop.example\r\nCookie: s=1\r\n" +
       "X-User: root\r\nX-Role: root\r\nX_Role: root\r\n" +
-      "X-Original-URI: /forged\r\nContent-Length: 2\r\n\r\nok",
+      "X-Original-URI: /forged\r\nX_Original_URI: /forged\r\n" +
+      "X.Original-Method: GET\r\nContent-Length: 2\r\n\r\nok",
   );
   const response = await client.response();
   const { headers } = parseEcho(response.text);
@@ -88,6 +89,9 @@ Deno.test("auth-request passes fields each way, and forged ones nowhere", async 
   assertEquals(field("cookie"), "s=1");
   assertEquals(field("x-original-method"), "POST");
   assertEquals(field("x-original-uri"), "/p?q");
+  // What CGI and its like would take for these.
+  assertEquals(field("x_original_uri"), null);
+  assertEquals(field("x.original-method"), null);
   assertEquals(field("x-original-host"), "shop.example");
   assertEquals(field("x-original-address"), "127.0.0.1");
   assertEquals(field("x-headrace-auth-request"), null);
