@@ -11,11 +11,15 @@ export interface Clock extends PluginClock {
   every(milliseconds: number, callback: () => void): () => void;
 }
 
+/** `setTimeout` keeps its delay in 31 bits: a longer one is over at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export const systemClock: Clock = Object.freeze({
   wall: () => Date.now(),
   now: () => performance.now(),
   after(milliseconds: number, callback: () => void) {
+    if (milliseconds > LONGEST_TIMER) return afterLong(milliseconds, callback);
     const timer = setTimeout(callback, milliseconds);
     return () => clearTimeout(timer);
   },
@@ -24,3 +28,11 @@ export const systemClock: Clock = Object.freeze({
     return () => clearInterval(timer);
   },
 });
+
+/** One timer after another. */
+function afterLong(milliseconds: number, callback: () => void): () => void {
+  let cancel = systemClock.after(LONGEST_TIMER, () => {
+    cancel = systemClock.after(milliseconds - LONGEST_TIMER, callback);
+  });
+  return () => cancel();
+}
