@@ -240,7 +240,7 @@ function compileOrigins(
         origin.slice(scheme.length, origin.length - suffix.length),
       )
     ) ||
-    patterns.some((pattern) => pattern.test(origin));
+    (origin !== "null" && patterns.some((pattern) => pattern.test(origin)));
 }
 
 function addVary(headers: HeaderFields): void {

@@ -53,6 +53,8 @@ const ALLOWED: readonly (readonly [
     ["https://a", "https://b"],
     ["https://a.evil", "evil://https://b"],
   ],
+  [{ patterns: [".*"] }, ["https://a"], ["null"]],
+  [{ patterns: [".*"], origins: ["null"] }, ["https://a", "null"], []],
   [{ origins: ["null"] }, ["null"], ["https://a"]],
   [{ origins: ["*"] }, ["https://a", "null"], []],
 ];
