@@ -99,7 +99,7 @@ interface ErrorPage {
 
 /** Fields that tell of the body that is replaced. */
 const OF_THE_BODY =
-  /^(?:content-.*|etag|last-modified|accept-ranges|digest|repr-digest|vary)$/i;
+  /^(?:content-(?!security-policy).*|etag|last-modified|accept-ranges|digest|repr-digest|vary)$/i;
 
 export default {
   name: "errors",

@@ -84,11 +84,16 @@ Deno.test("errors keeps fields but those of the body", async () => {
     headers: {
       "www-authenticate": "Basic",
       "content-encoding": "gzip",
+      "content-disposition": "attachment",
+      "content-security-policy": "default-src 'none'",
+      "content-security-policy-report-only": "img-src 'self'",
       etag: '"1"',
       vary: "Origin",
     },
   });
   assertEquals([...page!.headers.keys()], [
+    "content-security-policy",
+    "content-security-policy-report-only",
     "content-type",
     "vary",
     "www-authenticate",
