@@ -1,17 +1,22 @@
 /**
- * Finds a pattern's first match and its groups' places: a simulation whose
- * threads go in their order of preference (Pike's), so that the answer is a
- * backtracking matcher's, while each character costs one visit of each step at
- * most.
+ * Finds a pattern's matches and their groups' places, in two passes. The first
+ * one, from the subject's end, notes from where a match can be reached; the
+ * second follows the way that is preferred among those: never one that fails, so
+ * that the answer is a backtracking matcher's, while each character costs one
+ * visit of each step in either pass, however many matches there are.
  *
  * @module
  */
-import type { Program, Step } from "./pattern_program.ts";
+import type { Program } from "./pattern_program.ts";
+import type { Place as Assertion } from "./pattern_syntax.ts";
 
 /** Begin and end of the match and of each group in turn; -1 where a group took no part. */
 export type Slots = readonly number[];
 
-/** A step that a thread is at, and what it noted on its way. */
+/** Finds the leftmost match of a subject from a place on; undefined for none. */
+export type FindFrom = (from: number) => Slots | undefined;
+
+/** A step that the match is at, and what it noted on its way. */
 interface Thread {
   readonly at: number;
   readonly slots: Slots;
@@ -21,115 +26,166 @@ interface Thread {
 export class PatternCaptures {
   readonly #program: Program;
   readonly #nothing: Slots;
-  readonly #visited: Uint32Array;
+  /** By each step those that lead to it without a character. */
+  readonly #before: readonly (readonly number[])[];
+  /** The closing that a step was last visited by: they are counted for as long as the program lives. */
+  readonly #visited: Float64Array;
   #visit = 0;
 
   constructor(program: Program) {
+    const { steps, groups } = program;
     this.#program = program;
-    this.#nothing = new Array(2 * (program.groups + 1)).fill(-1);
-    this.#visited = new Uint32Array(program.steps.length);
+    this.#nothing = new Array(2 * (groups + 1)).fill(-1);
+    const before: number[][] = steps.map(() => []);
+    steps.forEach((step, at) => {
+      if (step.kind === "fork") {
+        before[step.first]!.push(at);
+        before[step.second]!.push(at);
+      } else if (step.kind === "save" || step.kind === "assert") {
+        before[at + 1]!.push(at);
+      }
+    });
+    this.#before = before;
+    this.#visited = new Float64Array(steps.length);
   }
 
-  /** The leftmost match from `from` on; undefined for none. */
-  find(subject: string, from = 0): Slots | undefined {
+  /** Looks through a subject for {@linkcode FindFrom}, whose places are between its characters. */
+  over(subject: string): FindFrom {
+    const ways = this.#waysOf(subject);
+    return (from) => {
+      for (let at = from; at <= subject.length; at += lengthAt(subject, at)) {
+        if (ways.leads(0, at)) return this.#follow(subject, at, ways);
+        if (at === subject.length) break;
+      }
+      return undefined;
+    };
+  }
+
+  /** From the end on: the steps from which a match can be reached, at each place. */
+  #waysOf(subject: string): Ways {
     const { steps, atoms } = this.#program;
-    let current: Thread[] = [];
-    let found: Slots | undefined;
-    let at = from;
-    let before = at === 0 ? "" : subject[at - 1]!;
+    const ways = new Ways(steps.length, subject.length);
+    const accepted = new Map<string, readonly boolean[]>();
+    for (let at = subject.length; at >= 0;) {
+      const char = charAt(subject, at);
+      let accepts = accepted.get(char);
+      if (accepts === undefined) {
+        accepts = atoms.map((atom) => char !== "" && atom.test(char));
+        accepted.set(char, accepts);
+      }
+      const next = at + char.length;
+      const found: number[] = [];
+      steps.forEach((step, i) => {
+        const leads = step.kind === "atom"
+          ? accepts[step.atom] && ways.leads(i + 1, next)
+          : step.kind === "match";
+        if (leads) found.push(i);
+      });
+      for (let i = found.pop(); i !== undefined; i = found.pop()) {
+        if (ways.leads(i, at)) continue;
+        const step = steps[i]!;
+        if (step.kind === "assert" && !holds(step.place, subject, at)) continue;
+        ways.add(i, at);
+        found.push(...this.#before[i]!);
+      }
+      if (at === 0) break;
+      at -= lengthBefore(subject, at);
+    }
+    return ways;
+  }
+
+  /** The match that begins at a place from where there is one. */
+  #follow(subject: string, begin: number, ways: Ways): Slots {
+    let thread: Thread | undefined = {
+      at: 0,
+      slots: this.#nothing.with(0, begin),
+    };
+    let place = begin;
     for (;;) {
-      const code = subject.codePointAt(at);
-      const char = code === undefined ? "" : String.fromCodePoint(code);
-      const place = {
-        at,
-        start: at === 0,
-        end: char === "",
-        boundary: isWord(before) !== isWord(char),
-      };
-      const reached: Thread[] = [];
-      this.#visit++;
-      // Where something matched already, nothing begins later.
-      const threads = found === undefined
-        ? [...current, { at: 0, slots: this.#nothing.with(0, at) }]
-        : current;
-      for (const thread of threads) {
-        const matched = this.#close(thread, place, reached);
-        if (matched === undefined) continue;
-        // Threads behind it are less preferred.
-        found = matched;
-        break;
+      thread = this.#choose(thread, place, ways);
+      const { at, slots } = thread;
+      if (this.#program.steps[at]!.kind === "match") {
+        return slots.with(1, place);
       }
-      if (char === "" || (reached.length === 0 && found !== undefined)) {
-        return found;
-      }
-      current = [];
-      const accepted = new Map<number, boolean>();
-      for (const thread of reached) {
-        const { atom } = steps[thread.at] as Step & { readonly kind: "atom" };
-        let takes = accepted.get(atom);
-        if (takes === undefined) {
-          takes = atoms[atom]!.test(char);
-          accepted.set(atom, takes);
-        }
-        if (takes) current.push({ at: thread.at + 1, slots: thread.slots });
-      }
-      at += char.length;
-      before = char;
+      place += lengthAt(subject, place);
+      thread = { at: at + 1, slots };
     }
   }
 
-  /** Adds the steps that take a character, in order of preference; the slots where it matches, and nothing behind that. */
-  #close(from: Thread, place: Place, reached: Thread[]): Slots | undefined {
+  /** The preferred step, of those that lead to a match, that takes a character or ends it. */
+  #choose(from: Thread, place: number, ways: Ways): Thread {
     const { steps } = this.#program;
+    const visit = ++this.#visit;
     const pending: Thread[] = [from];
     for (let next = pending.pop(); next; next = pending.pop()) {
       const { at, slots } = next;
-      if (this.#visited[at] === this.#visit) continue;
-      this.#visited[at] = this.#visit;
+      if (this.#visited[at] === visit || !ways.leads(at, place)) continue;
+      this.#visited[at] = visit;
       const step = steps[at]!;
       switch (step.kind) {
         case "match":
-          return slots.with(1, place.at);
         case "atom":
-          reached.push(next);
-          break;
+          return next;
         case "fork":
           pending.push({ at: step.second, slots }, { at: step.first, slots });
           break;
         case "save":
-          pending.push({ at: at + 1, slots: slots.with(step.slot, place.at) });
+          pending.push({ at: at + 1, slots: slots.with(step.slot, place) });
           break;
         case "assert":
-          if (holds(step.place, place)) pending.push({ at: at + 1, slots });
+          pending.push({ at: at + 1, slots });
       }
     }
-    return undefined;
+    throw new Error("No step leads from one that leads to a match");
   }
 }
 
-interface Place {
-  readonly at: number;
-  readonly start: boolean;
-  readonly end: boolean;
-  readonly boundary: boolean;
+/** Steps that lead to a match, by place: a bit each. */
+class Ways {
+  readonly #words: number;
+  readonly #bits: Uint32Array;
+
+  constructor(steps: number, length: number) {
+    this.#words = Math.ceil(steps / 32);
+    this.#bits = new Uint32Array(this.#words * (length + 1));
+  }
+
+  leads(step: number, place: number): boolean {
+    const word = this.#bits[place * this.#words + (step >>> 5)]!;
+    return (word >>> (step & 31) & 1) === 1;
+  }
+
+  add(step: number, place: number): void {
+    this.#bits[place * this.#words + (step >>> 5)]! |= 1 << (step & 31);
+  }
 }
 
-function holds(
-  kind: "start" | "end" | "wordBoundary" | "noWordBoundary",
-  place: Place,
-): boolean {
+function holds(kind: Assertion, subject: string, at: number): boolean {
   switch (kind) {
     case "start":
-      return place.start;
+      return at === 0;
     case "end":
-      return place.end;
+      return at === subject.length;
     case "wordBoundary":
-      return place.boundary;
+      return isWord(subject[at - 1]) !== isWord(subject[at]);
     case "noWordBoundary":
-      return !place.boundary;
+      return isWord(subject[at - 1]) === isWord(subject[at]);
   }
 }
 
-function isWord(char: string): boolean {
-  return /^[0-9A-Za-z_]$/.test(char);
+function isWord(char: string | undefined): boolean {
+  return char !== undefined && /^[0-9A-Za-z_]$/.test(char);
+}
+
+/** The code point behind a place; empty at the end. */
+function charAt(subject: string, at: number): string {
+  return subject.slice(at, at + lengthAt(subject, at));
+}
+
+function lengthAt(subject: string, at: number): number {
+  return subject.codePointAt(at)! > 0xffff ? 2 : 1;
+}
+
+function lengthBefore(subject: string, at: number): number {
+  return at > 1 && subject.codePointAt(at - 2)! > 0xffff ? 2 : 1;
 }

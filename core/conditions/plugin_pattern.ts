@@ -29,7 +29,7 @@ export function compilePattern(
     test,
     match(text: string) {
       // Most texts don't match, and that is told faster.
-      const slots = test(text) ? captures.find(text) : undefined;
+      const slots = test(text) ? captures.over(text)(0) : undefined;
       return slots && groupsOf(text, slots);
     },
     replacer(replacement: string) {
@@ -90,10 +90,11 @@ function replaceAll(
   captures: PatternCaptures,
   parts: readonly (string | number)[],
 ): string {
+  const find = captures.over(text);
   let replaced = "";
   let end = 0;
   for (let at = 0; at <= text.length;) {
-    const slots = captures.find(text, at);
+    const slots = find(at);
     if (slots === undefined) break;
     const [begin, stop] = [slots[0]!, slots[1]!];
     replaced += text.slice(end, begin);

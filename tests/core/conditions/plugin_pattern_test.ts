@@ -74,6 +74,16 @@ Deno.test("a pattern takes its time by the text's length alone", () => {
   assert(performance.now() - started < 2_000);
 });
 
+Deno.test("many replacements take no longer, though the text's end decides on each", () => {
+  const started = performance.now();
+  for (const source of ["a.*b|a", "(a+)[^x]*x|a", "(?:a|aa)+b|a"]) {
+    const text = "a".repeat(8_000);
+    assertEquals(compilePattern(source).replacer("-")(text), "-".repeat(8_000));
+  }
+  // 20 s where each match looked through all that is left.
+  assert(performance.now() - started < 2_000);
+});
+
 /** Patterns over a small alphabet, with groups. */
 const patterns = fc.letrec<{ node: string; leaf: string }>((tie) => ({
   leaf: fc.constantFrom("a", "b", "[ab]", ".", "(a)", "\\b", "^", "$"),
