@@ -31,6 +31,17 @@ export async function call(
 ): Promise<number> {
   const base = options.admin ?? DEFAULT_ADMIN;
   const token = options.token ?? Deno.env.get("HEADRACE_ADMIN_TOKEN");
+  if (!URL.canParse(path, base)) {
+    return misused(
+      `--admin must be a URL such as ${DEFAULT_ADMIN}: current value is ${
+        JSON.stringify(base)
+      }`,
+    );
+  }
+  // It stays untold: who reads the terminal is not who may know it.
+  if (token && !/^[\x21-\x7e]+$/.test(token)) {
+    return misused("The admin token must be visible ASCII without spaces");
+  }
   const headers = new Headers();
   if (token) headers.set("authorization", `Bearer ${token}`);
   let response: Response;
@@ -51,4 +62,9 @@ export async function call(
   }
   console.error(`${response.status} ${response.statusText}\n${text}`);
   return EXIT.refused;
+}
+
+function misused(message: string): number {
+  console.error(`${message}\nTry headrace --help`);
+  return EXIT.usage;
 }
