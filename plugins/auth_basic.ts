@@ -24,9 +24,10 @@
  * its time: for an unknown user another one's hash is worked on. What was
  * verified is remembered for `cache`, in memory and only as a keyed hash, so that
  * a session of many requests pays for bcrypt once. Passwords are worked on one
- * at a time, with as long a pause after each, and at most `queue` wait: a flood
- * of guesses gets 503 instead of all of the CPU. bcrypt takes 72 bytes; longer
- * passwords are wrong.
+ * at a time, with as long a pause after each, and at most `queue` wait, each for
+ * 3 s: a flood of guesses gets 503 instead of all of the CPU. What was verified
+ * later is known when it is asked again. bcrypt takes 72 bytes; longer passwords
+ * are wrong.
  *
  * A request without a right answer gets one 401 with one challenge. The
  * Authorization field does not reach the backend unless `pass` is true;
@@ -93,6 +94,9 @@ type AuthBasicOptions = z.output<typeof Options>;
 
 /** A longer one is no password. */
 const MAX_CREDENTIALS = 4_096;
+
+/** So long a request waits for its password's turn, in milliseconds: less than a handler may take by default. */
+const PATIENCE = 3_000;
 
 type Users = ReadonlyMap<string, PasswordHash>;
 
@@ -244,7 +248,7 @@ class Verifier {
     const key = this.#keyOf(hash.text, user, password);
     if (own !== undefined && this.#known.get(key)) return "cached";
     const known = this.#pending.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#inTime(known);
     const conclude = (right: boolean): Result => {
       if (!right || own === undefined) return "wrong";
       this.#known.set(key, true);
@@ -255,7 +259,18 @@ class Verifier {
     const result = this.#inTurn(hash, password).then(conclude)
       .finally(() => this.#pending.delete(key));
     this.#pending.set(key, result);
-    return result;
+    return this.#inTime(result);
+  }
+
+  /** The result, or that it takes too long. */
+  async #inTime(result: Promise<Result>): Promise<Result> {
+    const late = Promise.withResolvers<Result>();
+    const cancel = this.#clock.after(PATIENCE, () => late.resolve("busy"));
+    try {
+      return await Promise.race([result, late.promise]);
+    } finally {
+      cancel();
+    }
   }
 
   /** Behind each one others wait for as long as it took: half of the CPU is for traffic. */

@@ -40,7 +40,7 @@ async function ask(
   let done = !(asked instanceof Promise);
   if (asked instanceof Promise) asked.then(() => done = true);
   await eventually("an answer", () => {
-    clock.advance(1_000);
+    clock.advance(10);
     return done;
   });
   const response = answerOf(await asked);
@@ -141,10 +141,37 @@ Deno.test("auth-basic works on one password at a time and refuses a flood", asyn
   let done = false;
   const all = Promise.all(answers).then(() => done = true);
   await eventually("the guesses", () => {
-    plugin.clock.advance(1_000);
+    plugin.clock.advance(10);
     return done;
   });
   await all;
+  await plugin.close();
+  assertEquals(plugin.clock.pending, 0);
+});
+
+Deno.test("auth-basic has nobody wait longer than a handler may take", async () => {
+  const plugin = await startPlugin(authBasic, { users: [ALICE] });
+  const asked = (password: string) =>
+    Promise.resolve(
+      plugin.handlers.foundProduct?.(
+        fakeRequest({ headers: { authorization: basic("alice", password) } }),
+      ),
+    );
+  const [guess, right, again] = [
+    asked("guess"),
+    asked("wonder"),
+    asked("wonder"),
+  ];
+  assertEquals(answerOf(await guess)?.status, 401);
+  // The pause behind the guess goes on, and on.
+  plugin.clock.advance(3_000);
+  assertEquals(answerOf(await right)?.status, 503);
+  assertEquals(answerOf(await again)?.status, 503);
+  // Its turn came nevertheless, and now it is known.
+  await eventually("the right one", async () => {
+    plugin.clock.advance(10);
+    return (await ask(plugin, basic("alice", "wonder"))).status === 0;
+  });
   await plugin.close();
   assertEquals(plugin.clock.pending, 0);
 });
@@ -173,6 +200,7 @@ Deno.test("auth-basic rereads its file", async () => {
     assertEquals((await ask(plugin, right)).status, 0);
     await Deno.writeTextFile(file, "# nobody\n");
     await eventually("a refusal", async () => {
+      plugin.clock.advance(1_000);
       return (await ask(plugin, right)).status === 401;
     });
     await plugin.close();
