@@ -281,10 +281,18 @@ function makeBucket(
     const time = now();
     let full = buckets.get(key);
     for (let i = 0; i < TRIES; i++) {
-      const next = Math.max(full ?? 0, time) + interval;
-      const over = next - time - depth;
+      const empty = time + depth;
+      const next = Math.max(Math.min(full ?? 0, empty), time) + interval;
+      const over = next - empty;
       // A fraction of a microsecond is none.
-      if (over > 0.001) return { wait: over };
+      if (over > 0.001) {
+        // One that is emptier than empty is of a rate that was changed since, or
+        // of a clock that was put back: it is filled from now on.
+        if (full !== undefined && full > empty) {
+          buckets.compareExchange(key, full, empty, depth);
+        }
+        return { wait: over };
+      }
       const was = buckets.compareExchange(key, full, next, next - time);
       if (was === full) {
         const left = Math.floor((depth - (next - time)) / interval + 0.001);

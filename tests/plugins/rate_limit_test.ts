@@ -61,6 +61,21 @@ Deno.test("rate-limit lets in as many as its rate over a long time", async () =>
   assert(allowed >= 76 && allowed <= 77, `${allowed}`);
 });
 
+Deno.test("a rate that is changed for a quicker one holds at once", async () => {
+  const memory = new SharedMemory();
+  // What both instances, before and behind a reload, have of it.
+  const limited = (rate: object) =>
+    startPlugin(rateLimit, { rules: [{ name: "a", rate }] }, {
+      shared: fakeShared("rate-limit", undefined, memory),
+    });
+  const before = await limited({ requests: 1, per: "1h" });
+  assertEquals([await statusOf(before), await statusOf(before)], [0, 429]);
+  const after = await limited({ requests: 10, per: "1s" });
+  assertEquals(await statusOf(after), 429);
+  after.clock.advance(100);
+  assertEquals([await statusOf(after), await statusOf(after)], [0, 429]);
+});
+
 Deno.test("rate-limit counts by its key, an empty one by the client's network", async () => {
   const rule = { name: "a", rate: { requests: 1, per: "1m" } };
   const rows:
