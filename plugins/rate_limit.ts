@@ -227,6 +227,7 @@ async function makeLimit(
   const slots = concurrent === undefined ? undefined : new Slots(
     await shared.map(`concurrent.${name}`, { entries }),
     concurrent,
+    context,
   );
   const limit: Limit = {
     name,
@@ -311,10 +312,37 @@ const FORGET = 3_600_000;
 class Slots {
   readonly #counts: SharedMap;
   readonly #most: number;
+  /** What is under way in this worker. */
+  readonly #own = new Map<string, number>();
 
-  constructor(counts: SharedMap, most: number) {
+  constructor(
+    counts: SharedMap,
+    most: number,
+    { clock, signal }: Pick<PluginContext<unknown>, "clock" | "signal">,
+  ) {
     this.#counts = counts;
     this.#most = most;
+    let cancel = () => {};
+    const again = () => {
+      cancel = clock.after(FORGET / 2, () => {
+        this.#remind();
+        again();
+      });
+    };
+    again();
+    signal.addEventListener("abort", () => cancel(), { once: true });
+  }
+
+  /** Has nobody forget what goes on for long, as WebSocket sessions do. */
+  #remind(): void {
+    for (const key of this.#own.keys()) {
+      let count = this.#counts.get(key);
+      while (count !== undefined) {
+        const was = this.#counts.compareExchange(key, count, count, FORGET);
+        if (was === count) break;
+        count = was;
+      }
+    }
   }
 
   /** False where there is none left. */
@@ -324,13 +352,19 @@ class Slots {
       const next = (count ?? 0) + 1;
       if (next > this.#most) return false;
       const was = this.#counts.compareExchange(key, count, next, FORGET);
-      if (was === count) return true;
+      if (was === count) {
+        this.#own.set(key, (this.#own.get(key) ?? 0) + 1);
+        return true;
+      }
       count = was;
     }
     return false;
   }
 
   give(key: string): void {
+    const own = this.#own.get(key)! - 1;
+    if (own > 0) this.#own.set(key, own);
+    else this.#own.delete(key);
     let count = this.#counts.get(key);
     // One that made room for others counts for nothing any more. Here another
     // worker's step must not be the last word: a slot that is not given back stays taken.

@@ -192,6 +192,24 @@ Deno.test("rate-limit lets so many in at once, and others when these end", async
   assertStringIncludes(plugin.metrics(), '{rule="a",result="busy"} 3');
 });
 
+Deno.test("what goes on for hours counts all the while", async () => {
+  const plugin = await start({ name: "a", concurrent: 2 });
+  const session = opened();
+  await plugin.handlers.foundProduct?.(session.request);
+  for (let hours = 0; hours < 5; hours++) {
+    plugin.clock.advance(3_600_000);
+    const second = opened();
+    await plugin.handlers.foundProduct?.(second.request);
+    assertEquals(await statusOf(plugin), 429, `after ${hours} hours`);
+    plugin.clock.advance(3_600_000);
+    assertEquals(await statusOf(plugin), 429, `after ${hours} hours`);
+    second.close();
+  }
+  session.close();
+  await plugin.close();
+  assertEquals(plugin.clock.pending, 0);
+});
+
 Deno.test("rate-limit counts over all workers", async () => {
   const memory = new SharedMemory();
   const rules = [{
