@@ -33,7 +33,7 @@
  * `claimHeaders` tells claims to the backend: texts, numbers and booleans as
  * they are, lists joined by a comma, the rest as JSON; a client's own fields of
  * these names are dropped. Claims are also tags `jwt.NAME` with `claimTags`, for
- * conditions.
+ * conditions: `req_tag_match` takes the claim `admin:x` for `admin`, too.
  *
  * Without a valid token the answer is 401 with a challenge by RFC 6750; 503
  * where keys can't be had.

@@ -46,7 +46,8 @@ export function requestPrimitives(): readonly Primitive[] {
     definePrimitive({
       name: "req_tag_match",
       parameters: [text("name", String), text("value", String)],
-      description: "the request has this tag with this value",
+      description:
+        "the request has this tag with this value, or with one that goes on behind it with a colon (`a:b` for `a`)",
       make: ([name, value]) => {
         // As in BFE a tag's value may carry more behind a colon.
         const prefix = `${value}:`;
