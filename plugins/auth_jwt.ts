@@ -150,6 +150,19 @@ const Options = z.strictObject({
         : "Expected only HS256, HS384, HS512 with a secret",
     });
   }
+  const { secret } = keys;
+  if (secret === undefined) return;
+  const bytes = new TextEncoder().encode(secret).length;
+  const short = hmac.find((each) => bytes < Number(each.slice(2)) / 8);
+  if (short !== undefined) {
+    context.addIssue({
+      code: "custom",
+      path: ["keys", "secret"],
+      message: `Expected at least ${
+        Number(short.slice(2)) / 8
+      } bytes for ${short}: found ${bytes}`,
+    });
+  }
 });
 
 type AuthJwtOptions = z.output<typeof Options>;

@@ -336,6 +336,10 @@ const REFUSED:
       "Cannot use HS256 with public keys",
     ],
     [{ ...BASE, keys: { secret: "short" } }, "keys.secret"],
+    [
+      { ...BASE, keys: { secret: "x".repeat(63) }, algorithms: ["HS512"] },
+      "keys.secret: Expected at least 64 bytes for HS512: found 63",
+    ],
     [{ ...BASE, keys: {} }, "exactly one of url, file and secret"],
     [{ ...BASE, keys: { secret: SECRET, file: "a" } }, "exactly one"],
     [{ ...BASE, from: {} }, "Expected one of header"],
