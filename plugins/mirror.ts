@@ -57,7 +57,11 @@ const Options = z.strictObject({
 
 type MirrorOptions = z.output<typeof Options>;
 
-/** Tells copies from others: only a request of this process can have it. */
+/**
+ * Tells copies from others, as only a request of this process can have its
+ * secret, and what the original's target was: a URL has neither `..` nor all of
+ * the signs that a target may hold.
+ */
 const MARK = "x-headrace-mirror";
 
 /** Fields that frame the original's message. */
@@ -80,8 +84,10 @@ export default {
         foundProduct(request) {
           const { headers, session } = request;
           if (session.internal) {
-            if (headers.get(MARK) === secret) {
+            const [given, target] = headers.get(MARK)?.split(" ") ?? [];
+            if (given === secret && target !== undefined) {
               headers.delete(MARK);
+              request.target = target;
               request.cluster = cluster;
             }
             return;
@@ -158,7 +164,7 @@ class Copies {
       if (!NOT_COPIED.test(name)) headers.append(name, value);
     }
     headers.set("x-mirrored", "1");
-    headers.set(MARK, this.#secret);
+    headers.set(MARK, `${this.#secret} ${request.target}`);
     const target = request.target === "*" ? "/" : request.target;
     return {
       url: `http://${request.headers.get("host")}${target}`,

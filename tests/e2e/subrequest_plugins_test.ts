@@ -251,6 +251,30 @@ Deno.test("mirror copies a request with its body, and marks the copy", async () 
   await eventually("the count", async () => await copies(proxy, "sent") === 3);
 });
 
+Deno.test("mirror copies targets as they are", async () => {
+  const copied: string[] = [];
+  await using backend = serveKeeping();
+  await using next = serveEach((connection, { method, target }) => {
+    copied.push(`${method} ${target}`);
+    return connection.send("HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  await using proxy = await startMirroring(backend.url, next.url);
+  using client = await HttpClient.connect(proxy.port());
+  const asked = [
+    "GET /a/../b?c",
+    "GET /a/%2e%2e/b",
+    "GET //b/./",
+    "GET /x|\"\\?q='y'",
+    "OPTIONS *",
+  ];
+  for (const line of asked) {
+    await client.send(`${line} HTTP/1.1\r\nHost: shop.example\r\n\r\n`);
+    await client.response();
+  }
+  await eventually("the copies", () => copied.length === asked.length);
+  assertEquals(copied.sort(), asked.sort());
+});
+
 Deno.test("mirror leaves long bodies, and its cluster's failures nobody sees", async () => {
   await using backend = serveKeeping();
   await using proxy = await startMirroring(backend.url, "http://127.0.0.1:1", {
