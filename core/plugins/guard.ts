@@ -6,7 +6,7 @@
  */
 import { CALLBACK_POINTS, type CallbackPointSpec } from "../callback_points.ts";
 import type { AdminApp, Plugin, PluginParts } from "../plugin.ts";
-import { isAsync, isObject, kindOf } from "./guard_kinds.ts";
+import { isAsync, isObject, isRecord, kindOf } from "./guard_kinds.ts";
 import {
   guardDialers,
   guardSessionListener,
@@ -179,7 +179,7 @@ export function guardProductScope(
 }
 
 function guardHandlers(value: unknown, place: PluginPlace): object {
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     refuseParts(
       place,
       `handlers must be an object of functions by callback point: it is ${
@@ -214,7 +214,7 @@ function guardHandlers(value: unknown, place: PluginPlace): object {
 }
 
 function guardConditions(value: unknown, place: PluginPlace): object {
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     refuseParts(
       place,
       `conditions must be an object of functions by name: it is ${
@@ -243,7 +243,7 @@ function guardConditions(value: unknown, place: PluginPlace): object {
 }
 
 function guardBalancers(value: unknown, place: PluginPlace): object {
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     refuseParts(
       place,
       `balancers must be an object of functions by name: it is ${

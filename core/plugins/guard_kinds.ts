@@ -9,6 +9,16 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/**
+ * Whether all of its members are its own: of a class's instance the methods are
+ * not, a map has none, and neither would be found.
+ */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (!isObject(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** Whether it was declared async. */
 // deno-lint-ignore ban-types -- any function, only its kind is looked at
 export function isAsync(value: Function): boolean {

@@ -12,7 +12,7 @@ import type {
   SessionListener,
   ValveProvider,
 } from "../plugin.ts";
-import { isAsync, isObject, kindOf } from "./guard_kinds.ts";
+import { isAsync, isObject, isRecord, kindOf } from "./guard_kinds.ts";
 
 /** Refuses a part for a reason. */
 export type Refuse = (reason: string) => never;
@@ -76,7 +76,7 @@ export function guardDialers(
   value: unknown,
   refuse: Refuse,
 ): Readonly<Record<string, BackendDialer>> {
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     refuse(
       `dialers must be an object of dialers by name: it is ${kindOf(value)}`,
     );

@@ -138,6 +138,21 @@ Deno.test("guardParts refuses unknown points and says which was meant", () => {
   refusesParts({ handlers: { toString() {} } });
 });
 
+Deno.test("guardParts refuses parts whose members would not be found", () => {
+  class Members {
+    accept() {}
+  }
+  for (const part of ["handlers", "conditions", "balancers", "dialers"]) {
+    assertStringIncludes(
+      refusesParts({ [part]: new Members() }),
+      "it is a Members",
+    );
+    refusesParts({ [part]: new Map([["accept", () => {}]]) });
+  }
+  const handlers = Object.assign(Object.create(null), { accept() {} });
+  guardParts({ handlers }, PLACE);
+});
+
 Deno.test("guardParts refuses handlers that are no functions", () => {
   const message = refusesParts({ handlers: { accept: undefined } });
   assertStringIncludes(message, "accept must be a function: it is undefined");
