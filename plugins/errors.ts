@@ -60,7 +60,8 @@ const Page = z.strictObject({
   when: z.string().optional().describe(
     "Only where this condition holds, which may ask for the response",
   ),
-  type: z.string().regex(/^[\w.+-]+\/[\w.+-]+$/).default("text/html")
+  type: z.string().regex(/^[\w.+-]+\/[\w.+-]+$/).toLowerCase()
+    .default("text/html")
     .describe("Its media type; text is UTF-8"),
   body: z.string().optional().describe("The page, with variables"),
   file: z.string().min(1).optional().describe("The file that holds the page"),

@@ -70,6 +70,13 @@ Deno.test("errors escapes what a client chose", async () => {
   const headers = { "x-name": `<script>"'&` };
   const html = await paged([HTML], { status: 404 }, headers);
   assertEquals(html?.body, "<b>&lt;script&gt;&quot;&#39;&amp;</b>");
+  const capitals = { ...HTML, type: "Text/HTML" };
+  const shouted = await paged([capitals], { status: 404 }, headers);
+  assertEquals(shouted?.body, html?.body);
+  assertEquals(
+    shouted?.headers.get("content-type"),
+    "text/html; charset=utf-8",
+  );
   const json = await paged([JSON_PAGE], { status: 404 }, headers);
   assertEquals(JSON.parse(`${json?.body}`), {
     name: headers["x-name"],
