@@ -90,7 +90,16 @@ const Options = z.strictObject({
   hidden: z.boolean().default(false).describe(
     "Also names that begin with a dot",
   ),
-  types: z.record(z.string(), z.string()).default({}).describe(
+  types: z.record(z.string(), z.string()).superRefine((types, context) => {
+    for (const extension of Object.keys(types)) {
+      if (/^[^A-Z./\\]+$/.test(extension)) continue;
+      context.addIssue({
+        code: "custom",
+        path: [extension],
+        message: "Expected an extension in small letters without a dot",
+      });
+    }
+  }).default({}).describe(
     "Media types by extension, besides those known",
   ),
   cacheControl: z.string().min(1).optional().describe(

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { RefusedError } from "../../core/data_plane/control.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+} from "../support/assert.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { startSample } from "../support/sample_proxy.ts";
@@ -260,6 +266,20 @@ Deno.test("static ends a response whose file shrinks, and serves the next one", 
   assert(bytes < 64 << 20);
   using next = await HttpClient.connect(proxy.port());
   assertMatch((await next.get("/index.html")).text, /home/);
+});
+
+Deno.test("static refuses extensions that no file would be found to have", async () => {
+  for (const extension of [".md", "MD", "tar.gz"]) {
+    const error = await assertRejects(
+      () =>
+        serve({
+          root: ".",
+          types: { [extension]: "text/markdown" },
+        }),
+      RefusedError,
+    );
+    assertMatch(error.problems.join(), /without a dot/);
+  }
 });
 
 Deno.test("static refuses a root that is not there", async () => {
