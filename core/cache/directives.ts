@@ -119,10 +119,11 @@ export function parseCacheControl(values: readonly string[]): Directives {
 /**
  * One directive up to its comma. What follows a token value up to there spoils
  * the value, as `max-age=3600;x` is no number, and is taken into it; what is no
- * directive at all is skipped as a whole, quoted strings with it.
+ * directive at all is skipped as a whole, quoted strings with it. Commas to the
+ * end match too: else each of them would be looked at again from every other.
  */
 const DIRECTIVE =
-  /[ \t,]*(?:([\w!#$%&'*+.^`|~-]+)(?:=(?:"((?:[^"\\]|\\.)*)"[ \t]*(?=,|$)|((?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?$))*)))?|(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?$))+)/g;
+  /[ \t,]*(?:([\w!#$%&'*+.^`|~-]+)(?:=(?:"((?:[^"\\]|\\.)*)"[ \t]*(?=,|$)|((?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?$))*)))?|(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?$))+|$)/g;
 
 /**
  * Reads CDN-Cache-Control; undefined where there is none or it is no dictionary

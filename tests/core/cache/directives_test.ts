@@ -63,9 +63,9 @@ Deno.test("parseCacheControl takes any text in linear time", () => {
   fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => {
     parseCacheControl([text]);
   }));
-  for (const unit of ['"', "a=", '"\\', 'a="', ", ", "a ", "\\"]) {
+  for (const unit of ['"', "a=", '"\\', 'a="', ", ", ",", "a ", "\\"]) {
     const before = performance.now();
-    parseCacheControl([unit.repeat(16_384)]);
+    parseCacheControl([unit.repeat(65_536)]);
     const took = performance.now() - before;
     assertEquals(took < 500, true, `${JSON.stringify(unit)} took ${took} ms`);
   }
