@@ -42,7 +42,8 @@ export function mayStore(
   const { method, headers } = transaction.request!;
   const { authorized, bodyLength } = transaction.head!;
   return stores && fetch?.doomed !== true && refusalOf(head, {
-        method,
+        // What a HEAD tells is of what a GET brought.
+        method: method === "HEAD" ? "GET" : method,
         directives,
         // A handler that let the client in by it has perhaps taken it away.
         authorized: authorized || headers.has("authorization"),

@@ -61,18 +61,23 @@ export async function holds(
   const newer = linesOf(reply.response.fields, reply.attempt);
   const head = updated(caching, caching.entry!.head, newer, now);
   drop(reply);
-  const entry = await cache.store.update(caching.entry!, head);
-  cache.store.used(entry);
+  // What it says now may be for this client alone.
+  const stays = mayStore(caching, head, false);
+  const entry = stays
+    ? await cache.store.update(caching.entry!, head)
+    : caching.entry!;
+  if (stays) cache.store.used(entry);
   // Where it is gone meanwhile, this client still gets what was found to hold.
   const current = entry.head === head ? entry : withHead(entry, head);
-  fetch?.settle({ kind: "entry", entry: current });
+  if (stays) fetch?.settle({ kind: "entry", entry: current });
+  else fetch?.giveUp("uncacheable");
   const source = sourceOf(current, (reader) => caching.reader = reader);
   const own = replyFrom(transaction, source, {
     now,
-    status: { forward: reason, forwardStatus: 304, stored: true },
+    status: { forward: reason, forwardStatus: 304, stored: stays },
     fresh: false,
   });
-  if (!mayStore(caching, head, false)) await cache.store.remove(entry);
+  if (!stays) await cache.store.remove(entry);
   return own;
 }
 
@@ -89,11 +94,13 @@ export async function chosen(
   const now = transaction.session.env.clock.wall();
   const newer = linesOf(response.fields, attempt);
   const same = sameTagged(caching, response);
-  const [first] = await Promise.all(
-    same.map((entry) =>
-      cache.store.update(entry, updated(caching, entry.head, newer, now))
-    ),
-  );
+  const heads = same.map(({ head }) => updated(caching, head, newer, now));
+  // What is for this client alone says nothing of what others get.
+  const [first] = mayStore(caching, heads[0]!, false)
+    ? await Promise.all(
+      same.map((entry, i) => cache.store.update(entry, heads[i]!)),
+    )
+    : [withHead(same[0]!, heads[0]!)];
   drop(reply);
   const { head: known, size } = first!;
   const vary = factsOf(known).vary ?? [];
@@ -154,13 +161,13 @@ export async function headAnswered(
   const { cache, entry, transaction, reason } = caching;
   const { response } = reply;
   if (entry !== undefined && response.status === 200) {
-    if (tellsOfAnother(entry.head, response.fields)) {
-      await cache.store.remove(entry);
-    } else {
-      const now = transaction.session.env.clock.wall();
-      const newer = linesOf(response.fields, reply.attempt);
-      await cache.store.update(entry, updated(caching, entry.head, newer, now));
-    }
+    const now = transaction.session.env.clock.wall();
+    const newer = linesOf(response.fields, reply.attempt);
+    const head = updated(caching, entry.head, newer, now);
+    const holds = !tellsOfAnother(entry.head, response.fields) &&
+      mayStore(caching, head, false);
+    if (holds) await cache.store.update(entry, head);
+    else await cache.store.remove(entry);
   }
   caching.fetch?.giveUp("again");
   const status = formatCacheStatus({ forward: reason });

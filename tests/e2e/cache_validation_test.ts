@@ -1,0 +1,69 @@
+/**
+ * What backends say of what is stored, and whom it concerns.
+ *
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { cachedProxy, fresh } from "../support/cached_proxy.ts";
+import { eventually } from "../support/eventually.ts";
+
+Deno.test("what a backend says for one client alone changes nothing of what others get", async () => {
+  // The backend knows this client: its answers are for nobody else.
+  const own = {
+    "cache-control": "private, max-age=60",
+    "set-cookie": "sid=secret",
+    etag: '"a"',
+    vary: "foo",
+  };
+  await using cached = await cachedProxy(({ method, headers }) =>
+    !headers.has("cookie")
+      ? fresh("12345", { etag: '"a"', vary: "foo" })
+      : method === "HEAD"
+      ? new Response("12345", { headers: own })
+      : new Response(null, { status: 304, headers: own })
+  );
+  const known = { cookie: "sid=secret" };
+  await cached.get();
+  const chosen = await cached.get("/", { headers: { ...known, foo: "1" } });
+  assertEquals([chosen.text, chosen.headers.get("set-cookie")], [
+    "12345",
+    "sid=secret",
+  ]);
+  const other = await cached.get();
+  assertStringIncludes(other.cache, "; hit");
+  assertEquals(other.headers.get("set-cookie"), null);
+  await cached.get("/", {
+    method: "HEAD",
+    headers: { ...known, "cache-control": "no-cache" },
+  });
+  const later = await cached.get();
+  assertEquals(later.headers.get("set-cookie"), null);
+  assertEquals(later.headers.get("cache-control"), "max-age=60");
+});
+
+Deno.test("those who wait for a validation do not share what is for one client", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using cached = await cachedProxy(async ({ headers }, times) => {
+    if (!headers.has("if-none-match")) {
+      return fresh(`body ${times}`, { etag: '"a"' });
+    }
+    await gate.promise;
+    return new Response(null, {
+      status: 304,
+      headers: { "cache-control": "private", "set-cookie": "sid=secret" },
+    });
+  });
+  await cached.get();
+  cached.pass(60);
+  const first = cached.get();
+  await eventually("the backend is asked", () => cached.asked.length === 2);
+  const second = cached.get();
+  await eventually(
+    "the second waits",
+    async () => (await cached.proxy.report()).cache?.waiting === 1,
+  );
+  gate.resolve();
+  assertEquals((await first).headers.get("set-cookie"), "sid=secret");
+  const other = await second;
+  assertEquals([other.text, other.headers.get("set-cookie")], ["body 3", null]);
+});
