@@ -12,7 +12,7 @@ import {
   updatedFields,
 } from "../cache/storability.ts";
 import type { StoredHead } from "../cache/store.ts";
-import { factsOf, valuesOf } from "../cache/stored_response.ts";
+import { factsOf, readVary, valuesOf } from "../cache/stored_response.ts";
 import { keptRequest } from "../cache/vary.ts";
 import type { Fields } from "../message/fields.ts";
 import type { Attempt } from "./attempt.ts";
@@ -106,7 +106,7 @@ export function linesOf(
 
 /** A stored response's head with what a newer answer says of it. */
 export function updated(
-  { requestedAt, rule }: Caching,
+  { requestedAt, rule, transaction }: Caching,
   head: StoredHead,
   newer: readonly (readonly [string, string])[],
   now: number,
@@ -115,9 +115,16 @@ export function updated(
     ? newer
     : [...newer, ["date", formatHttpDate(now)] as const];
   const fields = updatedFields(head.fields, dated);
+  const known = factsOf(head).vary ?? [];
+  const vary = readVary(valuesOf(fields, "vary")) ?? [];
   return {
     ...head,
     fields,
+    // What it depends on by now and did not before was not kept: the answer is
+    // one to this request's.
+    request: vary.every((name) => known.includes(name))
+      ? head.request
+      : keptRequest(transaction.request!.headers, vary),
     requestedAt,
     receivedAt: now,
     ttl: ruleLifetime(rule, head.status),

@@ -67,3 +67,21 @@ Deno.test("those who wait for a validation do not share what is for one client",
   const other = await second;
   assertEquals([other.text, other.headers.get("set-cookie")], ["body 3", null]);
 });
+
+Deno.test("a 304 that names further fields in Vary is one for those of its request", async () => {
+  await using cached = await cachedProxy(({ headers }) =>
+    headers.has("if-none-match")
+      ? new Response(null, {
+        status: 304,
+        headers: { "cache-control": "max-age=60", vary: "foo" },
+      })
+      : fresh(`for ${headers.get("foo")}`, { etag: '"a"' })
+  );
+  const one = { headers: { foo: "one" } };
+  await cached.get("/", one);
+  cached.pass(60);
+  await cached.get("/", one);
+  assertStringIncludes((await cached.get("/", one)).cache, "; hit");
+  const other = await cached.get("/");
+  assertStringIncludes(other.cache, "fwd=vary-miss");
+});
