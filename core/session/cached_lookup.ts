@@ -341,8 +341,9 @@ function mayServe(
   { head, size }: StoredEntry,
 ): boolean {
   if (head.complete) return true;
-  const { headers } = transaction.request!;
-  const value = headers.get("range");
+  const { headers, method } = transaction.request!;
+  // RFC 9110 §14.2: only for GET a range means anything.
+  const value = method === "GET" ? headers.get("range") : null;
   const range = value === null ? undefined : parseRange(value);
   if (range === undefined || !rangeStands(head, headers, now)) return false;
   // Without the whole length only bytes that are named are known to be there.

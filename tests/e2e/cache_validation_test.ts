@@ -85,3 +85,24 @@ Deno.test("a 304 that names further fields in Vary is one for those of its reque
   const other = await cached.get("/");
   assertStringIncludes(other.cache, "fwd=vary-miss");
 });
+
+Deno.test("a HEAD with a Range is no request for a stored part", async () => {
+  await using cached = await cachedProxy(({ headers, method }) =>
+    method === "GET" && headers.has("range")
+      ? new Response("01234", {
+        status: 206,
+        headers: {
+          etag: '"a"',
+          "content-range": "bytes 0-4/10",
+          "cache-control": "max-age=60",
+        },
+      })
+      : fresh("0123456789", { etag: '"a"' })
+  );
+  const headers = { range: "bytes=0-4" };
+  assertEquals((await cached.get("/", { headers })).status, 206);
+  const head = await cached.get("/", { method: "HEAD", headers });
+  assertEquals(head.status, 200);
+  assertEquals(head.headers.get("content-range"), null);
+  assertEquals(head.headers.get("content-length"), "10");
+});
