@@ -85,16 +85,16 @@ export function refusalOf(
     directives.sharedMaxAge === undefined
   ) return "authorization";
   if (facts.vary === null) return "vary";
-  // Nobody said that this cookie may go to others.
-  if (!explicit && valuesOf(head.fields, "set-cookie").length > 0) {
-    return "cookie";
-  }
   if (status === 206 && parseContentRange(head.fields) === undefined) {
     return "range";
   }
   const validator = facts.etag !== undefined ||
     facts.lastModified !== undefined;
   const reusable = lifetime > 0 && !directives.noCache;
+  // Nobody said that this cookie may go to others.
+  if (
+    !(explicit && reusable) && valuesOf(head.fields, "set-cookie").length > 0
+  ) return "cookie";
   const stale = (directives.staleWhileRevalidate ?? 0) > 0 ||
     (directives.staleIfError ?? 0) > 0 || (head.stale ?? 0) > 0;
   if (!reusable && !validator && !stale) return "useless";

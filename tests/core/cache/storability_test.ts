@@ -79,6 +79,15 @@ const ROWS: readonly (readonly [
     "set-cookie",
     "a=b",
   ]], "cookie"],
+  ["cookie that a lifetime of 0 keeps from others", [
+    control("public, max-age=0"),
+    ["etag", '"a"'],
+    ["set-cookie", "a=b"],
+  ], "cookie"],
+  ["cookie with no-cache", [control("no-cache, max-age=9"), [
+    "etag",
+    '"a"',
+  ], ["set-cookie", "a=b"]], "cookie"],
   ["cookie and a rule", [["set-cookie", "a=b"]], "cookie", {}, { ttl: 1000 }],
   ["rule", [], undefined, {}, { ttl: 1000 }],
   ["rule for an error", [], undefined, {}, { ttl: 1000, status: 503 }],
