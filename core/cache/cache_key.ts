@@ -72,9 +72,15 @@ function chosenQuery(query: string, names: readonly string[]): string {
   if (names.length === 0) return "";
   const pairs = query.split("&");
   const chosen = names.flatMap((name) =>
-    pairs.filter((pair) => pair === name || pair.startsWith(`${name}=`))
+    pairs.filter((pair) => isNamed(pair, name))
   );
   return chosen.length === 0 ? "" : `?${chosen.join("&")}`;
+}
+
+/** However its name is written: backends decode it. */
+function isNamed(pair: string, name: string): boolean {
+  if (pair === name || pair.startsWith(`${name}=`)) return true;
+  return /[%+]/.test(pair) && new URLSearchParams(pair).has(name);
 }
 
 /** Absent and empty differ; a tab would look like the next part. */
