@@ -9,7 +9,7 @@ import { formatHost } from "../net/address.ts";
 /** What of a request a key is made of. */
 export type KeyedRequest = Pick<
   HttpRequest,
-  "scheme" | "host" | "port" | "target" | "headers" | "cookie"
+  "scheme" | "host" | "port" | "target" | "headers"
 >;
 
 /** Makes a request's key. Begins with a URL, so that purges find it; what else counts follows behind a tab. */
@@ -48,8 +48,8 @@ export function keyMaker(text: string): KeyMaker {
         `${lowerName}=${escape(headers.get(lowerName))}`
       );
     } else if (kind === "cookie" && name !== undefined) {
-      others.push((request) =>
-        `cookie.${name}=${escape(request.cookie(name) ?? null)}`
+      others.push(({ headers }) =>
+        `cookie.${name}=${escape(cookiesOf(headers, name))}`
       );
     } else throw unknown(part);
   }
@@ -81,6 +81,21 @@ function chosenQuery(query: string, names: readonly string[]): string {
 function isNamed(pair: string, name: string): boolean {
   if (pair === name || pair.startsWith(`${name}=`)) return true;
   return /[%+]/.test(pair) && new URLSearchParams(pair).has(name);
+}
+
+/** Every value of a cookie: of several one backend goes by the first, another by the last. */
+function cookiesOf(
+  headers: KeyedRequest["headers"],
+  name: string,
+): string | null {
+  const values = headers.getAll("cookie").flatMap((line) => line.split(";"))
+    .flatMap((pair) => {
+      const equals = pair.indexOf("=");
+      return equals > 0 && pair.slice(0, equals).trim() === name
+        ? pair.slice(equals + 1).trim()
+        : [];
+    });
+  return values.length === 0 ? null : values.join(";");
 }
 
 /** Absent and empty differ; a tab would look like the next part. */

@@ -13,7 +13,6 @@ function keyOf(
     host: "a.test",
     port: undefined,
     target,
-    cookie: () => undefined,
     headers: new ListFields(lines),
   });
 }
@@ -27,4 +26,18 @@ Deno.test("a parameter counts however its name is written", () => {
   }
   assertEquals(key("/?y=1&%zz=2&idx=3&x=id=4"), bare);
   assertEquals(key("/?id=1&y=2"), key("/?y=%31&id=1"));
+});
+
+Deno.test("of several cookies with a name all count", () => {
+  const key = (...cookies: string[]) =>
+    keyOf("cookie:c", "/", cookies.map((one) => ["cookie", one]));
+  const one = key("c=1");
+  assertEquals(key("b=2; c=1"), one);
+  assertEquals(key("b=2;c=1 ; d=3"), one);
+  for (
+    const cookies of [["c=1; c=2"], ["c=1", "c=2"], ["c=1; c =2"], ["b=1"]]
+  ) {
+    assertNotEquals(key(...cookies), one, cookies.join());
+  }
+  assertNotEquals(key("c="), key("b=1"));
 });
