@@ -48,9 +48,9 @@ export interface CertificateWatchOptions {
 export class CertificateWatch implements Disposable {
   readonly #options: CertificateWatchOptions;
   readonly #stop: () => void;
-  /** What the files looked like when they were last read. */
+  /** What the files looked like when those in use were last read. */
   #seen = "";
-  /** Files that can't be used, as they were found before. */
+  /** Files that can't be used, or could not, as they were found before. */
   #bad = "";
   /** Whether that was told. */
   #told = false;
@@ -80,7 +80,7 @@ export class CertificateWatch implements Disposable {
 
   /** Rereads the files where they have changed, and has them used where they can be. */
   async look(): Promise<void> {
-    const { current, renew, resolve, clock, log } = this.#options;
+    const { current, resolve, clock, log } = this.#options;
     const inUse = current();
     if (inUse === undefined) return;
     const signature = await signatureOf(Object.keys(inUse.files), resolve);
@@ -90,16 +90,10 @@ export class CertificateWatch implements Disposable {
       now: clock.wall(),
     });
     if (findings.length === 0) {
-      this.#seen = signature;
-      this.#bad = "";
-      if (sameFiles(files, inUse.files)) return;
-      try {
-        await renew(inUse, files);
-      } catch (thrown) {
-        log.error("The new certificates can't be used: the old ones stay", {
-          error: thrown,
-        });
-      }
+      // Only what is in use was seen to its end: a config that was on its way
+      // has the old ones, and what fails now may be done at the next look.
+      if (sameFiles(files, inUse.files)) this.#seen = signature;
+      else await this.#renew(inUse, files, signature);
       return;
     }
     // A certificate and its key are seldom written at once: what is wrong now
@@ -114,6 +108,26 @@ export class CertificateWatch implements Disposable {
           `${formatPath(path)} ${value}: ${message}`
         ),
       });
+    }
+  }
+
+  async #renew(
+    inUse: TlsInUse,
+    files: ListenerFiles,
+    signature: string,
+  ): Promise<void> {
+    try {
+      await this.#options.renew(inUse, files);
+      this.#bad = "";
+    } catch (error) {
+      const known = signature === this.#bad && this.#told;
+      this.#bad = signature;
+      this.#told = true;
+      if (known) return;
+      this.#options.log.error(
+        "The new certificates can't be used: the old ones stay",
+        { error },
+      );
     }
   }
 

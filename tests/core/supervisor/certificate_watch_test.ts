@@ -29,15 +29,19 @@ async function watching(pair: Identity, clock = new FakeClock()) {
     files: { "a.crt": pair.cert, "a.key": pair.key },
   };
   const renewed: string[] = [];
+  let renewal: () => boolean = () => true;
   const logged: { level: string; message: string }[] = [];
   const registry = new MetricRegistry();
   const watch = new CertificateWatch({
     current: () => inUse,
-    renew: (_current, files) => {
-      inUse = { config, files };
-      renewed.push(files["a.crt"]!);
-      return Promise.resolve();
-    },
+    renew: (_current, files) =>
+      new Promise((resolve) => {
+        if (renewal()) {
+          inUse = { config, files };
+          renewed.push(files["a.crt"]!);
+        }
+        resolve();
+      }),
     resolve: (path) => `${folder}/${path}`,
     expiry: createProxyMetrics(registry).certificateExpiry,
     clock,
@@ -53,6 +57,10 @@ async function watching(pair: Identity, clock = new FakeClock()) {
     write,
     clock,
     renewed,
+    /** `false` = another config came first; it may throw. */
+    set renewal(renew: () => boolean) {
+      renewal = renew;
+    },
     logged,
     expiry: () => {
       watch.measure();
@@ -110,6 +118,25 @@ Deno.test("CertificateWatch.look: a certificate without its key is told of only 
   for (let i = 0; i < 3; i++) await t.watch.look();
   assertEquals(t.logged.length, 2);
   assertEquals(t.renewed.length, 1);
+});
+
+Deno.test("CertificateWatch.look: what could not be put in use is tried again, and told of once", async () => {
+  await using t = await watching(await ending(90));
+  await t.watch.look();
+  const next = await ending(91);
+  await t.write(next);
+  // A reload was on its way, with what the files held before.
+  t.renewal = () => false;
+  await t.watch.look();
+  t.renewal = () => {
+    throw new Error("No worker is there now");
+  };
+  for (let i = 0; i < 3; i++) await t.watch.look();
+  assertEquals(t.logged.map(({ level }) => level), ["error"]);
+  assertEquals(t.renewed, []);
+  t.renewal = () => true;
+  for (let i = 0; i < 3; i++) await t.watch.look();
+  assertEquals([t.renewed, t.logged.length], [[next.cert], 1]);
 });
 
 Deno.test("CertificateWatch.warn: from 21 days ahead on, once a day", async () => {
