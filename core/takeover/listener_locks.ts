@@ -79,6 +79,8 @@ export class ListenerLocks {
       const path = join(folder, name);
       wanted.add(path);
       if (this.#held.has(path) || this.#lent.has(path)) continue;
+      // Who tidies up where temporary files go may have removed it since.
+      await makeRunDir(folder);
       const rival = await this.#rivalOf(address.address);
       const taken = rival ?? await LockFile.take(path, self);
       if (taken instanceof LockFile) fresh.push(taken);

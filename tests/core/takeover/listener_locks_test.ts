@@ -189,3 +189,13 @@ Deno.test("ListenerLocks – without a folder it says so and goes on", () =>
       1,
     );
   }));
+
+Deno.test("ListenerLocks – a folder that somebody removed is made again", () =>
+  onStage(async ({ folder, locks }) => {
+    const [first, second] = [locks(11), locks(22)];
+    await take(first, "127.0.0.1:80");
+    await Deno.remove(folder, { recursive: true });
+    await take(first, "127.0.0.1:80", "127.0.0.1:81");
+    await assertRejects(() => take(second, "127.0.0.1:81"), RefusedError);
+    await first.release();
+  }));
