@@ -54,6 +54,8 @@ export class PlaneCache {
   #opened: Opened | undefined;
   /** The one that traffic meets. */
   #current: Opened | undefined;
+  /** Evictions of those that it met before. */
+  #evictedBefore = 0;
 
   constructor(options: PlaneCacheOptions) {
     const { metrics, workers, peers } = options;
@@ -62,7 +64,9 @@ export class PlaneCache {
     const stats = () => this.report();
     metrics.cacheEntries.collect(() => stats()?.entries ?? 0);
     metrics.cacheBytes.collect(() => stats()?.bytes ?? 0);
-    metrics.cacheEvictions.collect(() => stats()?.evicted ?? 0);
+    metrics.cacheEvictions.collect(() =>
+      this.#evictedBefore + (stats()?.evicted ?? 0)
+    );
     this.#disks.collect(metrics, () => stats()?.disk);
     if (peers === undefined || workers === 1) return;
     const shared = new SharedCache({
@@ -103,6 +107,7 @@ export class PlaneCache {
   /** Traffic meets this one from now on: its disk is used, and no other one's; undefined = none. */
   use(cache: Cache | undefined): void {
     if (this.#current?.cache !== cache) {
+      this.#evictedBefore += this.#current?.cache.stats().evicted ?? 0;
       this.#current = this.#opened?.cache === cache ? this.#opened : undefined;
     }
     this.#opened = undefined;

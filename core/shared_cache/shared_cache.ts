@@ -56,6 +56,7 @@ interface Peer {
 
 /** This worker's part of the cache, and its ways to the others'. */
 export class SharedCache implements Elsewhere, Owners {
+  readonly counts: FindCounts = { own: 0, copy: 0, owner: 0, none: 0 };
   readonly #options: SharedCacheOptions;
   readonly #peers: (Peer | undefined)[];
   readonly #pins: Pins;
@@ -180,8 +181,12 @@ export class SharedCache implements Elsewhere, Owners {
   }
 
   stats(): SharedStats {
-    const { counts, copies } = this.#store ?? NOTHING;
-    return { copies: copies.size, copyBytes: copies.bytes, ...counts };
+    const copies = this.#store?.copies;
+    return {
+      copies: copies?.size ?? 0,
+      copyBytes: copies?.bytes ?? 0,
+      ...this.counts,
+    };
   }
 
   // ------------------------------------------------------------------ owners
@@ -378,11 +383,6 @@ function announce(memory: OwnerMemory, purge: Purge): void {
   if (purge.kind === "url") memory.change(memory.slotOf(purge.url));
   else memory.changeAll();
 }
-
-const NOTHING: Pick<SharedStore, "counts" | "copies"> = {
-  counts: { own: 0, copy: 0, owner: 0, none: 0 },
-  copies: new Copies(0),
-};
 
 /** The backend answers each for himself. */
 function nobodyThere(key: string): Claim {

@@ -26,6 +26,8 @@ const USES_TOLD = 64;
 export interface Owners {
   /** This worker's memory. */
   readonly memory: OwnerMemory;
+  /** Where lookups were answered, over all stores there were. */
+  readonly counts: FindCounts;
   /** Whether this worker owns a key. */
   owns(key: string): boolean;
   /** The owner of another's key; undefined where nobody is there. */
@@ -45,7 +47,6 @@ export interface FindCounts {
 
 /** The store. */
 export class SharedStore implements CacheStore {
-  readonly counts: FindCounts = { own: 0, copy: 0, owner: 0, none: 0 };
   readonly #own: CacheStore;
   readonly copies: Copies;
   readonly #owners: Owners;
@@ -62,7 +63,7 @@ export class SharedStore implements CacheStore {
   }
 
   find(key: string): readonly StoredEntry[] | Promise<readonly StoredEntry[]> {
-    const { counts } = this;
+    const { counts } = this.#owners;
     // First: it costs no hash of the key, and is of others' keys only.
     const copy = this.copies.get(key);
     if (copy !== undefined) {

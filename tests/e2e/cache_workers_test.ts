@@ -12,7 +12,11 @@ import { type HttpBackend, serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { metricValue } from "../support/metric_value.ts";
 import type { TestProxy } from "../support/proxy.ts";
-import { type ProxyWith, startProxyWith } from "../support/proxy_with.ts";
+import {
+  configWith,
+  type ProxyWith,
+  startProxyWith,
+} from "../support/proxy_with.ts";
 
 /** Says which worker answered, and ends it where the path says so. */
 const TELLTALE = dataPlugin(`export default {
@@ -356,4 +360,29 @@ Deno.test("a reload with another bound starts anew in all workers", async () => 
   assertEquals(backend.requests - before, 4);
   const { cache } = await proxy.report();
   assertEquals([cache?.entries, cache?.capacity], [4, 8 << 20]);
+});
+
+Deno.test("what the cache counts goes on over a reload that takes another one, or none", async () => {
+  await using backend = serveHttpBackend(() => fresh("x".repeat(30_000)));
+  const parts = { backends: [backend.url], workers: 2 };
+  const config = (cache: object) => configWith({ ...parts, cache });
+  await using proxy = await startProxyWith({
+    ...parts,
+    cache: { memory: "800KiB" },
+  });
+  const client = await HttpClient.connect(proxy.port());
+  for (let i = 0; i < 60; i++) await client.get(`/${i}`);
+  client.close();
+  const counted = async () => {
+    const { metrics } = await proxy.report();
+    return ["evictions", "finds"].map((what) =>
+      metricValue(metrics, `headrace_cache_${what}_total`)
+    );
+  };
+  const before = await counted();
+  assert(before.every((count) => count > 0), before.join());
+  await proxy.reload(config({ memory: "900KiB" }));
+  assertEquals(await counted(), before);
+  await proxy.reload(config({ enabled: false }));
+  assertEquals(await counted(), before);
 });
