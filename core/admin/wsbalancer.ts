@@ -135,7 +135,7 @@ export function goDuration(milliseconds: number): string {
  * undefined for what it refuses.
  */
 export function parseGoDuration(text: string): number | undefined {
-  const match = /^([+-]?)((?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
+  const match = /^([+-]?)((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
     .exec(text);
   if (match === null) return text === "0" ? 0 : undefined;
   let sum = 0;
