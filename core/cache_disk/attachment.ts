@@ -76,7 +76,6 @@ export class Attachment {
     this.#held = false;
     for (const shard of shards) {
       if (this.#closed) return;
-      if (shard.ready) continue;
       if (!await this.#open(shard)) break;
     }
     const { ready } = this;
@@ -94,9 +93,9 @@ export class Attachment {
     else this.retryLater();
   }
 
-  /** Reads a shard; false where that can't be had now. Never rejects. */
+  /** Reads a shard, unless it is in use and stands; false where that can't be had now. Never rejects. */
   #open(shard: Shard): Promise<boolean> {
-    if (shard.ready || this.#closed) return Promise.resolve(shard.ready);
+    if (this.#closed) return Promise.resolve(shard.ready);
     let opening = this.#opening.get(shard);
     if (opening === undefined) {
       opening = this.#tryOpen(shard)
@@ -109,6 +108,7 @@ export class Attachment {
   async #tryOpen(shard: Shard): Promise<boolean> {
     const { path, log, complain } = this.#options;
     try {
+      if (shard.ready && await shard.stands()) return true;
       if (await shard.open()) {
         await this.#purgeKept(shard);
         return true;

@@ -60,6 +60,20 @@ export class Shard implements SegmentOwner {
     return this.#writer.journal.bytes;
   }
 
+  /**
+   * Whether what it writes to is there still: where somebody has removed that,
+   * it is given up and can be opened anew. Rejects where that can't be seen.
+   */
+  async stands(): Promise<boolean> {
+    const { files } = this.#context;
+    if (await files.size(`${this.folder}/journal`) !== undefined) return true;
+    await this.#writer.run(() => this.#writer.throwAway());
+    // Nobody else meets the lock of a file that has no name.
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
+    return false;
+  }
+
   /** Takes the folder and reads its journal; false where another process has it. Rejects where it can't be used. */
   async open(): Promise<boolean> {
     const { files } = this.#context;

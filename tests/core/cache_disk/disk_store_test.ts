@@ -5,7 +5,8 @@
  */
 import { join } from "node:path";
 import type { DiskStore } from "../../../core/cache_disk/disk_store.ts";
-import { shardOf } from "../../../core/cache/shard.ts";
+import { shardOf, SHARDS } from "../../../core/cache/shard.ts";
+import { systemClock } from "../../../core/net/clock.ts";
 import { assert, assertEquals, assertRejects } from "../../support/assert.ts";
 import {
   ALL_SHARDS,
@@ -551,5 +552,31 @@ Deno.test("what fills a segment in one batch is found", async () => {
   await store.close();
   const next = await openStore(disk, options);
   assertEquals(next.stats().entries, keys.length);
+  await next.close();
+});
+
+test("a folder that somebody has removed is made again, and used", async (folder) => {
+  const path = join(folder, "cache");
+  let ahead = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + ahead };
+  const store = await openStore(path, { clock, retry: 1 });
+  const [one, other] = ["http://a/1", "http://a/2"];
+  assert(shardOf(one) !== shardOf(other));
+  assert(await putBody(store, one, 1, 10) !== undefined);
+  await Deno.remove(path, { recursive: true });
+  await eventually("something is stored again", async () => {
+    // Each failure is followed by a pause.
+    ahead += 10_000;
+    return await putBody(store, other, 2, 10) !== undefined;
+  });
+  await eventually(
+    "all of it is in use",
+    () => store.diskStats().ready === SHARDS && store.stats().entries === 1,
+  );
+  assertEquals(await seedsOf(store, one), []);
+  assertEquals(await seedsOf(store, other), [2]);
+  await store.close();
+  const next = await openStore(path);
+  assertEquals(await seedsOf(next, other), [2]);
   await next.close();
 });
