@@ -156,9 +156,14 @@ export class Slots {
       const report = await control?.report(sessions).catch(lostToUndefined);
       if (report === undefined || slot.control !== control) return undefined;
       slot.metrics = report.metrics;
-      return report;
+      return { slot, control, report };
     }));
-    return reports.filter((report) => report !== undefined);
+    // What one told that is lost since counts among the lost ones'.
+    return reports.flatMap((told) =>
+      told !== undefined && told.slot.control === told.control
+        ? told.report
+        : []
+    );
   }
 
   /** Fills none any more; those that are there stay. */

@@ -1,9 +1,14 @@
 import type {
   Candidate,
   PlaneControl,
+  PlaneReport,
 } from "../../../core/data_plane/control.ts";
 import { createProxyMetrics } from "../../../core/observe/metric_names.ts";
 import { MetricRegistry } from "../../../core/observe/metrics.ts";
+import {
+  mergeSnapshots,
+  type MetricSnapshot,
+} from "../../../core/observe/metric_snapshot.ts";
 import { createLog } from "../../../core/observe/log.ts";
 import type { Backends } from "../../../core/supervisor/backends.ts";
 import { DEFAULT_HEARTBEAT } from "../../../core/supervisor/heartbeat.ts";
@@ -15,6 +20,7 @@ import {
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually } from "../../support/eventually.ts";
+import { metricValue } from "../../support/metric_value.ts";
 
 Deno.test("Slots: a place that is filled as the proxy begins to drain is empty again", async () => {
   const clock = new FakeClock();
@@ -67,4 +73,55 @@ Deno.test("Slots: a place that is filled as the proxy begins to drain is empty a
   await Promise.all(filled);
   assert(next.ended);
   assertEquals(slots.controls, []);
+});
+
+Deno.test("Slots: who is lost while others are asked counts once", async () => {
+  const starts: PlaneStart[] = [];
+  const slow = Promise.withResolvers<void>();
+  const backends: Partial<Backends> = {
+    epoch: new SharedArrayBuffer(4),
+    openSeat: () => {},
+    loseSeat: () => {},
+  };
+  const metrics: MetricSnapshot = {
+    metrics: [{
+      type: "counter",
+      name: "headrace_sessions_total",
+      help: "",
+      labels: [],
+      merge: "sum",
+      series: [{ labels: [], value: 7 }],
+    }],
+  };
+  const options: Partial<SlotsOptions> = {
+    workers: 2,
+    clock: new FakeClock(),
+    backends: backends as Backends,
+    metrics: createProxyMetrics(new MetricRegistry()),
+    log: createLog({ write: () => {} }),
+    heartbeat: DEFAULT_HEARTBEAT,
+    startPlane(start) {
+      const first = starts.push(start) === 1;
+      const control: Partial<PlaneControl> = {
+        async report() {
+          if (!first) await slow.promise;
+          return { metrics } as PlaneReport;
+        },
+      };
+      return {
+        control: control as PlaneControl,
+        tellOfCache: (_notice, ports) => ports.forEach((port) => port.close()),
+        terminate: () => {},
+      };
+    },
+  };
+  const slots = new Slots(options as SlotsOptions, () => {});
+  const reports = slots.report(0);
+  // The first has answered by then.
+  await new Promise((resolve) => setTimeout(resolve));
+  starts[0]!.onLost(new WorkerLostError("It exited"));
+  slow.resolve();
+  const told = (await reports).map(({ metrics }) => metrics);
+  const sum = mergeSnapshots([...told, ...slots.lostMetrics]);
+  assertEquals(metricValue(sum, "headrace_sessions_total"), 14);
 });
