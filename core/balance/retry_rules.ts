@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RetriesConfig } from "../config/config_later.ts";
+import type { RetriesConfig } from "../config/config_cluster_parts.ts";
 import type { ProxyError } from "../errors.ts";
 
 /** Methods that may be sent twice (RFC 9110 §9.2.2). */

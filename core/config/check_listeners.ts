@@ -155,10 +155,19 @@ function sniFindings(listener: Entry): Finding[] {
   });
 }
 
-/** Keys of `tls` that only HTTP has a use for. */
+/** Keys of `tls` that only HTTP has a use for, and protocols of which none is spoken yet. */
 function tlsFindings(listener: Entry): Finding[] {
   const tls = child(listener, "tls");
-  if (tls === undefined || listener.value.protocol !== "tcp") return [];
+  if (tls === undefined) return [];
+  if (listener.value.protocol !== "tcp") {
+    const { alpn } = tls.value;
+    const none = Array.isArray(alpn) && alpn.length > 0 &&
+      alpn.every((name) => name === "h2");
+    return !none ? [] : [{
+      path: [...tls.path, "alpn"],
+      message: "expected http/1.1 too: h2 is not spoken yet",
+    }];
+  }
   return ["verifyHost", "alpn"].filter((key) => has(tls, key)).map((key) => ({
     path: [...tls.path, key],
     at: "key",

@@ -15,15 +15,15 @@ import type {
   HealthConfig,
   PassiveHealthConfig,
 } from "./config_health.ts";
+import type { CacheConfig } from "./config_cache.ts";
 import type {
-  CacheConfig,
   HashConfig,
   QueueConfig,
   RequestBufferConfig,
   RetriesConfig,
   StickyConfig,
   WebSocketConfig,
-} from "./config_later.ts";
+} from "./config_cluster_parts.ts";
 
 /** One config file. */
 export interface Config {
@@ -123,7 +123,7 @@ export interface ListenerTlsConfig {
   readonly strictSni: boolean;
   /** 421 where the Host is not covered by the certificate that SNI chose; `http` only. Default false. */
   readonly verifyHost: boolean;
-  /** Protocols by preference, `http` only; those that are not spoken yet are not offered. Default h2, http/1.1. */
+  /** Protocols by preference, `http` only; h2 is not spoken yet and not offered. Default h2, http/1.1. */
   readonly alpn: readonly string[];
   /** Undefined = clients are not asked for certificates. */
   readonly clientAuth: ClientAuthConfig | undefined;

@@ -45,7 +45,6 @@ import {
   typeFindings,
 } from "./syntax.ts";
 
-import { unsupportedFindings } from "./unsupported.ts";
 import { parseYaml } from "./yaml.ts";
 import { YamlSource } from "./yaml_source.ts";
 
@@ -206,12 +205,7 @@ async function check(
     ...await conditions(file, tree, options),
     ...await cacheDiskFindings(tree, (path) => resolvePath(path, file.path)),
   ];
-  const later = [
-    ...misfits,
-    ...without(unsupportedFindings(tree), misfits),
-    ...relations,
-  ];
-  const findings = [...basic, ...without(later, basic)];
+  const findings = [...basic, ...without([...misfits, ...relations], basic)];
   if (config === undefined || findings.length > 0) {
     return { config: undefined, findings };
   }

@@ -6,7 +6,7 @@
 import type { z } from "zod";
 import type { ListenAddress } from "../net/address.ts";
 import type { AdminConfig, Config, PluginConfig } from "./config.ts";
-import type { CacheConfig } from "./config_later.ts";
+import type { CacheConfig } from "./config_cache.ts";
 import { pluginUse } from "./plugin_use.ts";
 import {
   boolean,

@@ -32,7 +32,7 @@ import {
   retries,
   sticky,
   websocket,
-} from "./schema_cluster_later.ts";
+} from "./schema_cluster_parts.ts";
 import { breaker, health, passiveHealth } from "./schema_health.ts";
 import {
   list,

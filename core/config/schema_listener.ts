@@ -76,7 +76,7 @@ const tls: z.ZodType<ListenerTlsConfig> = mapping("TLS of the listener.", {
   ),
   alpn: listWithDefault(
     ["h2", "http/1.1"],
-    "http only: protocols by preference; those that are not spoken yet are not offered.",
+    "http only: protocols by preference; h2 is not spoken yet and not offered.",
     required(choice("A protocol.", ["h2", "http/1.1"])),
   ),
   clientAuth: maybe(mapping("Client certificates.", {

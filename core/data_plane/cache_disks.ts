@@ -9,7 +9,7 @@ import type { MemoryStore } from "../cache/memory_store.ts";
 import { ownerOf, SHARDS } from "../cache/shard.ts";
 import type { CacheStore, StoreStats } from "../cache/store.ts";
 import { TieredStore } from "../cache_disk/tiered_store.ts";
-import type { CacheConfig } from "../config/config_later.ts";
+import type { CacheConfig } from "../config/config_cache.ts";
 import type { Clock } from "../net/clock.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import type { Log } from "../plugin.ts";

@@ -7,7 +7,7 @@
 import { Cache } from "../cache/cache.ts";
 import { MemoryStore } from "../cache/memory_store.ts";
 import type { CacheStore, Purge } from "../cache/store.ts";
-import type { CacheConfig } from "../config/config_later.ts";
+import type { CacheConfig } from "../config/config_cache.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
 import { SharedCache } from "../shared_cache/shared_cache.ts";
 import { CacheDisks, type CacheDisksOptions } from "./cache_disks.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { POINT } from "../callback_points.ts";
-import type { WebSocketConfig } from "../config/config_later.ts";
+import type { WebSocketConfig } from "../config/config_cluster_parts.ts";
 import type { Socket } from "../net/socket.ts";
 import type { BackendConnection } from "../plugin.ts";
 import type { Link } from "../websocket/link.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { WebSocketConfig } from "../config/config_later.ts";
+import type { WebSocketConfig } from "../config/config_cluster_parts.ts";
 import { asProxyError } from "../errors.ts";
 import type { Socket } from "../net/socket.ts";
 import type { ConnectionDeclinedError } from "../plugin.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { WebSocketConfig } from "../config/config_later.ts";
+import type { WebSocketConfig } from "../config/config_cluster_parts.ts";
 import { ProxyError } from "../errors.ts";
 import type { RequestHead, ResponseHead } from "../message/head.ts";
 import { asksForWebSocket, Handshake } from "../websocket/handshake.ts";

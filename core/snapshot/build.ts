@@ -28,7 +28,7 @@ import type {
   ListenerConfig,
   ProductConfig,
 } from "../config/config.ts";
-import type { CacheConfig } from "../config/config_later.ts";
+import type { CacheConfig } from "../config/config_cache.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { SharedRows } from "../health/shared_health.ts";

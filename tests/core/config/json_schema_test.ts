@@ -1,6 +1,5 @@
 import { configJsonSchema } from "../../../core/config/json_schema.ts";
-import { UNSUPPORTED_KEYS } from "../../../core/config/unsupported.ts";
-import { assert, assertEquals } from "../../support/assert.ts";
+import { assertEquals } from "../../support/assert.ts";
 
 interface Schema {
   readonly description?: string;
@@ -40,14 +39,4 @@ Deno.test("configJsonSchema describes every key", () => {
   };
   walk(schema, "");
   assertEquals(bare, []);
-});
-
-Deno.test("UNSUPPORTED_KEYS names keys that the schema has", () => {
-  for (const { path } of UNSUPPORTED_KEYS) {
-    let found: Schema | undefined = schema;
-    for (const step of path.replaceAll("[]", ".[]").split(".")) {
-      found = step === "[]" ? found?.items : found?.properties?.[step];
-    }
-    assert(found !== undefined, path);
-  }
 });

@@ -1,6 +1,5 @@
 /**
- * The schemas of those blocks of a cluster whose parts are still to come;
- * `unsupported.ts` refuses them.
+ * The schemas of a cluster's blocks, but for health.
  *
  * @module
  */
@@ -12,7 +11,7 @@ import type {
   RetriesConfig,
   StickyConfig,
   WebSocketConfig,
-} from "./config_later.ts";
+} from "./config_cluster_parts.ts";
 import {
   choice,
   duration,
