@@ -140,6 +140,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "explain",
     "health",
     "listener",
+    "message",
     "net",
     "observe",
     "session",

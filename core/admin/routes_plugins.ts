@@ -5,24 +5,13 @@
  */
 import type { Context } from "hono";
 import { type PluginAnswer, RefusedError } from "../data_plane/control.ts";
+import { isFramingName } from "../message/field_rules.ts";
 import { answerError, answerJson } from "./answer.ts";
 import type { AdminRoute } from "./route.ts";
 import type { AdminSource } from "./source.ts";
 
 /** Where plugins' own paths begin. */
 const PREFIX = "/plugins/";
-
-/** The admin interface's own, and what tells of the connection and not of the request (RFC 9110 §7.6.1). */
-const NOT_PASSED: readonly string[] = [
-  "authorization",
-  "connection",
-  "content-length",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
 
 /** The routes of plugins. */
 export function pluginRoutes(source: AdminSource): AdminRoute[] {
@@ -117,6 +106,7 @@ function responseOf(
   });
 }
 
+/** But what is of the connection, and what is said to the admin interface itself. */
 function isPassed([name]: readonly [name: string, value: string]): boolean {
-  return !NOT_PASSED.includes(name);
+  return name !== "authorization" && !isFramingName(name);
 }

@@ -11,13 +11,13 @@ import {
 } from "../conditions/plugin_condition.ts";
 import { compilePattern } from "../conditions/plugin_pattern.ts";
 import { builtinPrimitives } from "../conditions/primitives.ts";
+import { ListFields } from "../message/list_fields.ts";
 import { LineFiles } from "../observe/line_files.ts";
 import { MetricRegistry } from "../observe/metrics.ts";
 import { pluginMetrics } from "../observe/plugin_metrics.ts";
 import { renderPrometheus } from "../observe/prometheus_text.ts";
 import type {
   Attempt,
-  HeaderFields,
   HttpRequest,
   HttpResponse,
   Log,
@@ -35,73 +35,10 @@ import { webSocketTools } from "../ws.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { fakeShared } from "./shared.ts";
 
-const FRAMING = new Set([
-  "connection",
-  "content-length",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-/** Field lines in an array. */
-export class FakeFields implements HeaderFields {
-  #lines: [string, string][];
-
+/** Field lines by the proxy's own rules. */
+export class FakeFields extends ListFields {
   constructor(lines: Readonly<Record<string, string>> = {}) {
-    this.#lines = Object.entries(lines);
-  }
-
-  [Symbol.iterator](): Iterator<[string, string]> {
-    return this.#lines[Symbol.iterator]();
-  }
-
-  get(name: string): string | null {
-    const values = this.getAll(name);
-    return values.length === 0 ? null : values.join(", ");
-  }
-
-  getAll(name: string): string[] {
-    return this.#lines.filter((line) => same(line[0], name)).map((line) =>
-      line[1]
-    );
-  }
-
-  has(name: string): boolean {
-    return this.#lines.some((line) => same(line[0], name));
-  }
-
-  set(name: string, value: string): void {
-    checkField(name, value);
-    this.delete(name);
-    this.#lines.push([name, value]);
-  }
-
-  append(name: string, value: string): void {
-    checkField(name, value);
-    this.#lines.push([name, value]);
-  }
-
-  delete(name: string): void {
-    checkField(name, "");
-    this.#lines = this.#lines.filter((line) => !same(line[0], name));
-  }
-}
-
-function same(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
-}
-
-function checkField(name: string, value: string): void {
-  if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name)) {
-    throw new TypeError(`Cannot use field name ${JSON.stringify(name)}`);
-  }
-  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value) || value.trim() !== value) {
-    throw new TypeError(`Cannot use field value ${JSON.stringify(value)}`);
-  }
-  if (FRAMING.has(name.toLowerCase())) {
-    throw new TypeError(`Cannot change framing field ${name}`);
+    super(Object.entries(lines));
   }
 }
 
