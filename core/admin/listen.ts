@@ -12,6 +12,7 @@ import {
   type ListenAddress,
 } from "../net/address.ts";
 import { type Clock, systemClock } from "../net/clock.ts";
+import { within } from "../net/within.ts";
 import type { Log } from "../plugin.ts";
 import { answerError } from "./answer.ts";
 import { createAdminApp } from "./app.ts";
@@ -154,10 +155,8 @@ class AdminListener implements AdminServer {
    * wait is ours and the end a cut (all tried on 2.4.2 and 2.9.6).
    */
   async #shutDown(): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(SHUTDOWN_TIMEOUT, late.resolve);
-    await Promise.race([Promise.all(this.#underWay), late.promise]);
-    cancel();
+    const idle = Promise.all(this.#underWay).then(() => {});
+    await within(this.#clock, SHUTDOWN_TIMEOUT, idle, () => {});
     const linger = this.#lastAnswer + LINGER - this.#clock.now();
     if (linger > 0) {
       await new Promise<void>((resolve) => this.#clock.after(linger, resolve));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { within } from "../net/within.ts";
 import type { BackendAdministrator } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { BoundDialer } from "../session/websocket_parts.ts";
@@ -19,14 +20,11 @@ export async function askAdministrator(
   const administrator = bound?.dialer.administrator;
   if (bound === undefined || administrator === undefined) return undefined;
   const { plugin, timeout } = bound;
-  const late = Promise.withResolvers<never>();
-  const cancel = env.clock.after(
-    timeout,
-    () => late.reject(new Error(`No answer within ${timeout} ms`)),
-  );
+  const answer = ask(administrator, action, argument);
   try {
-    const answer = ask(administrator, action, argument);
-    return await Promise.race([answer, late.promise]);
+    return await within(env.clock, timeout, answer, () => {
+      throw new Error(`No answer within ${timeout} ms`);
+    });
   } catch (thrown) {
     if (thrown instanceof NoJson) return { result: 4 };
     env.metrics.handlerErrors.series(plugin, action).add();
@@ -36,8 +34,6 @@ export async function askAdministrator(
       error: thrown,
     });
     return { result: 4 };
-  } finally {
-    cancel();
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import { Roster } from "../net/roster.ts";
+import { within } from "../net/within.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { Session } from "../session/session.ts";
 import { Refusals } from "./refusals.ts";
@@ -93,10 +94,8 @@ export class OpenSessions implements Iterable<Session> {
   async cut(): Promise<void> {
     this.#cut(new Set());
     if (this.size === 0) return;
-    const { promise: enough, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.env.clock.after(CUT_GRACE, resolve);
-    await Promise.race([this.#whenIdle(), enough]);
-    cancel();
+    const { clock } = this.#options.env;
+    await within(clock, CUT_GRACE, this.#whenIdle(), () => {});
   }
 
   #whenIdle(): Promise<void> {

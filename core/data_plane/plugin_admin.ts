@@ -5,6 +5,7 @@
  * @module
  */
 import { asProxyError } from "../errors.ts";
+import { within } from "../net/within.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import type { BoundAdmin } from "../snapshot/snapshot.ts";
 import type { PluginAnswer, PluginRequest, PluginResponse } from "./control.ts";
@@ -21,17 +22,13 @@ export async function askAdmin(
   if (bound === undefined) return { kind: "none" };
   const { plugin, timeout, app } = bound;
   const controller = new AbortController();
-  const late = Promise.withResolvers<never>();
-  const cancel = env.clock.after(timeout, () => {
-    const reason = new Error(`No answer within ${timeout} ms`);
-    controller.abort(reason);
-    late.reject(reason);
-  });
+  const answer = answerOf(app, request, controller.signal);
   try {
-    return await Promise.race([
-      answerOf(app, request, controller.signal),
-      late.promise,
-    ]);
+    return await within(env.clock, timeout, answer, () => {
+      const reason = new Error(`No answer within ${timeout} ms`);
+      controller.abort(reason);
+      throw reason;
+    });
   } catch (thrown) {
     const error = asProxyError(thrown, "handler_error");
     const { method, url } = request;
@@ -43,8 +40,6 @@ export async function askAdmin(
       error,
     });
     return { kind: "failed", reason: error.message };
-  } finally {
-    cancel();
   }
 }
 

@@ -8,6 +8,7 @@ import { lookup, resolve4, resolve6 } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
+import { within } from "./within.ts";
 
 /** What a name resolves to. */
 export interface Resolution {
@@ -155,13 +156,8 @@ export function lookUpWith(
   return async (hostname) => {
     const asked = ttlOf(hostname);
     const addresses = await addressesOf(hostname);
-    const late = Promise.withResolvers<undefined>();
-    const cancel = clock.after(TTL_PATIENCE, () => late.resolve(undefined));
-    try {
-      return { addresses, ttl: await Promise.race([asked, late.promise]) };
-    } finally {
-      cancel();
-    }
+    const ttl = await within(clock, TTL_PATIENCE, asked, () => undefined);
+    return { addresses, ttl };
   };
 }
 

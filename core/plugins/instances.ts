@@ -5,6 +5,7 @@
  * @module
  */
 import type { Clock } from "../net/clock.ts";
+import { within } from "../net/within.ts";
 import type { Log, Plugin, PluginContext, PluginParts } from "../plugin.ts";
 import { guardParts } from "./guard.ts";
 import { type Builtins, importPlugin } from "./import_plugin.ts";
@@ -197,25 +198,18 @@ export class PluginInstances {
     }
   }
 
-  async #inTime<T>(
+  #inTime<T>(
     work: Promise<T>,
     { artifact, timeoutMs = SETUP_TIMEOUT_MS }: PluginSpec,
     progress: Progress,
   ): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(timeoutMs, () =>
-      late.reject(
-        new PluginLoadError(
-          artifact.use,
-          "setup_timeout",
-          `its ${progress.step} did not end within ${timeoutMs} ms`,
-        ),
-      ));
-    try {
-      return await Promise.race([work, late.promise]);
-    } finally {
-      cancel();
-    }
+    return within(this.#clock, timeoutMs, work, () => {
+      throw new PluginLoadError(
+        artifact.use,
+        "setup_timeout",
+        `its ${progress.step} did not end within ${timeoutMs} ms`,
+      );
+    });
   }
 
   async #setUp(
@@ -280,23 +274,19 @@ export class PluginInstances {
 
   async #close({ name, parts, artifact }: PluginInstance): Promise<void> {
     if (parts.close === undefined) return;
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(CLOSE_TIMEOUT_MS, () => {
-      this.#log.warn(
-        `Plugin ${name} did not close within ${CLOSE_TIMEOUT_MS} ms`,
-        { use: artifact.use },
-      );
-      late.resolve();
-    });
+    const close = async () => await parts.close!();
     try {
-      await Promise.race([parts.close(), late.promise]);
+      await within(this.#clock, CLOSE_TIMEOUT_MS, close(), () => {
+        this.#log.warn(
+          `Plugin ${name} did not close within ${CLOSE_TIMEOUT_MS} ms`,
+          { use: artifact.use },
+        );
+      });
     } catch (error) {
       this.#log.error(`Plugin ${name} failed to close`, {
         use: artifact.use,
         error: messageOf(error),
       });
-    } finally {
-      cancel();
     }
   }
 }

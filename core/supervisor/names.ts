@@ -8,6 +8,7 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../net/clock.ts";
 import type { FreshAddresses, Resolver } from "../net/resolver.ts";
+import { within } from "../net/within.ts";
 import type { CoreLog } from "../observe/log.ts";
 import { expandNames, namesToExpand } from "./expand_names.ts";
 
@@ -149,24 +150,19 @@ export class Names {
 
   async #find(name: string): Promise<Found> {
     const { clock, resolver } = this.#options;
-    const late = Promise.withResolvers<Found>();
-    const cancel = clock.after(PATIENCE, () =>
-      late.resolve({
+    try {
+      return await within(clock, PATIENCE, ask(name, resolver), () => ({
         addresses: [],
         // The answer may come at any time: the watch waits on for it.
         until: clock.now(),
         failure: `Cannot resolve ${name}: No answer within ${PATIENCE} ms`,
       }));
-    try {
-      return await Promise.race([late.promise, ask(name, resolver)]);
     } catch (thrown) {
       return {
         addresses: [],
         until: clock.now() + RETRY,
         failure: (thrown as Error).message,
       };
-    } finally {
-      cancel();
     }
   }
 }
