@@ -11,7 +11,12 @@ import type { Plugin } from "../plugin.ts";
 import { importPlugin } from "../plugins/import_plugin.ts";
 import type { PluginArtifact } from "../plugins/plugin_artifact.ts";
 import { PluginLoadError, shorten } from "../plugins/plugin_load_error.ts";
-import { hashGraph, type PluginHash } from "../plugins/resolve_plugin.ts";
+import { parseUse } from "../plugins/plugin_url.ts";
+import {
+  type FetchOptions,
+  hashGraph,
+  type PluginHash,
+} from "../plugins/resolve_plugin.ts";
 import { type CommandContext, type CommandOptions, EXIT } from "./command.ts";
 import { PLUGIN_NAME, scaffold } from "./plugin_scaffold.ts";
 import { trySource } from "./try_config.ts";
@@ -56,7 +61,7 @@ export async function hashPlugin(
   url: string,
   context: CommandContext,
 ): Promise<number> {
-  const found = await find(url, context);
+  const found = await refusing(() => hashGraph(url, fetchOptions(context)));
   if (found === undefined) return EXIT.refused;
   console.log(found.hash);
   return EXIT.ok;
@@ -75,9 +80,9 @@ export async function checkPlugin(
     console.error(`--options must be JSON: current value is ${options}`);
     return EXIT.usage;
   }
-  const found = await find(url, context);
+  const found = await refusing(() => findParts(url, context));
   if (found === undefined) return EXIT.refused;
-  for (const row of graphRows(found)) console.log(row);
+  for (const row of found.rows) console.log(row);
   console.log(`permissions: ${await permissions()}`);
   const config = JSON.stringify({
     listeners: [{ name: "web", address: "127.0.0.1:0" }],
@@ -103,20 +108,37 @@ export async function checkPlugin(
   });
 }
 
-/** The plugin's graph; undefined where there is none, which was told. */
-async function find(
-  url: string,
-  { builtins }: CommandContext,
-): Promise<PluginHash | undefined> {
+/** Asks for what may be refused; undefined where it was, which was told. */
+async function refusing<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await hashGraph(url, {
-      baseDir: Deno.cwd(),
-      builtins: new Set(builtins.keys()),
-    });
+    return await ask();
   } catch (thrown) {
     if (!(thrown instanceof PluginLoadError)) throw thrown;
     console.error(thrown.message);
     return undefined;
+  }
+}
+
+function fetchOptions({ builtins }: CommandContext): FetchOptions {
+  return { baseDir: Deno.cwd(), builtins: new Set(builtins.keys()) };
+}
+
+/** What a plugin is made of, in lines, and its hash; a built-in one and a package have none. */
+async function findParts(
+  url: string,
+  context: CommandContext,
+): Promise<{ readonly rows: readonly string[]; readonly hash?: string }> {
+  const options = fetchOptions(context);
+  const { kind } = parseUse(url, options.baseDir, options.builtins);
+  switch (kind) {
+    case "builtin":
+      return { rows: [url, "integrity: none, it is part of Headrace"] };
+    case "runtime":
+      return { rows: [url, "integrity: none, Deno fetches it"] };
+    case "module": {
+      const graph = await hashGraph(url, options);
+      return { rows: graphRows(graph), hash: graph.hash };
+    }
   }
 }
 

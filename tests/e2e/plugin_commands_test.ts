@@ -152,6 +152,32 @@ Deno.test("plugin check: tells the schema of options, and takes options", async 
   assertEquals((await check("--options", "{")).code, 2);
 });
 
+Deno.test("plugin check: a built-in plugin and a package have no hash, and are checked all the same", async () => {
+  await using author = await emptyFolder();
+  const builtin = await author.headrace("plugin", "check", "builtin:headers");
+  assertEquals([builtin.code, builtin.stderr], [0, ""]);
+  for (
+    const row of [
+      "builtin:headers\nintegrity: none, it is part of Headrace\n",
+      "name: headers",
+      `"response": {`,
+      "other parts: none",
+    ]
+  ) assertStringIncludes(builtin.stdout, row);
+
+  const wrong = await author.headrace("plugin", "check", "builtin:cors");
+  assertEquals(wrong.code, 1);
+  assertStringIncludes(wrong.stdout, `"origins": {`);
+  assertStringIncludes(wrong.stderr, "expected object, received undefined");
+
+  // A package that is here and no plugin.
+  const npm = await author.headrace("plugin", "check", "npm:hono@^4.13.0");
+  assertEquals(npm.code, 1);
+  assertStringIncludes(npm.stdout, "integrity: none, Deno fetches it");
+  assertStringIncludes(npm.stderr, "Cannot load plugin npm:hono@^4.13.0");
+  assert(!npm.stderr.includes("pinned"), npm.stderr);
+});
+
 Deno.test("plugin check and hash: what can't be had or is no plugin is refused, with the reason", async () => {
   await using author = await emptyFolder();
   await Deno.writeTextFile(`${author.path}/none.ts`, "export const x = 1;");
@@ -161,6 +187,8 @@ Deno.test("plugin check and hash: what can't be had or is no plugin is refused, 
     ["hash", "./lost.ts", "there is no such file"],
     ["hash", "lost.ts", `write "./lost.ts"`],
     ["hash", "builtin:headers", "can't be pinned"],
+    ["hash", "npm:zod", "can't be pinned"],
+    ["check", "builtin:heders", `did you mean "headers"`],
   ];
   for (const [what = "", url = "", reason = ""] of rows) {
     const { code, stderr } = await author.headrace("plugin", what, url);
