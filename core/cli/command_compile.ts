@@ -13,13 +13,10 @@ import { pluginRows } from "./command_plugins.ts";
 
 /** Makes an executable of core and a config's plugins; without a config of core alone. */
 export async function compile(
-  { config, output, target, allow = [] }: CommandOptions,
+  output: string,
+  { config, target, allow = [] }: CommandOptions,
   context: CommandContext,
 ): Promise<number> {
-  if (output === undefined) {
-    console.error("compile needs --output BIN\nTry headrace --help");
-    return EXIT.usage;
-  }
   const log = startLog();
   try {
     const load = config === undefined ? undefined : {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Command, EXIT } from "./command.ts";
+import { type Command, EXIT, OPTIONS, type OptionShape } from "./command.ts";
 
 /** Shells that scripts are made for. */
 const SHELLS: Readonly<Record<string, (rows: readonly Row[]) => string>> = {
@@ -26,17 +26,14 @@ interface Row {
   readonly choices: readonly string[];
 }
 
-/** What the program takes without a command. */
-const PROGRAM: Row = {
-  name: "",
-  does: "",
-  options: ["--check", "--config", "--help", "--version"],
-  files: false,
-  choices: [],
-};
+/** What every command takes; told where none is named. */
+const EVERYWHERE = ["--help", "--version"];
 
 /** Options whose value is a path. */
-const PATHS = ["--config", "-c", "--output", "-o"];
+const PATHS = spellings(({ usage }) => / (?:FILE|BIN)$/.test(usage));
+
+/** Options that a value follows, which is no command. */
+const VALUED = spellings(({ type }) => type === "string");
 
 /** Prints the script of a shell. */
 export function printCompletions(
@@ -62,18 +59,34 @@ export function completions(
   commands: readonly Command[],
 ): string | undefined {
   if (!Object.hasOwn(SHELLS, shell)) return undefined;
-  return SHELLS[shell]!([PROGRAM, ...commands.map(rowOf)]);
+  const byName = Map.groupBy(commands, ({ name }) => name);
+  return SHELLS[shell]!([...byName.values()].map(rowOf));
 }
 
-function rowOf({ name, usage, does }: Command): Row {
+/** The ways to use a command are one to a shell. */
+function rowOf(ways: readonly Command[]): Row {
+  const { name, does, operands } = ways[0]!;
+  const [operand = ""] = operands;
+  const options = ways.flatMap((way) => way.options)
+    .map((option) => OPTIONS[option].usage.split(" ")[0]!);
   return {
     name,
     does,
-    options: [...usage.matchAll(/(?:^|[\s[])(--?[A-Za-z][\w-]*)/g)]
-      .map(([, option]) => option!).sort(),
-    files: /^(?:FILE|URL)\b/.test(usage),
-    choices: /^\w+(?:\|\w+)+$/.test(usage) ? usage.split("|") : [],
+    options: [...new Set([...options, ...(name === "" ? EVERYWHERE : [])])]
+      .sort(),
+    files: operand === "FILE" || operand === "URL",
+    choices: operand.includes("|") ? operand.split("|") : [],
   };
+}
+
+/** How options of some kind are typed. */
+function spellings(which: (option: OptionShape) => boolean): string[] {
+  return Object.entries<OptionShape>(OPTIONS).filter(([, option]) =>
+    which(option)
+  ).flatMap(([name, { short }]) => [
+    `--${name}`,
+    ...(short === undefined ? [] : [`-${short}`]),
+  ]);
 }
 
 /** The first words of commands, and by each what may follow as the second one. */
@@ -103,9 +116,11 @@ function bash(rows: readonly Row[]): string {
   return `# Completions of headrace for bash: source <(headrace completions bash)
 _headrace() {
   local current=\${COMP_WORDS[COMP_CWORD]} candidates="" options="" files=0
-  local command="" word
+  local command="" word value=0
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    if [ $value = 1 ]; then value=0; continue; fi
     case $word in
+      ${VALUED.join("|")}) value=1 ;;
       -*) ;;
       *) case "$command" in
         "") command=$word ;;
@@ -156,12 +171,14 @@ function zsh(rows: readonly Row[]): string {
 # Completions of headrace for zsh: headrace completions zsh > "\${fpath[1]}/_headrace"
 _headrace() {
   local -a commands options
-  local command="" word files=0
+  local command="" word files=0 value=0
   commands=(
 ${lines.join("\n")}
   )
   for word in \${words[2,CURRENT-1]}; do
+    if (( value )); then value=0; continue; fi
     case $word in
+      ${VALUED.join("|")}) value=1 ;;
       -*) ;;
       *) case "$command" in
         "") command=$word ;;
@@ -196,6 +213,10 @@ compdef _headrace headrace`;
 }
 
 function fish(rows: readonly Row[]): string {
+  // What follows an option is no command to it, but it asks for none either.
+  const unnamed = `not __fish_seen_subcommand_from ${
+    [...words(rows).keys()].join(" ")
+  }`;
   const lines = rows.flatMap(({ name, does, options, choices }) => {
     const [first = "", second] = name.split(" ");
     const none = "__fish_use_subcommand";
@@ -209,7 +230,7 @@ function fish(rows: readonly Row[]): string {
         `complete -c headrace -n ${quote(seen)} -a ${second} -d ${quote(does)}`,
       ];
     const when = name === ""
-      ? none
+      ? unnamed
       : second === undefined
       ? seen
       : `${seen}; and __fish_seen_subcommand_from ${second}`;

@@ -1,6 +1,6 @@
 /**
- * `headrace status`, `reload` and `drain`: calls to a running proxy's admin
- * address.
+ * `headrace status`, `reload`, `drain` and `plugins --admin URL`: calls to a
+ * running proxy's admin address.
  *
  * @module
  */
@@ -21,6 +21,11 @@ export function reload(options: CommandOptions): Promise<number> {
 /** Has it finish and end. */
 export function drain(options: CommandOptions): Promise<number> {
   return call("POST", "/api/drain", options);
+}
+
+/** Tells which plugins it loaded. */
+export function plugins(options: CommandOptions): Promise<number> {
+  return call("GET", "/api/plugins", options);
 }
 
 /** Asks a running proxy and prints what it answers; the exit code. */

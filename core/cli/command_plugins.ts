@@ -1,22 +1,16 @@
 /**
- * `headrace plugins`: what is built in and embedded, or what a running proxy has
- * loaded.
+ * `headrace plugins`: what is built in and embedded.
  *
  * @module
  */
 import type { EmbeddedPlugin } from "../plugins/embedded.ts";
 import { shorten } from "../plugins/plugin_load_error.ts";
-import { type CommandContext, type CommandOptions, EXIT } from "./command.ts";
-import { call } from "./command_control.ts";
+import { type CommandContext, EXIT } from "./command.ts";
 
-/** Lists plugins: of a running proxy where its admin address is given, else what this program holds. */
-export async function listPlugins(
-  options: CommandOptions,
+/** Lists the plugins that this program holds. */
+export function listPlugins(
   { builtins, embedded = [] }: CommandContext,
-): Promise<number> {
-  if (options.admin !== undefined) {
-    return await call("GET", "/api/plugins", options);
-  }
+): number {
   for (const name of builtins.keys()) console.log(`builtin:${name}`);
   for (const row of pluginRows(embedded)) console.log(row);
   return EXIT.ok;

@@ -7,29 +7,67 @@
  */
 import { parseArgs } from "node:util";
 import {
+  callOf,
   type Command,
   type CommandContext,
   type CommandOptions,
   EXIT,
+  type OptionName,
+  OPTIONS,
+  usageOf,
 } from "./command.ts";
 import { VERSION } from "../version.ts";
 
-/** Every command that has a name. */
+/** Where the admin address is, for those who ask a running proxy. */
+const ADMIN: readonly OptionName[] = ["admin", "token"];
+
+/** Every command, in the order of help. */
 export const COMMANDS: readonly Command[] = [
   {
+    name: "",
+    does: "runs the embedded demo: two backends and a proxy on 127.0.0.1",
+    operands: [],
+    options: [],
+    needs: [],
+    run: async (_operands, _options, context) =>
+      (await import("./command_demo.ts")).runDemo(context),
+  },
+  {
+    name: "",
+    does:
+      "runs the proxy; --takeover takes a running one's addresses over, which then drains",
+    operands: [],
+    options: ["config", "takeover"],
+    needs: ["config"],
+    run: async (_operands, { config, takeover }, context) =>
+      (await import("./command_run.ts")).runProxy(config!, context, {
+        takeover: takeover === true,
+      }),
+  },
+  {
+    name: "",
+    does: "stops after checking",
+    operands: [],
+    options: ["config", "check"],
+    needs: ["config", "check"],
+    run: async (_operands, { config }, context) =>
+      (await import("./command_check.ts")).checkConfig(config!, context),
+  },
+  {
     name: "check",
-    usage: "FILE",
     does: "loads everything, plugins too, binds nothing; tells every problem",
-    operands: 1,
+    operands: ["FILE"],
+    options: [],
+    needs: [],
     run: async ([file], _options, context) =>
       (await import("./command_check.ts")).checkConfig(file!, context),
   },
   {
     name: "explain",
-    usage:
-      "FILE URL [-X METHOD] [-H 'name: value']… [-d BODY] [--client ADDRESS] [--listener NAME] [--json]",
     does: "which way a request would take through a config, and why",
-    operands: 2,
+    operands: ["FILE", "URL"],
+    options: ["request", "header", "data", "client", "listener", "json"],
+    needs: [],
     run: async ([file, url], options, context) => {
       const { explainRequest } = await import("./command_explain.ts");
       return await explainRequest(file!, url!, options, context);
@@ -37,64 +75,84 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "schema",
-    usage: "",
     does: "prints the config's JSON Schema",
-    operands: 0,
+    operands: [],
+    options: [],
+    needs: [],
     run: async () => (await import("./command_schema.ts")).printSchema(),
   },
   {
     name: "points",
-    usage: "",
     does: "prints the page of callback points",
-    operands: 0,
+    operands: [],
+    options: [],
+    needs: [],
     run: async () => (await import("./command_points.ts")).printPoints(),
   },
   {
     name: "plugins",
-    usage: "[--admin URL] [--token TOKEN]",
-    does: "lists what is built in and embedded, or what a running proxy loaded",
-    operands: 0,
-    run: async (_operands, options, context) =>
-      (await import("./command_plugins.ts")).listPlugins(options, context),
+    does: "lists what is built in and embedded",
+    operands: [],
+    options: [],
+    needs: [],
+    run: async (_operands, _options, context) =>
+      (await import("./command_plugins.ts")).listPlugins(context),
+  },
+  {
+    name: "plugins",
+    does: "lists what a running proxy loaded",
+    operands: [],
+    options: ADMIN,
+    needs: ["admin"],
+    run: async (_operands, options) =>
+      (await import("./command_control.ts")).plugins(options),
   },
   {
     name: "plugin new",
-    usage: "NAME",
     does: "writes a plugin that works, with a test and a config",
-    operands: 1,
+    operands: ["NAME"],
+    options: [],
+    needs: [],
     run: async ([name]) =>
       (await import("./command_plugin.ts")).newPlugin(name!),
   },
   {
     name: "plugin check",
-    usage: "URL [--options JSON]",
     does: "tells what a plugin is made of, wants and does",
-    operands: 1,
+    operands: ["URL"],
+    options: ["options"],
+    needs: [],
     run: async ([url], options, context) =>
       (await import("./command_plugin.ts")).checkPlugin(url!, options, context),
   },
   {
     name: "plugin hash",
-    usage: "URL",
     does: "prints the hash to write as its integrity",
-    operands: 1,
+    operands: ["URL"],
+    options: [],
+    needs: [],
     run: async ([url], _options, context) =>
       (await import("./command_plugin.ts")).hashPlugin(url!, context),
   },
   {
     name: "compile",
-    usage:
-      "[--config FILE] --output BIN [--target TARGET] [--allow PERMISSION]…",
     does: "makes an executable with the config's plugins in it (needs Deno)",
-    operands: 0,
+    operands: [],
+    options: ["config", "output", "target", "allow"],
+    needs: ["output"],
     run: async (_operands, options, context) =>
-      (await import("./command_compile.ts")).compile(options, context),
+      (await import("./command_compile.ts")).compile(
+        options.output!,
+        options,
+        context,
+      ),
   },
   {
     name: "completions",
-    usage: "bash|zsh|fish",
     does: "prints what a shell completes",
-    operands: 1,
+    operands: ["bash|zsh|fish"],
+    options: [],
+    needs: [],
     run: async ([shell]) => {
       const { printCompletions } = await import("./command_completions.ts");
       return printCompletions(shell!, COMMANDS);
@@ -102,25 +160,28 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "status",
-    usage: "[--admin URL] [--token TOKEN]",
     does: "tells what a running proxy does",
-    operands: 0,
+    operands: [],
+    options: ADMIN,
+    needs: [],
     run: async (_operands, options) =>
       (await import("./command_control.ts")).status(options),
   },
   {
     name: "reload",
-    usage: "[--admin URL] [--token TOKEN]",
     does: "has a running proxy load its config anew",
-    operands: 0,
+    operands: [],
+    options: ADMIN,
+    needs: [],
     run: async (_operands, options) =>
       (await import("./command_control.ts")).reload(options),
   },
   {
     name: "drain",
-    usage: "[--admin URL] [--token TOKEN]",
     does: "has a running proxy finish what it has begun, and end",
-    operands: 0,
+    operands: [],
+    options: ADMIN,
+    needs: [],
     run: async (_operands, options) =>
       (await import("./command_control.ts")).drain(options),
   },
@@ -137,21 +198,7 @@ export async function runCommand(
       args: [...args],
       allowPositionals: true,
       options: {
-        config: { type: "string", short: "c" },
-        check: { type: "boolean" },
-        admin: { type: "string" },
-        token: { type: "string" },
-        request: { type: "string", short: "X" },
-        header: { type: "string", short: "H", multiple: true },
-        data: { type: "string", short: "d" },
-        client: { type: "string" },
-        listener: { type: "string" },
-        json: { type: "boolean" },
-        takeover: { type: "boolean" },
-        output: { type: "string", short: "o" },
-        target: { type: "string" },
-        allow: { type: "string", multiple: true },
-        options: { type: "string" },
+        ...OPTIONS,
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },
@@ -159,67 +206,90 @@ export async function runCommand(
   } catch (thrown) {
     return misused(thrown instanceof Error ? thrown.message : String(thrown));
   }
-  const { values, positionals } = parsed;
-  if (values.help) return print(helpText());
-  if (values.version) {
+  const { values: { help, version, ...options }, positionals } = parsed;
+  if (help) return print(helpText());
+  if (version) {
     return print(`headrace ${VERSION} (deno ${Deno.version.deno})`);
   }
-  if (positionals.length === 0) return await runUnnamed(values, context);
-  const command = findCommand(positionals);
+  const ways = findCommand(positionals);
+  const command = chooseWay(ways, options);
   if (command === undefined) {
     return misused(`Unknown command "${positionals.join(" ")}"`);
   }
-  const operands = positionals.slice(command.name.split(" ").length);
-  if (operands.length !== command.operands) {
-    return misused(`Usage: headrace ${command.name} ${command.usage}`.trim());
+  const problem = optionProblem(command, ways, options);
+  if (problem !== undefined) return misused(problem);
+  const operands = positionals.slice(wordsOf(command).length);
+  if (operands.length !== command.operands.length) {
+    return misused(`Usage: headrace ${usageOf(command)}`);
   }
-  return await command.run(operands, values, context);
+  return await command.run(operands, options, context);
 }
 
-/** The command whose name, of one word or two, the words begin with. */
-function findCommand(words: readonly string[]): Command | undefined {
-  return COMMANDS.find(({ name }) =>
-    name.split(" ").every((word, i) => word === words[i])
-  );
-}
-
-async function runUnnamed(
-  options: CommandOptions,
-  context: CommandContext,
-): Promise<number> {
-  if (options.config === undefined) {
-    if (options.check) return misused("--check needs --config FILE");
-    if (options.takeover) return misused("--takeover needs --config FILE");
-    return (await import("./command_demo.ts")).runDemo(context);
-  }
-  if (options.check) {
-    const { checkConfig } = await import("./command_check.ts");
-    return await checkConfig(options.config, context);
-  }
-  const { runProxy } = await import("./command_run.ts");
-  return await runProxy(options.config, context, {
-    takeover: options.takeover === true,
+/** The ways to use the command whose name, of two words, one or none, the words are or begin with. */
+function findCommand(words: readonly string[]): readonly Command[] {
+  return COMMANDS.filter((command) => {
+    const own = wordsOf(command);
+    return (own.length > 0 || words.length === 0) &&
+      own.every((word, i) => word === words[i]);
   });
+}
+
+function wordsOf({ name }: Command): readonly string[] {
+  return name === "" ? [] : name.split(" ");
+}
+
+/** The way that most of the options are needed for; the first one where none has all that it needs. */
+function chooseWay(
+  ways: readonly Command[],
+  options: CommandOptions,
+): Command | undefined {
+  return ways.filter((way) => missing(way, options).length === 0)
+    .sort((a, b) => b.needs.length - a.needs.length)[0] ?? ways[0];
+}
+
+function missing({ needs }: Command, options: CommandOptions) {
+  return needs.filter((name) => options[name] === undefined);
+}
+
+/** What is wrong with the options for this way to use a command. */
+function optionProblem(
+  command: Command,
+  ways: readonly Command[],
+  options: CommandOptions,
+): string | undefined {
+  const lacking = missing(command, options);
+  if (lacking.length > 0) return needed(command.name, lacking);
+  const foreign = (Object.keys(options) as OptionName[]).find((name) =>
+    !command.options.includes(name)
+  );
+  if (foreign === undefined) return undefined;
+  // Another way to use this command may have a use for it.
+  for (const way of ways) {
+    const others = missing(way, options);
+    if (way.options.includes(foreign) && others.length > 0) {
+      return needed(`--${foreign}`, others);
+    }
+  }
+  const call = callOf(command);
+  return call === ""
+    ? `--${foreign} needs a command`
+    : `headrace ${call} takes no --${foreign}`;
+}
+
+function needed(what: string, options: readonly OptionName[]): string {
+  const usages = options.map((name) => OPTIONS[name].usage);
+  return `${what} needs ${usages.join(" and ")}`;
 }
 
 /** The text of `--help`. */
 export function helpText(): string {
-  const rows = [
-    ["", "runs the embedded demo: two backends and a proxy on 127.0.0.1"],
-    ["--config FILE", "runs the proxy"],
-    ["--config FILE --check", "stops after checking"],
-    [
-      "--config FILE --takeover",
-      "takes the addresses of a running proxy over, which then drains",
-    ],
-    ...COMMANDS.map((
-      { name, usage, does },
-    ) => [`${name} ${usage}`.trim(), does]),
+  const rows: readonly (readonly [string, string])[] = [
+    ...COMMANDS.map((command) => [usageOf(command), command.does] as const),
     ["--help, --version", "as you expect"],
-  ] as const;
-  const width = Math.max(...rows.map(([left]) => left!.length));
+  ];
+  const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) =>
-    `  headrace ${left!.padEnd(width)}  ${right}`
+    `  headrace ${left.padEnd(width)}  ${right}`
   );
   return [
     "Headrace, a programmable proxy and load balancer",

@@ -102,6 +102,8 @@ Deno.test("headrace: a wrong command line is told of, exit 2", async () => {
     ["schema", "x"],
     ["--check"],
     ["--config"],
+    ["check", "x.yaml", "--takeover"],
+    ["schema", "--json"],
   ];
   await Promise.all(wrong.map(async (args) => {
     const { code, stdout, stderr } = await runHeadrace(args);

@@ -1,4 +1,5 @@
 import { completions } from "../../../core/cli/command_completions.ts";
+import { OPTIONS } from "../../../core/cli/command.ts";
 import { COMMANDS } from "../../../core/cli/commands.ts";
 import {
   assert,
@@ -34,10 +35,11 @@ async function run(
 Deno.test("completions: every command and option is in the script of every shell", () => {
   for (const shell of ["bash", "zsh", "fish"]) {
     const script = scriptOf(shell);
-    for (const { name, usage } of COMMANDS) {
+    for (const { name, options } of COMMANDS) {
       for (const word of name.split(" ")) assertStringIncludes(script, word);
-      for (const [, option] of usage.matchAll(/--([a-z]+)/g)) {
-        assertStringIncludes(script, option!);
+      for (const option of options) {
+        const [, word = ""] = /^--?(\w+)/.exec(OPTIONS[option].usage) ?? [];
+        assertStringIncludes(script, word);
       }
     }
   }
@@ -56,6 +58,9 @@ Deno.test("completions: bash completes commands, words of commands, options and 
     ["completions z", "zsh"],
     ["status ''", ""],
     ["--v", "--version"],
+    ["-c main.ts --ta", "--takeover"],
+    ["schema --", ""],
+    ["plugins --", "--admin --token"],
   ];
   const root = new URL("../../../", import.meta.url).pathname;
   const said = await run("bash", [
@@ -82,12 +87,13 @@ Deno.test("completions: fish completes commands, words of commands and options",
     complete -C "headrace comp"
     complete -C "headrace plugin ha"
     complete -C "headrace compile --t"
-    complete -C "headrace completions z"`,
+    complete -C "headrace completions z"
+    complete -C "headrace --config main.ts --ta"`,
   ]);
   if (said === undefined) return;
   assertEquals(
     said.trimEnd().split("\n").map((line) => line.split("\t")[0]),
-    ["compile", "completions", "hash", "--target", "zsh"],
+    ["compile", "completions", "hash", "--target", "zsh", "--takeover"],
   );
 });
 
