@@ -30,6 +30,7 @@ export interface OptionShape {
 export const OPTIONS = {
   config: { type: "string", short: "c", usage: "--config FILE" },
   check: { type: "boolean", usage: "--check" },
+  watch: { type: "boolean", usage: "--watch" },
   takeover: { type: "boolean", usage: "--takeover" },
   // A request: its method, field lines, body, client, and the listener it meets.
   request: { type: "string", short: "X", usage: "-X METHOD" },

@@ -22,6 +22,7 @@ export async function runDemo(context: CommandContext): Promise<number> {
   try {
     return await runSource(source, context, {
       takeover: false,
+      watch: false,
       started: () => console.log(whatToTry()),
     });
   } finally {

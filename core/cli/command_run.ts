@@ -12,6 +12,7 @@ import {
   loadCandidate,
   type LoadedConfig,
 } from "../supervisor/load_candidate.ts";
+import { ConfigWatch } from "../supervisor/config_watch.ts";
 import { watchSignals } from "../supervisor/signals.ts";
 import { surviveStrayErrors } from "../supervisor/stray_errors.ts";
 import {
@@ -27,6 +28,8 @@ import { configFile, startLog, supervisorOptions } from "./config_file.ts";
 export interface RunOptions {
   /** Takes the addresses of the one that has them over. */
   readonly takeover: boolean;
+  /** Reloads when the config's text changes. */
+  readonly watch: boolean;
   /** Is told once it serves. */
   readonly started?: () => void;
 }
@@ -42,10 +45,12 @@ export async function runProxy(
 
 /** Runs the proxy of any config; the exit code. */
 export async function runSource(
-  source: ConfigSource,
+  given: ConfigSource,
   context: CommandContext,
   options: RunOptions,
 ): Promise<number> {
+  const watch = options.watch ? new ConfigWatch(given) : undefined;
+  const source = watch?.source ?? given;
   const early = startLog();
   let log = early;
   let forget = () => {};
@@ -64,6 +69,7 @@ export async function runSource(
       new RunningProxy(supervisorOptions(source, log, context)),
     );
     await running.start(loaded, options.takeover);
+    if (watch !== undefined) running.supervisor.reloadOnChange(watch);
     options.started?.();
     await running.supervisor.finished;
     return EXIT.ok;

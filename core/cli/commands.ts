@@ -35,12 +35,13 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "",
     does:
-      "runs the proxy; --takeover takes a running one's addresses over, which then drains",
+      "runs the proxy; --watch reloads when FILE changes, --takeover takes a running one's addresses over, which then drains",
     operands: [],
-    options: ["config", "takeover"],
+    options: ["config", "watch", "takeover"],
     needs: ["config"],
-    run: async (_operands, { config, takeover }, context) =>
+    run: async (_operands, { config, watch, takeover }, context) =>
       (await import("./command_run.ts")).runProxy(config!, context, {
+        watch: watch === true,
         takeover: takeover === true,
       }),
   },

@@ -48,6 +48,7 @@ import { ListenerLocks } from "../takeover/listener_locks.ts";
 import type { Predecessors } from "../takeover/predecessors.ts";
 import { type BackendChange, Backends } from "./backends.ts";
 import { CertificateWatch, DEFAULT_INTERVAL } from "./certificate_watch.ts";
+import type { ConfigWatch } from "./config_watch.ts";
 import { DEFAULT_HEARTBEAT, type Heartbeat } from "./heartbeat.ts";
 import {
   type ConfigSource,
@@ -116,6 +117,7 @@ export class Supervisor {
   #backends: Backends | undefined;
   #names: Names | undefined;
   #watch: CertificateWatch | undefined;
+  #configWatch: ConfigWatch | undefined;
   #trim: Disposable | undefined;
   #locks: ListenerLocks | undefined;
   #started: Candidate["config"] | undefined;
@@ -195,6 +197,14 @@ export class Supervisor {
     this.state = "ready";
     this.#trim = trimMemory(clock);
     this.#watch = this.#watchCertificates(this.#planes);
+  }
+
+  /** Reloads when the file that `watch` is of has changed, until the drain. */
+  reloadOnChange(watch: ConfigWatch): void {
+    if (this.state !== "ready") return;
+    const { clock, log } = this.#options;
+    this.#configWatch = watch;
+    watch.start({ reload: () => this.reload(), clock, log });
   }
 
   /** Files that a process left behind which was killed in just that moment. */
@@ -427,6 +437,7 @@ export class Supervisor {
     // Checks go on: what is open still needs backends. Which ones there are stays.
     this.#names!.stop();
     this.#watch?.[Symbol.dispose]();
+    this.#configWatch?.[Symbol.dispose]();
     await this.#planes!.drain(timeout, handedOver);
     this.#finish();
   }
@@ -442,6 +453,7 @@ export class Supervisor {
     this.#backends?.stop();
     this.#names?.stop();
     this.#watch?.[Symbol.dispose]();
+    this.#configWatch?.[Symbol.dispose]();
     await this.#watch?.settled();
     await this.#planes?.stop();
     this.#trim?.[Symbol.dispose]();

@@ -102,6 +102,7 @@ Deno.test("headrace: a wrong command line is told of, exit 2", async () => {
     ["schema", "x"],
     ["--check"],
     ["--config"],
+    ["--watch"],
     ["check", "x.yaml", "--takeover"],
     ["schema", "--json"],
   ];
@@ -266,6 +267,46 @@ for (const workers of [1, 2]) {
     assertEquals(await ended(process), 0);
   });
 }
+
+Deno.test("headrace --config --watch: reloads what is renamed or written in place, keeps what it has, drains", async () => {
+  await using config = await configFile({ workers: 2 });
+  await using process = startHeadrace(["--config", config.path, "--watch"]);
+  await process.wrote("Headrace serves");
+  const told = (text: string) => process.stderr.split(text).length - 1;
+  const served = (text: string) =>
+    eventually(text, async () => await get(config.web) === text, PATIENCE);
+
+  await config.write("written in place");
+  await served("written in place");
+  await Deno.rename(config.path, `${config.path}~`);
+  await config.write("moved aside before");
+  await served("moved aside before");
+
+  await config.write("never", { clusters: [{ name: "x", bakends: [] }] });
+  await process.wrote("The config was refused");
+  assertStringIncludes(process.stderr, "bakends");
+  assertEquals(await get(config.web), "moved aside before");
+
+  const [current, next] = [config.path, `${config.path}.new`];
+  await Deno.copyFile(`${current}~`, next);
+  await Deno.rename(next, current);
+  await served("written in place");
+  const reloaded = (times: number) =>
+    eventually(
+      `${times} reloads`,
+      () => told("The config was reloaded") === times,
+      PATIENCE,
+    );
+  await reloaded(3);
+  assertEquals(told("The config was refused"), 1);
+  // Signals do what they do without it.
+  process.kill("SIGHUP");
+  await reloaded(4);
+
+  process.kill("SIGTERM");
+  assertEquals(await ended(process), 0);
+  assertEquals(told("The config was re"), 5);
+});
 
 Deno.test("headrace --config: a refused config is told of with its places, exit 1", async () => {
   await using config = await configFile();

@@ -318,6 +318,23 @@ for (const kind of ["sources", "embedding"] as const) {
     assertEquals(process.stdout, "");
   });
 
+  test("--watch reloads what is moved over the config", async () => {
+    await using subject = await makeSubject(kind);
+    const { scene } = subject;
+    const moved = `${scene.config}.old`;
+    scene.write("second");
+    await Deno.rename(scene.config, moved);
+    scene.write("first");
+    await using process = subject.start("--config", scene.config, "--watch");
+    await process.wrote("Headrace serves");
+    assertEquals(await get(scene.ports[0]!), "first");
+    await Deno.rename(moved, scene.config);
+    await process.wrote("The config was reloaded");
+    assertEquals(await get(scene.ports[0]!), "second");
+    process.kill("SIGTERM");
+    assertEquals(await inTime("the end", process.code, 30_000), 0);
+  });
+
   test("a reload brings built-in plugins that nothing used before, with their packages", async () => {
     await using subject = await makeSubject(kind, [
       "--frozen",

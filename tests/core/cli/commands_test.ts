@@ -90,7 +90,12 @@ for (const command of COMMANDS) {
 /** Options that other ways to use the same command take. */
 const BETWEEN: readonly (readonly [string, string])[] = [
   ["--check", "--check needs --config FILE"],
-  ["--takeover", "--takeover needs --config FILE"],
+  ["--watch", "--watch needs --config FILE"],
+  ["--takeover --watch", "--takeover needs --config FILE"],
+  [
+    "--config x --check --watch",
+    "headrace --config FILE --check takes no --watch",
+  ],
   [
     "--takeover --check --config x",
     "headrace --config FILE --check takes no --takeover",
@@ -111,7 +116,7 @@ for (const [line, message] of BETWEEN) {
 Deno.test("a command gets its options, and is the way that they ask for", async () => {
   const rows: readonly (readonly [string, OptionName[], CommandOptions])[] = [
     ["--config x", ["config"], { config: "x" }],
-    ["-c x --takeover", ["config"], { config: "x", takeover: true }],
+    ["-c x --watch", ["config"], { config: "x", watch: true }],
     ["--config x --check", ["config", "check"], { config: "x", check: true }],
     ["plugins", [], {}],
     ["plugins --admin x --token y", ["admin"], { admin: "x", token: "y" }],

@@ -58,6 +58,7 @@ Deno.test("completions: bash completes commands, words of commands, options and 
     ["completions z", "zsh"],
     ["status ''", ""],
     ["--v", "--version"],
+    ["--config main.ts --w", "--watch"],
     ["-c main.ts --ta", "--takeover"],
     ["schema --", ""],
     ["plugins --", "--admin --token"],
@@ -88,12 +89,12 @@ Deno.test("completions: fish completes commands, words of commands and options",
     complete -C "headrace plugin ha"
     complete -C "headrace compile --t"
     complete -C "headrace completions z"
-    complete -C "headrace --config main.ts --ta"`,
+    complete -C "headrace --config main.ts --w"`,
   ]);
   if (said === undefined) return;
   assertEquals(
     said.trimEnd().split("\n").map((line) => line.split("\t")[0]),
-    ["compile", "completions", "hash", "--target", "zsh", "--takeover"],
+    ["compile", "completions", "hash", "--target", "zsh", "--watch"],
   );
 });
 
