@@ -16,14 +16,28 @@ export type KeyedRequest = Pick<
 export type KeyMaker = (request: KeyedRequest) => string;
 
 /** The whole URL, its host in the router's one spelling, without a scheme's own port. */
-export const urlKey: KeyMaker = (request) => originOf(request) + request.target;
+export const urlKey: KeyMaker = (request) =>
+  originOf(request) + request.target + oddHost(request);
 
-function originOf({ scheme, host, port }: KeyedRequest): string {
+function originOf(request: KeyedRequest): string {
+  return `${request.scheme}://${authorityOf(request)}`;
+}
+
+function authorityOf({ scheme, host, port }: KeyedRequest): string {
   const own = scheme === "https" ? 443 : 80;
   const shown = host.includes(":") ? formatHost(host) : host;
-  return port === undefined || port === own
-    ? `${scheme}://${shown}`
-    : `${scheme}://${shown}:${port}`;
+  return port === undefined || port === own ? shown : `${shown}:${port}`;
+}
+
+/**
+ * The Host field where it is spelt otherwise than the URL: backends get it as it
+ * is, and what one answers to `Host: h.x:` must not be what others get for `h.x`.
+ */
+function oddHost(request: KeyedRequest): string {
+  const field = request.headers.get("host");
+  return field === null || field === authorityOf(request)
+    ? ""
+    : `\thost=${escape(field)}`;
 }
 
 /**
@@ -62,6 +76,7 @@ export function keyMaker(text: string): KeyMaker {
       key += target.slice(0, mark) +
         chosenQuery(target.slice(mark + 1), parameters);
     }
+    key += oddHost(request);
     for (const other of others) key += `\t${other(request)}`;
     return key;
   };

@@ -12,6 +12,7 @@ import {
 import { cachedProxy, fresh } from "../support/cached_proxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { serveHttpBackend } from "../support/http_backend.ts";
+import { HttpClient } from "../support/http_client.ts";
 import { startPlane } from "../support/plane.ts";
 
 Deno.test("a second request is answered from the cache, with its age", async () => {
@@ -205,6 +206,29 @@ Deno.test("PURGE takes URLs, prefixes and tags from those who may", async () => 
   assertEquals(await purge("/", { "cache-tag": "two" }), all);
   assertEquals(await purge("/", { "surrogate-key": "none three" }), all);
   assertEquals(await purge("/", { "surrogate-key": "none" }), [404]);
+});
+
+Deno.test("what a backend answers to a Host in an odd spelling is for that spelling alone, and purged with the others", async () => {
+  await using cached = await cachedProxy(
+    ({ headers }) => fresh(headers.get("x-forwarded-host")),
+    { cache: { purgeFrom: ["127.0.0.0/8"] } },
+  );
+  using client = await HttpClient.connect(cached.proxy.port());
+  const spellings = ["H.x", "h.x.", "h.x:80", "h.x"];
+  const ask = async () => {
+    for (const sent of spellings) {
+      assertEquals((await client.get("/a", sent)).text, sent);
+    }
+  };
+  await ask();
+  await ask();
+  assertEquals(cached.asked.length, spellings.length);
+  for (const path of ["/a", "/*"]) {
+    await client.send(`PURGE ${path} HTTP/1.1\r\nHost: h.x\r\n\r\n`);
+    assertEquals((await client.response()).text, "4 purged\n");
+    await ask();
+  }
+  assertEquals(cached.asked.length, 3 * spellings.length);
 });
 
 Deno.test("others' PURGE is refused; without purgeFrom it is a method like any other", async () => {

@@ -1,6 +1,12 @@
-import { assertEquals, assertNotEquals } from "../../support/assert.ts";
-import { keyMaker } from "../../../core/cache/cache_key.ts";
+import { assert, assertEquals, assertNotEquals } from "../../support/assert.ts";
+import {
+  type KeyMaker,
+  keyMaker,
+  urlKey,
+} from "../../../core/cache/cache_key.ts";
+import { isPurged } from "../../../core/cache/store.ts";
 import { ListFields } from "../../../core/message/list_fields.ts";
+import { splitHost } from "../../../core/net/host_name.ts";
 
 /** The key of a request by a rule's `key`. */
 function keyOf(
@@ -40,4 +46,36 @@ Deno.test("of several cookies with a name all count", () => {
     assertNotEquals(key(...cookies), one, cookies.join());
   }
   assertNotEquals(key("c="), key("b=1"));
+});
+
+Deno.test("a Host that is spelt in its own way has a key of its own, which purges of the URL find", () => {
+  const key = (maker: KeyMaker, sent: string | undefined) => {
+    const { name, port } = splitHost(sent ?? "");
+    const headers = new ListFields(sent === undefined ? [] : [["host", sent]]);
+    return maker({ scheme: "http", host: name, port, target: "/a?b", headers });
+  };
+  const rows = [
+    ["h.x", ["H.X", "h.x.", "h.x:", "h.x:80", "h.x:0080", "h.x.:80"]],
+    ["h.x:8080", ["H.x:8080", "h.x.:8080", "h.x:08080"]],
+    ["[::1]", ["[0::1]", "[::1]:80", "[::1]:"]],
+  ] as const;
+  for (const maker of [urlKey, keyMaker("query header:x")]) {
+    for (const [plain, others] of rows) {
+      const shown = maker === urlKey ? "" : "\tx=-";
+      const url = `http://${plain}/a?b`;
+      assertEquals(key(maker, plain), url + shown);
+      for (const sent of others) {
+        const own = key(maker, sent);
+        assertNotEquals(own, key(maker, plain), sent);
+        assert(isPurged({ kind: "url", url }, own, []), sent);
+        const prefix = `http://${plain}/`;
+        assert(isPurged({ kind: "prefix", prefix }, own, []), sent);
+      }
+      assertEquals(
+        new Set(others.map((one) => key(maker, one))).size,
+        others.length,
+      );
+    }
+    assertEquals(key(maker, undefined).split("\t")[0], "http:///a?b");
+  }
 });
