@@ -12,12 +12,16 @@ export type KeyedRequest = Pick<
   "scheme" | "host" | "port" | "target" | "headers"
 >;
 
-/** Makes a request's key. Begins with a URL, so that purges find it; what else counts follows behind a tab. */
-export type KeyMaker = (request: KeyedRequest) => string;
+/**
+ * Makes a request's key; `asked` is the Host that the client sent, where handlers
+ * may have set another. Begins with a URL, so that purges find it; what else
+ * counts follows behind a tab.
+ */
+export type KeyMaker = (request: KeyedRequest, asked?: string) => string;
 
 /** The whole URL, its host in the router's one spelling, without a scheme's own port. */
-export const urlKey: KeyMaker = (request) =>
-  originOf(request) + request.target + oddHost(request);
+export const urlKey: KeyMaker = (request, asked) =>
+  originOf(request) + request.target + hostsTold(request, asked);
 
 function originOf(request: KeyedRequest): string {
   return `${request.scheme}://${authorityOf(request)}`;
@@ -30,14 +34,18 @@ function authorityOf({ scheme, host, port }: KeyedRequest): string {
 }
 
 /**
- * The Host field where it is spelt otherwise than the URL: backends get it as it
- * is, and what one answers to `Host: h.x:` must not be what others get for `h.x`.
+ * The Host field where it is spelt otherwise than the URL, and the one that the
+ * client asked for where that is another: backends get both, and what one answers
+ * to `Host: h.x:` must not be what others get for `h.x`.
  */
-function oddHost(request: KeyedRequest): string {
-  const field = request.headers.get("host");
-  return field === null || field === authorityOf(request)
-    ? ""
-    : `\thost=${escape(field)}`;
+function hostsTold(request: KeyedRequest, asked: string | undefined): string {
+  const host = request.headers.get("host") ?? undefined;
+  let told = "";
+  if (host !== undefined && host !== authorityOf(request)) {
+    told += `\thost=${escape(host)}`;
+  }
+  if (asked !== undefined && asked !== host) told += `\tasked=${escape(asked)}`;
+  return told;
 }
 
 /**
@@ -67,7 +75,7 @@ export function keyMaker(text: string): KeyMaker {
       );
     } else throw unknown(part);
   }
-  return (request) => {
+  return (request, asked) => {
     const { target } = request;
     const mark = target.indexOf("?");
     let key = originOf(request);
@@ -76,7 +84,7 @@ export function keyMaker(text: string): KeyMaker {
       key += target.slice(0, mark) +
         chosenQuery(target.slice(mark + 1), parameters);
     }
-    key += oddHost(request);
+    key += hostsTold(request, asked);
     for (const other of others) key += `\t${other(request)}`;
     return key;
   };

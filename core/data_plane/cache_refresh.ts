@@ -43,8 +43,10 @@ export async function refreshCached(
 ): Promise<void> {
   const { env } = entry;
   // The transaction's own are gone when it is over.
-  const { target } = head!;
+  const { target, host } = head!;
   const fields = new ListFields(head!.fields);
+  // By the client's own its product is found, and handlers change that anew.
+  if (host !== undefined) fields.put("host", host);
   fields.removeEach(CONDITIONAL);
   if (may !== undefined && !await may) return;
   const { remote, local, proxy, tls } = session.initiator;

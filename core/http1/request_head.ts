@@ -21,6 +21,7 @@ const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|$)/i;
 export class Http1RequestHead implements RequestHead {
   readonly version: "1.0" | "1.1";
   readonly fields: Http1Fields;
+  readonly host: string | undefined;
   readonly bodyLength: number;
   readonly expectsContinue: boolean;
   readonly takesTrailers: boolean;
@@ -52,6 +53,7 @@ export class Http1RequestHead implements RequestHead {
       const { authorityStart, authorityEnd } = index;
       this.fields.put("host", this.fields.text(authorityStart, authorityEnd));
     }
+    this.host = this.fields.first("host");
   }
 
   get method(): string {

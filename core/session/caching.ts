@@ -70,7 +70,11 @@ export function lookUpInCache(
   }
   const rule = ruleOf(runtime.rules, request);
   if (isPurge(transaction, runtime)) {
-    return purge(transaction, runtime, rule.key(request));
+    return purge(
+      transaction,
+      runtime,
+      rule.key(request, transaction.head!.host),
+    );
   }
   if (rule.bypass && looked) return skip(transaction, skipped);
   const caching = new Caching(transaction, runtime, rule);
@@ -141,7 +145,7 @@ export class Caching {
     this.transaction = transaction;
     this.runtime = runtime;
     this.rule = rule;
-    this.key = rule.key(request);
+    this.key = rule.key(request, transaction.head!.host);
     this.scope = transaction.cluster!;
     this.directives = requestDirectives(request);
     this.now = transaction.session.env.clock.wall();

@@ -13,7 +13,7 @@ import { clientCertificateFields } from "../tls/client_certificate.ts";
 
 /** What of a hop the forwarding fields say. */
 export interface ForwardedFacts {
-  /** The request's Host. */
+  /** The Host that the client asked for (RFC 7239 §5.3), whatever the backend gets. */
   readonly host: string | undefined;
   /** The protocol's version, for Via. */
   readonly version: "1.0" | "1.1" | "2";

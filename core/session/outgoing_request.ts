@@ -89,11 +89,11 @@ function forwardedFields(
   transaction: Transaction,
   fields: Fields,
 ): PreparedFields {
-  const { origin, scheme, head, session, listener } = transaction;
-  const host = fields.first("host");
+  const { origin, scheme, session, listener } = transaction;
+  const { host, version } = transaction.head!;
   return session.forwarding.of({
     host,
-    version: head!.version,
+    version,
     chain: origin?.chain,
     forwardedHost: fields.has("x-forwarded-host")
       ? undefined

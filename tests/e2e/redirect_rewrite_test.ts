@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { cachedProxy, fresh } from "../support/cached_proxy.ts";
 import { parseEcho, serveEcho } from "../support/echo_backend.ts";
+import { eventually } from "../support/eventually.ts";
+import { serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 import { startSample } from "../support/sample_proxy.ts";
@@ -52,4 +55,46 @@ Deno.test("a backend gets what rewrite made, on every attempt", async () => {
   const { target, headers } = parseEcho(text);
   assertEquals(target, "/a%2Fb?x=%20");
   assertEquals(headers["host"], "api.internal");
+  // RFC 7239 §5.3: what the client asked for.
+  assertEquals(headers["x-forwarded-host"], "localhost");
+  assertStringIncludes(headers["forwarded"]!, "host=localhost");
+});
+
+Deno.test("what a backend answers to one host is not for another that is rewritten to the same", async () => {
+  await using backend = serveHttpBackend(({ headers }) =>
+    fresh(headers.get("x-forwarded-host"))
+  );
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    cache: {},
+    plugins: [{
+      use: "builtin:rewrite",
+      options: { rules: [{ host: "api.internal" }] },
+    }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  for (const host of ["a.test", "b.test", "a.test"]) {
+    assertEquals((await client.get("/", host)).text, host);
+  }
+});
+
+Deno.test("what is fetched anew behind a client's back is asked for by that client's host", async () => {
+  await using cached = await cachedProxy(
+    ({ headers }, times) =>
+      new Response(`${headers.get("x-forwarded-host")} ${times}`, {
+        headers: { "cache-control": "max-age=10, stale-while-revalidate=20" },
+      }),
+    {
+      plugins: [{
+        use: "builtin:rewrite",
+        options: { rules: [{ host: "api.internal" }] },
+      }],
+    },
+  );
+  using client = await HttpClient.connect(cached.proxy.port());
+  const get = async () => (await client.get("/", "a.test")).text;
+  assertEquals(await get(), "a.test 1");
+  cached.pass(15);
+  assertEquals(await get(), "a.test 1");
+  await eventually("the new one", async () => await get() === "a.test 2");
 });

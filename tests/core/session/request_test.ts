@@ -37,6 +37,7 @@ function requestOf(facts: Facts = {}): Request {
     version: "1.1",
     target: facts.target ?? "/",
     fields,
+    host: fields.first("host"),
     bodyLength: facts.bodyLength ?? 0,
     takesTrailers: false,
     asksProxy: false,
