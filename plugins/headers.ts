@@ -28,7 +28,8 @@
  * name); first those of `request` and `response`, then those of each of the
  * `rules` whose condition holds. A value that turns out empty sets or adds
  * nothing: the field is not sent, and what a client sent under the name of a
- * field that is set goes in any case.
+ * field that is set goes in any case. What makes no Host is never sent in its
+ * place: the request is answered 500.
  *
  * Requests are changed at afterLocation, once the cluster is known; values that
  * tell the backend at sendRequestHeader, for each attempt. Responses are

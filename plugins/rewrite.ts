@@ -23,7 +23,8 @@
  * left; one with `last` ends it. `stripPrefix` and `pathReplace` match only
  * where the path has what they take away. Paths keep their escapes: what a
  * client wrote as `%2e` stays so. `path`, `query`, `querySet` and `host` may
- * hold the variables of `builtin:headers`.
+ * hold the variables of `builtin:headers`; where `host` comes to what is none by
+ * a client's text, the answer is 400.
  *
  * It is done once the cluster is known, or with `routing` before, so that the
  * product's rules judge what comes of it.
@@ -60,7 +61,7 @@ export default {
   name: "rewrite",
   options: Options,
   setup(context) {
-    const { options, metrics, condition } = context;
+    const { options, metrics, condition, verdict } = context;
     const rewrites = metrics.counter("rewrites_total", "Requests changed");
     const rules = options.rules.map(({ when, last, host, ...edits }, i) => {
       const at = `rules[${i}]`;
@@ -76,7 +77,8 @@ export default {
         edit: compileTargetEdit(edits, context, at),
       };
     });
-    const rewrite = (request: HttpRequest): undefined => {
+    const noHost = verdict.respond({ status: 400, body: "Not a host\n" });
+    const rewrite = (request: HttpRequest) => {
       let changed = false;
       for (const { last, when, host, edit } of rules) {
         if (when?.(request) === false) continue;
@@ -90,12 +92,13 @@ export default {
         }
         const name = host?.render(request) ?? "";
         if (name !== "") {
-          request.headers.set("host", name);
+          if (!setHost(request, name)) return noHost;
           changed = true;
         }
         if (last) break;
       }
       if (changed) rewrites.add();
+      return undefined;
     };
     return {
       handlers: options.routing
@@ -104,3 +107,14 @@ export default {
     };
   },
 } satisfies Plugin<RewriteOptions>;
+
+/** Sets Host; false where that is none, which a client's text can make of it. */
+function setHost({ headers }: HttpRequest, name: string): boolean {
+  try {
+    headers.set("host", name);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false;
+    throw thrown;
+  }
+}

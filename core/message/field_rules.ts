@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isHostField } from "../net/host_name.ts";
 
 /**
  * Fields that frame a message or belong to one connection: Headrace makes its
@@ -68,7 +69,8 @@ export function checkFieldChange(name: string): string {
 
 /**
  * The value without the whitespace around it. Throws a `TypeError` where it
- * holds a control other than HTAB or a character beyond U+00FF (RFC 9110 §5.5).
+ * holds a control other than HTAB or a character beyond U+00FF (RFC 9110 §5.5),
+ * and for a Host that is none: every backend would read it in its own way.
  */
 export function checkFieldValue(name: string, value: string): string {
   if (typeof value !== "string" || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
@@ -83,7 +85,15 @@ export function checkFieldValue(name: string, value: string): string {
   let end = value.length;
   while (start < end && isSpace(value, start)) start++;
   while (end > start && isSpace(value, end - 1)) end--;
-  return value.slice(start, end);
+  const trimmed = value.slice(start, end);
+  if (name === "host" && !isHostField(trimmed)) {
+    throw new TypeError(
+      `Cannot use value of field "host" as it must be a host with or without a port: current value is ${
+        quote(value)
+      }`,
+    );
+  }
+  return trimmed;
 }
 
 function isSpace(text: string, at: number): boolean {

@@ -15,7 +15,7 @@ export function canonicalHost(host: string): string {
   if (!lower.includes(":")) {
     return lower.endsWith(".") ? lower.slice(0, -1) : lower;
   }
-  // A handler may have set anything; a zone has no place in a Host.
+  // What a peer says of a client may be anything; a zone has no place in a Host.
   return isIPv6(lower) && !lower.includes("%")
     ? new URL(`http://[${lower}]`).hostname.slice(1, -1)
     : lower;
@@ -37,9 +37,21 @@ export function splitHost(field: string): HostParts {
   const port = hasPort ? field.slice(colon + 1) : "";
   return {
     name: canonicalHost(host.startsWith("[") ? host.slice(1, -1) : host),
-    // A handler may have set a Host that no client could have sent.
+    // Empty, or with more zeros before it than a port has digits.
     port: /^\d{1,5}$/.test(port) ? Number(port) : undefined,
   };
+}
+
+/** A name or an address with or without a port (RFC 3986 §3.2.2): what the codec takes, too. */
+const FIELD =
+  /^(?:\[([\da-f:.]+)\]|(?:[\w.~!$&'()*+;=-]|%[\da-f]{2})+)(?::(\d*))?$/i;
+
+/** Whether the text can be a Host field: `host[:port]`, or empty (RFC 9110 §7.2). */
+export function isHostField(text: string): boolean {
+  const match = FIELD.exec(text);
+  if (match === null) return text === "";
+  const [, literal, port = ""] = match;
+  return (literal === undefined || isIPv6(literal)) && Number(port) <= 65_535;
 }
 
 /** No name of a host with its port is longer (RFC 1035 §2.3.4). */

@@ -98,3 +98,20 @@ Deno.test("what is fetched anew behind a client's back is asked for by that clie
   assertEquals(await get(), "a.test 1");
   await eventually("the new one", async () => await get() === "a.test 2");
 });
+Deno.test("a client's text that makes no Host is refused", async () => {
+  await using backend = serveEcho();
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    plugins: [{
+      use: "builtin:rewrite",
+      options: { rules: [{ host: "%{parameter:shop}.internal" }] },
+    }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  const hosts = [];
+  for (const shop of ["a", "a+b/c@", "a%2f", "%5b::1%5d:", "a:80", "%c3%a9"]) {
+    const { status, text } = await client.get(`/?shop=${shop}`);
+    hosts.push(status === 200 ? parseEcho(text).headers["host"] : status);
+  }
+  assertEquals(hosts, ["a.internal", 400, 400, 400, 400, 400]);
+});

@@ -4,8 +4,10 @@
  * @module
  */
 import fc from "fast-check";
+import { isAuthority } from "../../../core/http1/host.ts";
 import {
   canonicalHost,
+  isHostField,
   KnownHosts,
   splitHost,
 } from "../../../core/net/host_name.ts";
@@ -21,7 +23,7 @@ const ROWS: readonly (readonly [string, string])[] = [
   ["0:0:0:0:0:0:0:1", "::1"],
   ["2001:DB8::0:1", "2001:db8::1"],
   ["::ffff:10.0.0.1", "::ffff:a00:1"],
-  // What only a handler can have set stays as it is.
+  // What only a peer can have said of a client stays as it is.
   ["fe80::1%eth0", "fe80::1%eth0"],
   ["a:b", "a:b"],
 ];
@@ -63,4 +65,36 @@ Deno.test("KnownHosts holds no more than a thousand", () => {
   assert(known.split("h0") === first);
   known.split("one more");
   assert(known.split("h0") !== first);
+});
+
+Deno.test("isHostField() takes what the codec takes of clients", () => {
+  const rows: readonly (readonly [string, boolean])[] = [
+    ["", true],
+    ["a", true],
+    ["A.b_c.:", true],
+    ["a:000080", true],
+    ["a:65536", false],
+    ["a%2F:1", true],
+    ["a%2", false],
+    [":80", false],
+    ["a b", false],
+    ["a/b", false],
+    ["u@a", false],
+    ["a,b", false],
+    ["é", false],
+    ["[::1]:80", true],
+    ["[::1%25x]", false],
+    ["[::1", false],
+    ["[127.0.0.1]", false],
+    ["::1", false],
+  ];
+  for (const [text, expected] of rows) {
+    assertEquals(isHostField(text), expected, text);
+  }
+  const sign = fc.constantFrom(...":[]%@/,.-_~! afAF0129", "::1", "[::1]");
+  fc.assert(fc.property(fc.array(sign), (signs) => {
+    const text = signs.join("");
+    const bytes = new TextEncoder().encode(text);
+    assertEquals(isHostField(text), isAuthority(bytes, 0, bytes.length), text);
+  }));
 });
