@@ -31,6 +31,10 @@
  * field that is set goes in any case. What makes no Host is never sent in its
  * place: the request is answered 500.
  *
+ * Names are taken by the letter: with X-Real-IP set, a client's own `X_Real_IP`
+ * stays, which backends with variables in place of fields (CGI, WSGI) take for
+ * the same. Where yours is such a one, `remove` those spellings, too.
+ *
  * Requests are changed at afterLocation, once the cluster is known; values that
  * tell the backend at sendRequestHeader, for each attempt. Responses are
  * changed at sendResponseHeader, all final ones, so that redirects and errors
