@@ -19,7 +19,8 @@
  * Only what gains by it: types in `types`, bodies of at least `minBytes` or of
  * unknown length, whole ones (no 206), not coded already, and not where either
  * side says `no-transform`. `Vary: Accept-Encoding` is added to each response
- * that could have been compressed, and a strong ETag becomes a weak one. Server-sent
+ * that could have been compressed, and a strong ETag becomes a weak one, in a
+ * 304 without Content-Type where If-None-Match names the weak one. Server-sent
  * events are flushed piece by piece.
  *
  * A secret beside what an attacker can choose is betrayed by the length of the
@@ -95,8 +96,14 @@ export default {
     return {
       handlers: {
         readResponse: (request, response) => {
-          const type = mediaType(response.headers.get("content-type"));
-          if (request === undefined || !matches(type)) return;
+          if (request === undefined) return;
+          const given = response.headers.get("content-type");
+          if (given === null && response.status === 304) {
+            tellAsBefore(request, response);
+            return;
+          }
+          const type = mediaType(given);
+          if (!matches(type)) return;
           if (!isWhole(response) || forbidsTransform(request, response)) return;
           addVary(response);
           const coding = preferredCoding(
@@ -149,6 +156,19 @@ function mayLeak(request: HttpRequest, response: HttpResponse): boolean {
 
 function directives(field: string | null): string[] {
   return (field ?? "").toLowerCase().split(",").map((each) => each.trim());
+}
+
+/**
+ * A 304 mostly has no Content-Type. It is to have the ETag and the Vary of the
+ * 200 (RFC 9110 §15.4.5): those from here, where the client's tag is from here.
+ */
+function tellAsBefore({ headers }: HttpRequest, response: HttpResponse): void {
+  const etag = response.headers.get("etag");
+  if (etag === null || etag.startsWith("W/")) return;
+  const weak = `W/${etag}`;
+  if (!headers.get("if-none-match")?.includes(weak)) return;
+  response.headers.set("etag", weak);
+  addVary(response);
 }
 
 function addVary({ headers }: HttpResponse): void {

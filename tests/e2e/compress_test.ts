@@ -70,6 +70,41 @@ Deno.test("compress: each coding decodes to what the backend sent, by the client
   }
 });
 
+Deno.test("compress: a 304 has the ETag and the Vary of what the client has", async () => {
+  for (const cache of [undefined, {}]) {
+    await using backend = serveHttpBackend(({ headers }) =>
+      headers.has("if-none-match")
+        ? new Response(null, { status: 304, headers: { etag: '"v1"' } })
+        : new Response(TEXT, {
+          headers: {
+            "content-type": "text/plain",
+            "cache-control": "max-age=60",
+            etag: '"v1"',
+          },
+        })
+    );
+    await using proxy = await startProxyWith({
+      backends: [backend.url],
+      plugins: [PLUGIN],
+      ...cache && { cache },
+    });
+    for (
+      const [wish, tag] of [["gzip", 'W/"v1"'], ["identity", '"v1"']] as const
+    ) {
+      const first = await ask(proxy.port(), { "accept-encoding": wish });
+      assertEquals([first.status, first.headers.get("etag")], [200, tag]);
+      const again = await ask(proxy.port(), {
+        "accept-encoding": wish,
+        "if-none-match": `"other", ${tag}`,
+      });
+      assertEquals([again.status, again.headers.get("etag")], [304, tag]);
+      if (wish === "gzip") {
+        assertEquals(again.headers.get("vary"), "Accept-Encoding");
+      }
+    }
+  }
+});
+
 Deno.test("compress: leaves alone what does not gain, is coded, is a part, or must not change", async () => {
   await using backend = serveHttpBackend((request) => {
     const { headers } = request;
