@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import type { Purge } from "../cache/store.ts";
 import { RefusedError } from "../data_plane/control.ts";
+import { canonicalHost } from "../net/host_name.ts";
 import { answerError, answerJson } from "./answer.ts";
 import { objectOf, RequestError } from "./query.ts";
 import type { AdminRoute } from "./route.ts";
@@ -87,7 +88,7 @@ function purgeOf(body: Readonly<Record<string, unknown>>): Purge {
   }
 }
 
-/** Scheme and host as keys have them; what follows stays as it is written. */
+/** Scheme and host as keys have them, a path behind them; what follows stays as it is written. */
 function normalised(text: string): string {
   const match = /^(https?:\/\/[^/?#]*)(.*)$/i.exec(text);
   const url = match && URL.parse(match[1]!);
@@ -98,7 +99,9 @@ function normalised(text: string): string {
       }`,
     );
   }
-  return url.origin + (match[2] || "/");
+  url.hostname = canonicalHost(url.hostname);
+  const rest = match[2]!;
+  return url.origin + (rest.startsWith("/") ? rest : `/${rest}`);
 }
 
 function wrong(): RequestError {
