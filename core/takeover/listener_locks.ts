@@ -104,13 +104,13 @@ export class ListenerLocks {
     const left = [...this.#held].filter(([path]) => !wanted.has(path));
     for (const [path, lock] of left) {
       this.#held.delete(path);
-      await lock.release();
+      await this.#giveBack(lock);
     }
   }
 
   /** Gives back what was taken for nothing. */
   async discard({ fresh }: PreparedLocks): Promise<void> {
-    await Promise.all(fresh.map((lock) => lock.release()));
+    await Promise.all(fresh.map((lock) => this.#giveBack(lock)));
   }
 
   /** Takes those that were lent: from here on they are ours, whatever their holders do. */
@@ -126,7 +126,20 @@ export class ListenerLocks {
   async release(): Promise<void> {
     const locks = [...this.#held.values()];
     this.#held.clear();
-    await Promise.all(locks.map((lock) => lock.release()));
+    await Promise.all(locks.map((lock) => this.#giveBack(lock)));
+  }
+
+  /** A file that stays stands in nobody's way: it must not stop a reload or a drain. */
+  async #giveBack(lock: LockFile): Promise<void> {
+    try {
+      await lock.release();
+    } catch (error) {
+      const { path } = lock;
+      this.#options.log.warn("The file of a lock can't be removed", {
+        path,
+        error,
+      });
+    }
   }
 
   /** Another process with this port on another address that covers this one, or is covered by it. */

@@ -61,12 +61,15 @@ export class LockFile {
     return new LockFile(path, file, ino);
   }
 
-  /** Gives it back; where another took it over, that one's stays. */
+  /** Gives it back; where another took it over, that one's stays. Rejects where its file can't be removed: nobody has it then. */
   async release(): Promise<void> {
-    if (this.#ino === null || await inodeOf(this.path) === this.#ino) {
-      await Deno.remove(this.path).catch(ignoreMissing);
+    try {
+      if (this.#ino === null || await inodeOf(this.path) === this.#ino) {
+        await Deno.remove(this.path).catch(ignoreMissing);
+      }
+    } finally {
+      this.#file.close();
     }
-    this.#file.close();
   }
 }
 

@@ -516,3 +516,30 @@ Deno.test("reload: 200 reloads of an unchanged config leave memory flat", async 
   assert(grown.heap < 5e6, `The heap grew by ${grown.heap} bytes`);
   assert(grown.native < 12e6, `Memory beside it by ${grown.native} bytes`);
 });
+
+Deno.test("a reload holds though the lock's file of an address that it leaves can't be removed", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const runDir = `${folder}/run`;
+  const ports = freePorts(2);
+  const config = (id: string, count: number) =>
+    JSON.stringify({
+      listeners: ports.slice(0, count).map((port) => ({
+        name: `web${port}`,
+        address: `127.0.0.1:${port}`,
+      })),
+      clusters: [{ name: "main", backends: [{ id, url: "http://a.invalid" }] }],
+      workers: 1,
+    });
+  try {
+    await using proxy = await startProxy(config("old", 2), { runDir });
+    await Deno.remove(runDir, { recursive: true });
+    await Deno.writeTextFile(runDir, "");
+    await proxy.reload(config("new", 1));
+    assertEquals(proxy.supervisor.lastRefusal, undefined);
+    assertEquals(proxy.supervisor.backendState("old"), undefined);
+    assert(proxy.supervisor.backendState("new") !== undefined);
+    assert(proxy.logged.some((line) => line.includes("can't be removed")));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -199,3 +199,19 @@ Deno.test("ListenerLocks – a folder that somebody removed is made again", () =
     await assertRejects(() => take(second, "127.0.0.1:81"), RefusedError);
     await first.release();
   }));
+
+Deno.test("ListenerLocks – one that can't be removed is held no more, and told of", () =>
+  onStage(async ({ folder, locks, logged }) => {
+    const [first, second] = [locks(11), locks(22)];
+    await take(first, "127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82");
+    const away = `${folder}.away`;
+    await Deno.rename(folder, away);
+    await Deno.writeTextFile(folder, "");
+    await take(first, "127.0.0.1:80");
+    await first.release();
+    assertEquals(logged.length, 3);
+    await Deno.remove(folder);
+    await Deno.rename(away, folder);
+    await take(second, "127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82");
+    await second.release();
+  }));
