@@ -161,6 +161,7 @@ class RunningProxy implements AsyncDisposable {
             : `it is ${supervisor.state}`,
         releaseAdmin: () => this.#admin!.shutdown(),
         restoreAdmin: () => this.#serveAdmin(),
+        restoreLocks: () => supervisor.takeBack(),
         drain: () => {
           supervisor.drain({ handedOver: true }).catch((error) =>
             log.error("Cannot drain", { error })

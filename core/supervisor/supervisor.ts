@@ -227,6 +227,11 @@ export class Supervisor {
     await this.#locks?.takeOver();
   }
 
+  /** Whoever took our addresses over is gone before we drained: they are ours again. */
+  async takeBack(): Promise<void> {
+    await this.#locks?.takeBack();
+  }
+
   #watchCertificates(planes: Planes): CertificateWatch {
     const { source, clock, log, certificateInterval } = this.#options;
     return new CertificateWatch({

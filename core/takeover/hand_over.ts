@@ -41,6 +41,8 @@ export interface HandOverParts {
   readonly releaseAdmin: () => Promise<void>;
   /** Takes it again, as the new process did not. */
   readonly restoreAdmin: () => Promise<void>;
+  /** Takes the locks of addresses again, where the new process had them already. */
+  readonly restoreLocks: () => Promise<void>;
   /** Begins to drain. */
   readonly drain: () => void;
   readonly clock: Clock;
@@ -173,9 +175,12 @@ class HandOverSteps {
 
   /** The new process is gone. */
   async takeBack(pid: number): Promise<void> {
-    const { log, restoreAdmin } = this.#parts;
+    const { log, restoreAdmin, restoreLocks } = this.#parts;
     log.warn("The process that wanted to take over is gone: going on", { pid });
-    if (this.#adminReleased) await restoreAdmin();
+    await Promise.all([
+      restoreLocks(),
+      this.#adminReleased && restoreAdmin(),
+    ]);
   }
 }
 

@@ -122,6 +122,24 @@ export class ListenerLocks {
     this.#lent.clear();
   }
 
+  /** Takes those again that a process took over which is gone by now. */
+  async takeBack(): Promise<void> {
+    const { holder: self, log } = this.#options;
+    for (const [path, lost] of this.#held) {
+      if (await lost.isThere()) continue;
+      const taken = await LockFile.takeFromEnding(path, self);
+      if (taken instanceof LockFile) {
+        this.#held.set(path, taken);
+        await this.#giveBack(lost);
+      } else {
+        log.warn("Another process has an address's lock", {
+          path,
+          pid: taken?.pid,
+        });
+      }
+    }
+  }
+
   /** Gives all of them back. */
   async release(): Promise<void> {
     const locks = [...this.#held.values()];

@@ -16,6 +16,9 @@ export interface LockHolder {
 /** How long a lock's holder may take to write who it is, in milliseconds. */
 const WRITE_TIME = 500;
 
+/** How long the end of a process may take from the close of its sockets on, in milliseconds. */
+const END_TIME = 1_000;
+
 /** A lock that is held. */
 export class LockFile {
   readonly path: string;
@@ -50,6 +53,19 @@ export class LockFile {
     }
   }
 
+  /** As `take`, from a process that ends just now: the system may be about to let go of its lock. */
+  static async takeFromEnding(
+    path: string,
+    holder: LockHolder,
+  ): Promise<LockFile | LockHolder | undefined> {
+    const until = performance.now() + END_TIME;
+    for (;;) {
+      const taken = await LockFile.take(path, holder);
+      if (taken instanceof LockFile || performance.now() > until) return taken;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   /** Takes the lock from whoever has it: nobody else can have it in between. */
   static async replace(path: string, holder: LockHolder): Promise<LockFile> {
     const own = `${path}.${holder.pid}`;
@@ -61,10 +77,15 @@ export class LockFile {
     return new LockFile(path, file, ino);
   }
 
+  /** Whether it is still what others find: a process that takes over puts its own in its place. */
+  async isThere(): Promise<boolean> {
+    return this.#ino === null || await inodeOf(this.path) === this.#ino;
+  }
+
   /** Gives it back; where another took it over, that one's stays. Rejects where its file can't be removed: nobody has it then. */
   async release(): Promise<void> {
     try {
-      if (this.#ino === null || await inodeOf(this.path) === this.#ino) {
+      if (await this.isThere()) {
         await Deno.remove(this.path).catch(ignoreMissing);
       }
     } finally {

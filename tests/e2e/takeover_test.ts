@@ -19,6 +19,8 @@ const PATIENCE = 30_000;
 
 const RESET = "ConnectionReset: Connection reset by peer (os error 104)";
 
+const CHILD = new URL("../support/takeover_child.ts", import.meta.url).href;
+
 /** Config files that share addresses, and a folder to know of each other. */
 async function makeSite(listener: object = {}, further: object = {}) {
   const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
@@ -151,6 +153,36 @@ Deno.test("--takeover: a config that is refused, or whose admin address can't be
   for (let i = 0; i < 5; i++) assertEquals(await get(site.web), "old");
   const admin = await get(site.admin, "/readyz");
   assertStringIncludes(admin, '"ready": true');
+});
+
+Deno.test("--takeover: a new process that is killed with the locks taken leaves the old one as it was", async () => {
+  await using site = await makeSite();
+  const config = await site.write("old");
+  await using old = await site.start(config);
+  await using killed = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", CHILD, `${site.folder}/run`, `127.0.0.1:${site.web}`],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = killed.stdout.getReader();
+  const { value } = await inTime("its word", reader.read(), PATIENCE);
+  assertEquals(new TextDecoder().decode(value), `taken [ ${old.pid} ]\n`);
+  killed.kill("SIGKILL");
+  await reader.cancel();
+  await old.wrote("going on");
+  const refused = await site.run(config);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(
+    refused.stderr,
+    `the Headrace with process id ${old.pid} serves it`,
+  );
+  await using fresh = await site.start([
+    ...await site.write("new"),
+    "--takeover",
+  ]);
+  assertStringIncludes(fresh.stderr, "Took over");
+  assertEquals(await inTime("the old one's end", old.code, PATIENCE), 0);
+  assertEquals(await get(site.web), "new");
 });
 
 Deno.test("--takeover: where nobody serves it is a start like any other", async () => {

@@ -50,6 +50,7 @@ class OldProcess implements AsyncDisposable {
         problem: () => old.problem,
         releaseAdmin: () => old.#note("admin released"),
         restoreAdmin: () => old.#note("admin restored"),
+        restoreLocks: () => old.#note("locks restored"),
         drain: () => void old.#note("draining"),
         clock: old.clock,
         log: createLog({ write: (line) => old.logged.push(line) }),
@@ -97,13 +98,17 @@ Deno.test("takeover – where the new one gives up before the end the old one go
   await using old = await OldProcess.start();
   (await old.find())[Symbol.dispose]();
   await eventually("the news", () => old.logged.join().includes("going on"));
-  assertEquals(old.done, []);
+  assertEquals(old.done.splice(0), ["locks restored"]);
   {
     using from = await old.find();
     await from.releaseAdmin();
   }
-  await eventually("the admin", () => old.done.length === 2);
-  assertEquals(old.done, ["admin released", "admin restored"]);
+  await eventually("the admin", () => old.done.length === 3);
+  assertEquals(old.done, [
+    "admin released",
+    "locks restored",
+    "admin restored",
+  ]);
   using again = await old.find();
   await again.drain();
   await old.drainBegan();
@@ -187,6 +192,7 @@ Deno.test("HandOver – removes the sockets of processes that ended badly, and n
       problem: () => undefined,
       releaseAdmin: () => Promise.resolve(),
       restoreAdmin: () => Promise.resolve(),
+      restoreLocks: () => Promise.resolve(),
       drain: () => {},
       clock: new FakeClock(),
       log: createLog({ write: () => {} }),

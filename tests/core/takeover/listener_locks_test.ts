@@ -215,3 +215,29 @@ Deno.test("ListenerLocks – one that can't be removed is held no more, and told
     await take(second, "127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82");
     await second.release();
   }));
+
+Deno.test("ListenerLocks – what a process took over that is gone is taken back, but not from one that lives", () =>
+  onStage(async ({ locks, logged }) => {
+    const [old, fresh] = [locks(11), locks(22, [11])];
+    await take(old, "127.0.0.1:80", "127.0.0.1:81");
+    await take(fresh, "127.0.0.1:80");
+    await fresh.takeOver();
+    await old.takeBack();
+    assertEquals(logged.length, 1);
+    await assertRejects(
+      () => take(locks(33), "127.0.0.1:80"),
+      RefusedError,
+      "process id 22",
+    );
+    await fresh.release();
+    await old.takeBack();
+    assertEquals(logged.length, 1);
+    await assertRejects(
+      () => take(locks(33), "127.0.0.1:80", "127.0.0.1:81"),
+      RefusedError,
+      "process id 11",
+    );
+    await old.release();
+    await take(fresh, "127.0.0.1:80", "127.0.0.1:81");
+    await fresh.release();
+  }));
