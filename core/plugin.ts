@@ -714,6 +714,13 @@ export interface HttpRequest {
   readonly clientAddress: string;
   /** Whether the peer is one of the listener's `trusted`. */
   readonly trusted: boolean;
+  /**
+   * Whether what comes back may be this client's own: it came with Authorization,
+   * or a handler says so that has let it in by something else, such as a cookie.
+   * The cache stores that only where the response allows it (RFC 9111 §3.5). It
+   * can't be taken back: throws a `TypeError` for anything but true.
+   */
+  authorized: boolean;
   /** Known from foundProduct on. */
   readonly product: string | undefined;
   /** Known from afterLocation on; may be set to another cluster of the config up to there, and at requestBuffered: throws a `RangeError` for an unknown one. */

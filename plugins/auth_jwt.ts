@@ -35,6 +35,9 @@
  * these names are dropped. Claims are also tags `jwt.NAME` with `claimTags`, for
  * conditions: `req_tag_match` takes the claim `admin:x` for `admin`, too.
  *
+ * A cache stores what comes back only where the response allows it, as for
+ * requests with Authorization (RFC 9111 §3.5), wherever the token was.
+ *
  * Without a valid token the answer is 401 with a challenge by RFC 6750; 503
  * where keys can't be had.
  *
@@ -209,6 +212,8 @@ export default {
     };
     const accept = (request: HttpRequest, payload: JWTPayload) => {
       requests.add(1, "ok");
+      // A cache would know by Authorization alone.
+      request.authorized = true;
       for (const [claim, name] of headers) {
         setOwnField(request.headers, name, claimText(payload[claim]));
       }

@@ -34,6 +34,9 @@
  * passed on to the client. Everything else, no answer in `timeout` too, is 503:
  * who can't be asked about does not come in.
  *
+ * The cache stores what comes back to who was let in only where the response
+ * allows it, as for requests with Authorization (RFC 9111 §3.5).
+ *
  * With `cache` a 2xx is remembered by its key, a text with the variables of
  * `builtin:headers` that must tell apart whatever the service does; an empty one
  * is not remembered.
@@ -138,6 +141,7 @@ export default {
       time: cache.time,
     });
     const allow = (request: HttpRequest, { user, client }: Allowed) => {
+      request.authorized = true;
       for (const [name, value] of user) {
         setOwnField(request.headers, name, value);
       }

@@ -148,8 +148,7 @@ function forbidsTransform(
 /** Whether a secret may lie beside what an attacker chose. */
 function mayLeak(request: HttpRequest, response: HttpResponse): boolean {
   if (request.scheme !== "https") return false;
-  const { headers } = request;
-  if (!headers.has("cookie") && !headers.has("authorization")) return false;
+  if (!request.headers.has("cookie") && !request.authorized) return false;
   const said = directives(response.headers.get("cache-control"));
   return !said.includes("public");
 }

@@ -39,6 +39,7 @@ export class SyntheticRequest
   readonly request: Request;
   readonly view: Transaction;
   trusted = false;
+  authorized = false;
   clientAddress = "";
   buffered: BufferedBody | undefined;
   scheme: "http" | "https" = "http";

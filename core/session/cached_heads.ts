@@ -39,14 +39,13 @@ export function mayStore(
   head: StoredHead,
   representsTarget: boolean,
 ): boolean {
-  const { method, headers } = transaction.request!;
-  const { authorized, bodyLength } = transaction.head!;
+  const { method, authorized } = transaction.request!;
+  const { bodyLength } = transaction.head!;
   return stores && fetch?.doomed !== true && refusalOf(head, {
         // What a HEAD tells is of what a GET brought.
         method: method === "HEAD" ? "GET" : method,
         directives,
-        // A handler that let the client in by it has perhaps taken it away.
-        authorized: authorized || headers.has("authorization"),
+        authorized,
         hasBody: bodyLength !== 0,
         representsTarget,
       }) === undefined;

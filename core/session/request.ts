@@ -18,6 +18,8 @@ export interface RequestContext {
   readonly scheme: "http" | "https";
   readonly clientAddress: string;
   readonly trusted: boolean;
+  /** Whether a handler has let it in by something else than Authorization. */
+  authorized: boolean;
   /** The whole body, where it is buffered. */
   readonly buffered: BufferedBody | undefined;
   readonly product: { readonly name: string } | undefined;
@@ -162,6 +164,20 @@ export class Request implements HttpRequest {
 
   get trusted(): boolean {
     return this.#context.trusted;
+  }
+
+  get authorized(): boolean {
+    return this.#context.authorized || this.#head.authorized ||
+      this.#fields.has("authorization");
+  }
+
+  set authorized(authorized: boolean) {
+    if (authorized !== true) {
+      throw new TypeError(
+        "Cannot set authorized to anything but true: others could get what is this client's own",
+      );
+    }
+    this.#context.authorized = true;
   }
 
   get product(): string | undefined {

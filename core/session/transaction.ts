@@ -86,6 +86,8 @@ export class Transaction
   bytesOut = 0;
   clientAddress = "";
   trusted = false;
+  /** Whether a handler has let it in by something else than Authorization. */
+  authorized = false;
   /** What a trusted peer says of the way to it. */
   origin: Origin | undefined;
   scheme: "http" | "https" = "http";

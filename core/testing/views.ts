@@ -167,6 +167,7 @@ function makeRequest(
       new URLSearchParams(whole.slice(mark() + 1)).get(name) ?? undefined,
     clientAddress: transaction.session.remote.address,
     trusted: false,
+    authorized: false,
     product: "shop",
     cluster: "api",
     tags: new Map(),

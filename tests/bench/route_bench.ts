@@ -151,6 +151,7 @@ function requestOf(
       scheme: "https",
       clientAddress: "192.0.2.1",
       trusted: false,
+      authorized: false,
       product: undefined,
       cluster: undefined,
       buffered: undefined,

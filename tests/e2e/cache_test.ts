@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { SignJWT } from "jose";
 import {
   assert,
   assertEquals,
@@ -14,6 +15,7 @@ import { eventually } from "../support/eventually.ts";
 import { serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { startPlane } from "../support/plane.ts";
+import { startProxyWith } from "../support/proxy_with.ts";
 
 Deno.test("a second request is answered from the cache, with its age", async () => {
   await using cached = await cachedProxy((_, times) =>
@@ -322,6 +324,73 @@ Deno.test("a page for one user is not stored where a plugin took the password aw
     // The backend says that everybody may have this one.
     assertEquals(await get(user, "/all"), "for alice");
   }
+});
+
+/** What a proxy with a plugin before its cache answers two users with these cookies, one after the other. */
+async function pagesOf(
+  plugin: object,
+  cookies: readonly [string, string],
+): Promise<string[]> {
+  await using backend = serveHttpBackend(({ headers, url }) =>
+    fresh(
+      `for ${headers.get("x-user")}`,
+      url.endsWith("/all") ? { "cache-control": "public, max-age=60" } : {},
+    )
+  );
+  await using service = serveHttpBackend(({ headers }) =>
+    new Response(null, { headers: { "x-user": headers.get("cookie")! } })
+  );
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    cache: {},
+    products: [
+      { name: "auth", hosts: ["auth.internal"], rules: [{ cluster: "auth" }] },
+      { name: "site", default: true, rules: [{ cluster: "main" }] },
+    ],
+    clusters: [{ name: "auth", backends: [{ url: service.url }] }],
+    plugins: [{ ...plugin, products: ["site"] }],
+  });
+  const pages: string[] = [];
+  for (const path of ["/me", "/all"]) {
+    for (const cookie of cookies) {
+      const response = await fetch(proxy.url(path), { headers: { cookie } });
+      pages.push(await response.text());
+    }
+  }
+  return pages;
+}
+
+Deno.test("a page for one user is not stored where a plugin let him in by a cookie", async () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+  const token = async (sub: string) =>
+    `t=${await new SignJWT({ sub })
+      .setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime("1m")
+      .sign(new TextEncoder().encode(secret))}`;
+  const pages = ["for a", "for b", "for a", "for a"];
+  assertEquals(
+    await pagesOf({
+      use: "builtin:auth-jwt",
+      options: {
+        keys: { secret },
+        algorithms: ["HS256"],
+        from: { cookie: "t" },
+        claimHeaders: { sub: "X-User" },
+      },
+    }, [await token("a"), await token("b")]),
+    pages,
+  );
+  assertEquals(
+    await pagesOf({
+      use: "builtin:auth-request",
+      options: {
+        url: "http://auth.internal/",
+        userHeaders: ["X-User"],
+        cache: { key: "%{header:cookie}", time: "10s" },
+      },
+    }, ["a", "b"]),
+    pages,
+  );
 });
 
 Deno.test("the cookie that binds a client to its backend is for that client", async () => {

@@ -68,6 +68,7 @@ export class FakeRequest implements HttpRequest {
   path: string;
   query: string;
   cluster: string | undefined = undefined;
+  authorized = false;
   readonly #init: FakeRequestInit;
   #transaction: Transaction | undefined;
 

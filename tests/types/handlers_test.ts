@@ -375,3 +375,14 @@ Deno.test("VerdictAt has exactly the kinds of the table's row, and goOn", () => 
   holds<Same<Fits<PointName>, true>>(true);
   assertEquals(CALLBACK_POINTS.length, 20);
 });
+
+Deno.test("a handler may say that a request is authorized", () => {
+  const handlers: Handlers = {
+    foundProduct: (request) => {
+      const { authorized } = request;
+      holds<Same<typeof authorized, boolean>>();
+      request.authorized = true;
+    },
+  };
+  assertEquals(Object.keys(handlers).length, 1);
+});

@@ -26,6 +26,7 @@ function requestOf(facts: Facts = {}): Request {
     scheme: "http",
     clientAddress: "192.0.2.1",
     trusted: false,
+    authorized: false,
     product: undefined,
     cluster: undefined,
     buffered: undefined,
@@ -311,4 +312,20 @@ Deno.test("Request.body.json: JSON by what the head says, and only once it is bu
   );
   const empty = requestOf({ headers: [["content-type", "application/json"]] });
   assertEquals(empty.body.json(), undefined);
+});
+
+Deno.test("Request is authorized by its field, or by a handler's word for good", () => {
+  const asked = requestOf({ headers: [["Authorization", "Basic eDp5"]] });
+  assert(asked.authorized);
+  const request = requestOf();
+  const copy = request.copy();
+  assert(!request.authorized);
+  copy.authorized = true;
+  assert(request.authorized);
+  assertThrows(
+    () => Object.assign(request, { authorized: false }),
+    TypeError,
+    "anything but true",
+  );
+  assert(request.authorized);
 });
