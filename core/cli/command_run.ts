@@ -68,10 +68,12 @@ export async function runSource(
     const running = stack.use(
       new RunningProxy(supervisorOptions(source, log, context)),
     );
-    await running.start(loaded, options.takeover);
+    const { finished } = running.supervisor;
+    // A second signal cuts a start, too.
+    await Promise.race([running.start(loaded, options.takeover), finished]);
     if (watch !== undefined) running.supervisor.reloadOnChange(watch);
     options.started?.();
-    await running.supervisor.finished;
+    await finished;
     return EXIT.ok;
   } catch (thrown) {
     if (!(thrown instanceof RefusedError)) throw thrown;
@@ -97,6 +99,7 @@ class RunningProxy implements AsyncDisposable {
   async start(loaded: LoadedConfig, takeover: boolean): Promise<void> {
     const { supervisor } = this;
     const { source, log, runDir } = this.#options;
+    const started = this.#watchSignals();
     using from = takeover
       ? await Predecessors.find(runDir, loaded.config.listeners)
       : undefined;
@@ -105,7 +108,7 @@ class RunningProxy implements AsyncDisposable {
     await this.#serveAdmin();
     await this.#listenForSuccessor();
     if (from !== undefined) await this.#takeOver(from);
-    this.#unwatch = watchSignals(supervisor, log);
+    started();
     log.info("Headrace serves", {
       config: source.path,
       listeners: (await supervisor.report(0)).listeners.map(({ address }) =>
@@ -120,6 +123,21 @@ class RunningProxy implements AsyncDisposable {
     await this.#handOver?.[Symbol.asyncDispose]();
     await this.supervisor.stop();
     await this.#admin?.shutdown();
+  }
+
+  /**
+   * Signals wait until the returned function is called: clients are served some
+   * time before the start is over, and an unwatched signal ends the process.
+   */
+  #watchSignals(): () => void {
+    const { supervisor } = this;
+    const { promise: started, resolve } = Promise.withResolvers<void>();
+    this.#unwatch = watchSignals({
+      reload: () => started.then(() => supervisor.reload()),
+      drain: () => started.then(() => supervisor.drain()),
+      cut: () => supervisor.cut(),
+    }, this.#options.log);
+    return resolve;
   }
 
   async #serveAdmin(): Promise<void> {

@@ -237,6 +237,20 @@ for (const workers of [1, 2]) {
     }
   });
 
+  Deno.test(`headrace --config (${also}): what it serves is drained from its first connection on, exit 0`, async () => {
+    await using config = await configFile({ workers });
+    await using process = startHeadrace(["--config", config.path]);
+    using client = await eventually(
+      "the first connection",
+      () => HttpClient.connect(config.web).catch(() => undefined),
+      PATIENCE,
+    );
+    const answer = client.get();
+    process.kill("SIGTERM");
+    assertEquals((await answer).text, "first");
+    assertEquals(await ended(process), 0);
+  });
+
   Deno.test(`headrace --config (${also}): what a plugin leaves behind keeps nobody, what it fails to handle ends nobody`, async () => {
     await using config = await configFile({
       workers,
