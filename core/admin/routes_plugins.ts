@@ -4,7 +4,11 @@
  * @module
  */
 import type { Context } from "hono";
-import { type PluginAnswer, RefusedError } from "../data_plane/control.ts";
+import {
+  type PluginAnswer,
+  type PluginResponse,
+  RefusedError,
+} from "../data_plane/control.ts";
 import { isFramingName } from "../message/field_rules.ts";
 import { answerError, answerJson } from "./answer.ts";
 import type { AdminRoute } from "./route.ts";
@@ -59,13 +63,12 @@ async function askPlugin(
 ): Promise<Response> {
   const { raw } = context.req;
   const name = context.req.param("name")!;
-  const method = raw.method === "HEAD" ? "GET" : raw.method;
   let answer: PluginAnswer;
   try {
     answer = await source.askPlugin({
       plugin: name,
       // The admin interface answers HEAD by what it answers GET.
-      method,
+      method: raw.method === "HEAD" ? "GET" : raw.method,
       url: ownUrl(raw.url),
       headers: [...raw.headers].filter(isPassed),
       body: raw.body === null ? undefined : await raw.bytes(),
@@ -97,9 +100,7 @@ function ownUrl(url: string): string {
   return origin + rest + search;
 }
 
-function responseOf(
-  { status, headers, body }: Extract<PluginAnswer, { kind: "response" }>,
-): Response {
+function responseOf({ status, headers, body }: PluginResponse): Response {
   return new Response(body.length === 0 ? null : body, {
     status,
     headers: headers.filter(isPassed),

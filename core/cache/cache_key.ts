@@ -20,11 +20,14 @@ export type KeyedRequest = Pick<
 export type KeyMaker = (request: KeyedRequest, asked?: string) => string;
 
 /** The whole URL, its host in the router's one spelling, without a scheme's own port. */
-export const urlKey: KeyMaker = (request, asked) =>
-  originOf(request) + request.target + hostsTold(request, asked);
+export const urlKey: KeyMaker = (request, asked) => {
+  const authority = authorityOf(request);
+  return originOf(request, authority) + request.target +
+    hostsTold(request, authority, asked);
+};
 
-function originOf(request: KeyedRequest): string {
-  return `${request.scheme}://${authorityOf(request)}`;
+function originOf({ scheme }: KeyedRequest, authority: string): string {
+  return `${scheme}://${authority}`;
 }
 
 function authorityOf({ scheme, host, port }: KeyedRequest): string {
@@ -38,10 +41,14 @@ function authorityOf({ scheme, host, port }: KeyedRequest): string {
  * client asked for where that is another: backends get both, and what one answers
  * to `Host: h.x:` must not be what others get for `h.x`.
  */
-function hostsTold(request: KeyedRequest, asked: string | undefined): string {
+function hostsTold(
+  request: KeyedRequest,
+  authority: string,
+  asked: string | undefined,
+): string {
   const host = request.headers.get("host") ?? undefined;
   let told = "";
-  if (host !== undefined && host !== authorityOf(request)) {
+  if (host !== undefined && host !== authority) {
     told += `\thost=${escape(host)}`;
   }
   if (asked !== undefined && asked !== host) told += `\tasked=${escape(asked)}`;
@@ -78,13 +85,14 @@ export function keyMaker(text: string): KeyMaker {
   return (request, asked) => {
     const { target } = request;
     const mark = target.indexOf("?");
-    let key = originOf(request);
+    const authority = authorityOf(request);
+    let key = originOf(request, authority);
     if (whole || mark < 0) key += target;
     else {
       key += target.slice(0, mark) +
         chosenQuery(target.slice(mark + 1), parameters);
     }
-    key += hostsTold(request, asked);
+    key += hostsTold(request, authority, asked);
     for (const other of others) key += `\t${other(request)}`;
     return key;
   };
@@ -142,7 +150,7 @@ export function sameOriginKey(
   request: KeyedRequest,
   reference: string,
 ): string | undefined {
-  const own = originOf(request);
+  const own = originOf(request, authorityOf(request));
   const url = URL.parse(reference, own + request.target);
   if (url === null || URL.parse(own)?.origin !== url.origin) return undefined;
   return own + url.pathname + url.search;
