@@ -33,6 +33,9 @@ const FENCE_BYTES = 12;
 /** Marks a fence's payload. */
 const FENCE_MARK = 0x48524652;
 
+/** One whose fence is not answered and that says nothing for so long is stalled, in milliseconds. */
+export const STALLED = 1_000;
+
 /** How fast a long answer is forgotten. */
 const DECAY = 0.9;
 
@@ -101,9 +104,10 @@ export class BackendSide {
     else this.#unasked = true;
   }
 
-  /** For how long it has let nothing be heard, not even a Pong, since it was asked for something. */
+  /** For how long it has let nothing be heard since it was asked for something, and owes us a Pong. */
   silence(now: number): number {
-    return this.#askedAt === undefined ? 0 : now - this.#askedAt;
+    if (this.fence === undefined || this.#askedAt === undefined) return 0;
+    return now - this.#askedAt;
   }
 
   /** A batch of messages went to it. */

@@ -17,7 +17,7 @@
  */
 import { ProxyError } from "../errors.ts";
 import type { Clock } from "../net/clock.ts";
-import type { BackendSide } from "./backend_side.ts";
+import { type BackendSide, STALLED } from "./backend_side.ts";
 
 /** What leaving goes by. */
 export interface LeavingOptions {
@@ -27,9 +27,6 @@ export interface LeavingOptions {
   /** Its fence was answered, or never will be: what it has not read may go to another. */
   readonly onRead: () => void;
 }
-
-/** One whose fence is not answered and that says nothing for so long is stalled, in milliseconds. */
-const STALLED = 1_000;
 
 /** An answer is waited for at least so long, in milliseconds: ten times what a backend thinks that thinks for 20 ms. */
 const QUIET = 200;
@@ -62,12 +59,10 @@ export class Leaving {
     this.#options = options;
     const { clock, drain } = options;
     this.#since = clock.now();
-    // One that owes us a Pong has been silent already.
-    const silence = side.fence === undefined ? 0 : side.silence(this.#since);
-    this.#lastHeard = this.#since - silence;
+    this.#lastHeard = this.#since - side.silence(this.#since);
     this.#cancelDrain = clock.after(drain, () => this.#giveUp("drain is over"));
     this.#fence();
-    this.#checkIn(Math.max(0, STALLED - silence));
+    this.#check();
   }
 
   /** Whether it has read all that it was sent. */

@@ -17,7 +17,7 @@ import type { Buffers } from "../net/buffer_pool.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import { NOWHERE } from "../net/roster.ts";
-import { BackendSide, type Dialled } from "./backend_side.ts";
+import { BackendSide, type Dialled, STALLED } from "./backend_side.ts";
 import { Delivery } from "./delivery.ts";
 import { Leaving } from "./leaving.ts";
 import type { Link, LinkEnd, LinkEvents, MessageKind } from "./link.ts";
@@ -304,10 +304,12 @@ export class ProxySession implements Expiring {
     const planned = lost === undefined;
     const replayed = lost === undefined ? 0 : this.#delivery.unread(lost);
     if (!planned) this.#state = "dialling";
-    const since = planned ? this.#clock.now() : this.#losses.since;
+    const now = this.#clock.now();
+    const since = planned ? now : this.#losses.since;
+    const waits = !planned || this.#backend!.silence(now) >= STALLED;
     const redial = new Redial({
       clock: this.#clock,
-      turnstile: this.#turnstiles[planned ? "planned" : "lost"],
+      turnstile: this.#turnstiles[waits ? "lost" : "planned"],
       until: since + this.#settings.hold,
       flaps: planned ? 0 : this.#losses.flaps,
       leaving,

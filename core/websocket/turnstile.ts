@@ -13,7 +13,7 @@ import type { Clock } from "../net/clock.ts";
 
 /** One for each kind of move, for all sessions of a thread. */
 export interface Turnstiles {
-  /** Of those that have lost their backend: their clients wait. */
+  /** Of those that have lost their backend, or are to leave a stalled one: their clients wait. */
   readonly lost: Turnstile;
   /** Of those that are to leave one that still works: they are in no hurry. */
   readonly planned: Turnstile;

@@ -464,9 +464,7 @@ Deno.test("ProxySession: one that was stalled before it is left is not waited fo
   s.clock.advance(1_500);
   s.session.move("admin", { must: false });
   const next = await s.connects();
-  s.clock.advance(1);
-  await s.settle();
-  assert(s.first.aborted !== undefined);
+  assert(s.first.aborted !== undefined, "at once, without a timer");
   next.readSome();
   assertEquals([next.read, s.replayed], [["1"], [1]]);
   await part(s, next);
@@ -805,6 +803,22 @@ Deno.test("ProxySession: of many that are to move a few do at a time, and one th
   assertEquals(dialling(sessions), [0, 1, 2, 3, 4, 5]);
   assertEquals(last.dials.length, 1);
   assertEquals(last.session.state, "open");
+});
+
+Deno.test("ProxySession: those that are to leave a stalled backend do not wait for the planned moves of others", async () => {
+  const sessions = stages(12);
+  const stalled = sessions.slice(6);
+  for (const { client } of stalled) client.say("1");
+  sessions[0]!.clock.advance(1_500);
+  for (const { session } of sessions) {
+    assert(session.move("admin", { must: false }));
+  }
+  assertEquals(dialling(sessions), [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]);
+  for (const s of stalled) await s.connects();
+  assertEquals(
+    stalled.map(({ session }) => session.state),
+    Array(6).fill("open"),
+  );
 });
 
 Deno.test("ProxySession: one whose client leaves before its turn dials nobody, and the next has its turn", async () => {
