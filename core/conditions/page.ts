@@ -39,6 +39,19 @@ their beginning behind \`^\`, one at their end before \`$\`, or three characters
 anywhere. Patterns that ignore case have none.
 `;
 
+const PATHS = `## Paths that backends read otherwise
+
+Paths are judged without escapes, but else as they were sent, and so they are
+passed on: \`/public/../admin/\` and \`//admin/\` do not begin with \`/admin/\`, though
+many backends take them for that. Where conditions guard something, refuse such
+paths before all other rules:
+
+    - when: 'req_path_regmatch(\`//|\\\\|/\\.\\.?(;|/|$)\`)'
+      respond: { status: 400 }
+
+\`builtin:static\` serves none of them.
+`;
+
 const BODIES = `## How bodies are read
 
 A rule that comes to ask for a JSON body has the whole body read first, up to
@@ -90,6 +103,7 @@ export function conditionsPage(): string {
   return [
     INTRODUCTION,
     ...sections,
+    PATHS,
     BODIES,
     DIFFERENCES,
   ].join("\n");

@@ -172,3 +172,43 @@ Deno.test("a plugin's condition that fails is met where the rules before it don'
   assertEquals((await client.get("/guarded/x")).status, 500);
   assertEquals((await client.get("/after")).text, conditions[2]);
 });
+
+Deno.test("the rule that the page has against paths that backends read otherwise lets none of them by, and all others", async () => {
+  const page = await Deno.readTextFile(
+    new URL("../../config/conditions.md", import.meta.url),
+  );
+  const when = /- when: '(req_path_regmatch.*)'/.exec(page)![1]!;
+  await using proxy = await startProxyWith({
+    products: [{
+      name: "all",
+      default: true,
+      rules: [
+        { when, respond: { status: 400 } },
+        { respond: { status: 200 } },
+      ],
+    }],
+  });
+  using client = await HttpClient.connect(proxy.port());
+  const statusOf = async (path: string) => {
+    await client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    return (await client.response()).status;
+  };
+  const otherwise = [
+    "/public/../admin/",
+    "/public/%2e%2E/admin/",
+    "/public%2f..%2fadmin",
+    "/./admin/",
+    "/admin/.",
+    "/admin/..",
+    "/public/..;a=b/admin/",
+    "//admin/",
+    "/public//admin/",
+    "/%2fadmin/",
+    "/public/..%5cadmin",
+    "/public/%5c../admin",
+  ];
+  for (const path of otherwise) assertEquals(await statusOf(path), 400, path);
+  for (const path of ["/", "/a..b/", "/.well-known/x", "/...", "/a;b/c?x=//"]) {
+    assertEquals(await statusOf(path), 200, path);
+  }
+});
