@@ -3,8 +3,8 @@
  *
  *     lock          held while the folder is in use
  *     journal       what came and what went, see `journal.ts`
- *     purges        what another process wanted gone that could not have the
- *                   folder, see `noted_purges.ts`
+ *     purges        what others wanted gone who could not have the folder, nor
+ *                   tell who has it, see `noted_purges.ts`
  *     ID.small      segments of records, see `segments.ts`
  *     ID.main
  *     ID.body       bodies that are too long for a record, see `body_files.ts`
@@ -27,6 +27,11 @@ import type { ShardContext } from "./shard_context.ts";
 import { evictSegment } from "./shard_eviction.ts";
 import { purgeShard } from "./shard_purge.ts";
 import { ShardWriter } from "./shard_writer.ts";
+
+/** The folder of the shard of this number, in the store's own. */
+export function shardFolder(shard: number): string {
+  return shard.toString(16).padStart(2, "0");
+}
 
 /** A folder. */
 export class Shard implements SegmentOwner {

@@ -39,9 +39,10 @@ import { type DiskFiles, ReadPool, systemFiles } from "./disk_files.ts";
 import { DiskIndex } from "./disk_index.ts";
 import { checkOf, hashOf } from "./disk_keys.ts";
 import { DiskRoom } from "./disk_room.ts";
-import { Shard } from "./disk_shard.ts";
+import { Shard, shardFolder } from "./disk_shard.ts";
 import { EntryReader } from "./entry_reader.ts";
 import { EntryWriter } from "./entry_writer.ts";
+import { OthersPurges } from "./others_purges.ts";
 import { segmentBytesOf, SegmentTable } from "./segments.ts";
 import type { ShardContext } from "./shard_context.ts";
 
@@ -73,6 +74,7 @@ export class DiskStore implements CacheStore {
   readonly #failures: DiskFailures;
   readonly #room: DiskRoom;
   readonly #attachment: Attachment;
+  readonly #others: OthersPurges;
   readonly #reader: EntryReader;
   readonly #writer: EntryWriter;
   #evicted = 0;
@@ -86,8 +88,7 @@ export class DiskStore implements CacheStore {
     this.#failures = new DiskFailures({ path, log, clock });
     this.#context = this.#contextFor(options);
     for (const number of options.shards) {
-      const name = number.toString(16).padStart(2, "0");
-      this.#shards.set(number, new Shard(name, this.#context));
+      this.#shards.set(number, new Shard(shardFolder(number), this.#context));
     }
     const shards = [...this.#shards.values()];
     const ghosts = new Ghosts(capacity);
@@ -108,6 +109,7 @@ export class DiskStore implements CacheStore {
       opened: () => this.#room.make(),
       complain: (what, error) => this.#complain(what, error),
     });
+    this.#others = new OthersPurges(this.#context.files);
     const drop = (copy: DiskCopy) => this.drop(copy);
     this.#reader = new EntryReader(this.#context, drop);
     this.#writer = new EntryWriter({
@@ -292,6 +294,20 @@ export class DiskStore implements CacheStore {
     return Promise.all(later).then((counts) =>
       counts.reduce((sum, one) => sum + one, count)
     );
+  }
+
+  /**
+   * Has whoever gets these shards next forget what a purge means: they are
+   * another worker's, which can't be told. That outlives the process and a loss
+   * of power. Never rejects.
+   */
+  async purgeOthers(purge: Purge, shards: readonly number[]): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await this.#others.note(purge, shards);
+    } catch (error) {
+      this.#complain("note a purge", error);
+    }
   }
 
   stats(): StoreStats {

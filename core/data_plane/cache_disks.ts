@@ -7,7 +7,7 @@
 import { DiskStore } from "../cache_disk/disk_store.ts";
 import type { MemoryStore } from "../cache/memory_store.ts";
 import { ownerOf, SHARDS } from "../cache/shard.ts";
-import type { CacheStore, StoreStats } from "../cache/store.ts";
+import type { CacheStore, Purge, StoreStats } from "../cache/store.ts";
 import { TieredStore } from "../cache_disk/tiered_store.ts";
 import type { CacheConfig } from "../config/config_cache.ts";
 import type { Clock } from "../net/clock.ts";
@@ -51,9 +51,8 @@ export class CacheDisks {
   /** The store of a config: memory alone, or with this worker's share of the disk behind it, which is not touched before `use`. */
   behind(memory: MemoryStore, config: CacheConfig["disk"]): CacheStore {
     if (config === undefined) return memory;
-    const { worker, workers, clock, log } = this.#options;
-    const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
-      .filter((shard) => ownerOf(shard, workers) === worker);
+    const { worker, clock, log } = this.#options;
+    const shards = this.#shardsOf(worker);
     const disk = new DiskStore({
       path: config.path,
       capacity: Math.floor(config.size / SHARDS * shards.length),
@@ -64,6 +63,18 @@ export class CacheDisks {
     const store = new TieredStore(memory, disk);
     this.#opened.add({ store, disk });
     return store;
+  }
+
+  #shardsOf(worker: number): number[] {
+    const { workers } = this.#options;
+    return Array.from({ length: SHARDS }, (_, shard) => shard)
+      .filter((shard) => ownerOf(shard, workers) === worker);
+  }
+
+  /** Notes a purge in the part of the disk that is another worker's, which can't be told. Never rejects. */
+  async purgeOthers(worker: number, purge: Purge): Promise<void> {
+    const shards = this.#shardsOf(worker);
+    for (const { disk } of this.#opened) await disk.purgeOthers(purge, shards);
   }
 
   /** Begins to use a store's disk, behind everybody's back, and lets go of all others. */

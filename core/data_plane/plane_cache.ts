@@ -71,7 +71,10 @@ export class PlaneCache {
     if (peers === undefined || workers === 1) return;
     const shared = new SharedCache({
       ...options,
-      owe: (other, purge) => peers.owe(other, purge),
+      owe: (other, purge) => {
+        peers.owe(other, purge);
+        return this.#disks.purgeOthers(other, purge);
+      },
     });
     this.#shared = shared;
     peers.listen({

@@ -35,8 +35,12 @@ export interface SharedCacheOptions {
   readonly workers: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Has a worker that is not there or does not answer forget this as soon as it can: by {@linkcode SharedCache.purgeLate}. */
-  readonly owe: (worker: number, purge: Purge) => void;
+  /**
+   * Has a worker that is not there or does not answer forget this as soon as it
+   * can: by {@linkcode SharedCache.purgeLate}, and what it has on disk though the
+   * process ends; resolves once that is sure. Never rejects.
+   */
+  readonly owe: (worker: number, purge: Purge) => Promise<void>;
 }
 
 /** What is shared, beside what the store holds itself. */
@@ -329,19 +333,19 @@ export class SharedCache implements Elsewhere, Owners {
     const asker = this.#peers[worker]?.asker;
     const memory = asker?.lastMemory;
     if (asker === undefined || memory === undefined) {
-      this.#options.owe(worker, purge);
+      await this.#options.owe(worker, purge);
       return 0;
     }
     announce(memory, purge);
     if (asker.memory === undefined) {
       // It hangs: it will do this before anything else, if it comes back.
       asker.say({ ask: "purge", id: asker.number(), purge, late: true });
-      this.#options.owe(worker, purge);
+      await this.#options.owe(worker, purge);
       return 0;
     }
     const answer = await asker.ask("purge", { purge, late: false });
     if (answer === undefined) {
-      this.#options.owe(worker, purge);
+      await this.#options.owe(worker, purge);
       return 0;
     }
     if (answer.kind === "failed") throw errorOf(answer);

@@ -2,7 +2,8 @@
  * Purges that a worker could not be told of by the one that was asked for them:
  * it is not there, or does not answer. Whoever takes its place may find what is
  * meant on its disk. They lie with the supervisor, which outlives all workers,
- * until the worker has done them.
+ * until the worker has done them; should the process end before, the disk has
+ * them in its notes (`cache_disk/others_purges.ts`).
  *
  * @module
  */

@@ -336,6 +336,50 @@ Deno.test("with a disk: a purge holds that came while its owner was gone, though
   }
 });
 
+Deno.test("with a disk: a purge holds that came while its owner was gone, though the process ends before it is back", async () => {
+  await using backend = serveHttpBackend(({ url }) =>
+    // What `clientOnEach` asks for is not stored.
+    new URL(url).pathname === "/"
+      ? new Response("x")
+      : fresh("x".repeat(100_000))
+  );
+  const folder = await Deno.makeTempDir({ prefix: "headrace-test-" });
+  const parts = { cache: { disk: { path: `${folder}/cache`, size: "64MiB" } } };
+  const ready = (proxy: TestProxy, entries: number) =>
+    eventually(`${entries} on disk`, async () => {
+      const { disk } = (await proxy.report()).cache ?? {};
+      return disk?.ready === disk?.shards && disk?.entries === entries;
+    });
+  const [purged, kept] = [pathOf(1, 2), pathOf(1, 2, 1)];
+  try {
+    {
+      await using proxy = await start(backend, parts);
+      await ready(proxy, 0);
+      using each = await clientOnEach(proxy.port());
+      await each.clients[0].get(purged);
+      await each.clients[0].get(kept);
+      await ready(proxy, 2);
+      await each.clients[1].send("GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
+      await eventually(
+        "a loss",
+        () => proxy.logged.some((line) => line.includes("A worker was lost")),
+      );
+      const url = `http://localhost${purged}`;
+      await proxy.supervisor.purgeCache({ kind: "url", url });
+    }
+    await using proxy = await start(backend, parts);
+    await ready(proxy, 1);
+    using each = await clientOnEach(proxy.port());
+    const before = backend.requests;
+    for (const path of [kept, purged]) {
+      assertEquals((await each.clients[0].get(path)).body.length, 100_000);
+    }
+    assertEquals(backend.requests - before, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a reload with another bound starts anew in all workers", async () => {
   await using backend = serveHttpBackend(() => fresh("x"));
   await using proxy = await start(backend);

@@ -366,6 +366,51 @@ test("a purge before all is read holds, and so does one of who never gets the fo
   assertEquals(await purgeNotes(folder), 0);
 });
 
+test("what another store can't be told of is purged by whoever gets its shards next", async (folder) => {
+  const evens = ALL_SHARDS.filter((shard) => shard % 2 === 0);
+  const odds = ALL_SHARDS.filter((shard) => shard % 2 === 1);
+  const asks = await openStore(folder, { shards: odds });
+  // Of what has no folder nothing is stored.
+  const log = keptLog();
+  const alone = await openStore(join(folder, "none"), { shards: [], log });
+  await alone.purgeOthers({ kind: "all" }, evens);
+  assertEquals(log.lines, []);
+  await alone.close();
+
+  const gone = await openStore(folder, { shards: evens });
+  const urls = Array.from({ length: 40 }, (_, i) => `http://a/${i}`)
+    .filter((url) => shardOf(url) % 2 === 0);
+  for (const [i, url] of urls.entries()) {
+    await putBody(gone, url, i, 10, { tags: [`t${i}`] });
+  }
+  await gone.close();
+  await asks.purgeOthers({ kind: "url", url: urls[1]! }, evens);
+  assertEquals(await purgeNotes(folder), 1);
+  await asks.purgeOthers({ kind: "tag", tag: "t2" }, evens);
+  assertEquals(await purgeNotes(folder), 32);
+  await asks.close();
+  await asks.purgeOthers({ kind: "all" }, evens);
+
+  const next = await openStore(folder);
+  assertEquals(await purgeNotes(folder), 0);
+  for (const [i, url] of urls.entries()) {
+    assertEquals(await seedsOf(next, url), i === 1 || i === 2 ? [] : [i], url);
+  }
+  await next.close();
+});
+
+test("a purge for others that can't be noted is told of, and the others are", async (folder) => {
+  const log = keptLog();
+  const store = openUnread(folder, { shards: [0], log });
+  await Deno.mkdir(join(folder, "01/purges"), { recursive: true });
+  await Deno.mkdir(join(folder, "02"));
+  await store.purgeOthers({ kind: "all" }, [1, 2]);
+  assertEquals(log.lines.length, 1);
+  assert(/note a purge/.test(log.lines[0]!), log.lines[0]);
+  assertEquals((await Deno.stat(join(folder, "02/purges"))).isFile, true);
+  await store.close();
+});
+
 async function purgeNotes(folder: string): Promise<number> {
   let count = 0;
   for (const shard of ALL_SHARDS) {

@@ -151,6 +151,7 @@ export class ProxyOfWorkers {
         if (this.workers[number]?.shared === shared) {
           this.#owed.owe(other, purge);
         }
+        return Promise.resolve();
       },
     });
     const store = this.#store(number);
