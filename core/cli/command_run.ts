@@ -89,6 +89,10 @@ class RunningProxy implements AsyncDisposable {
   #admin: AdminServer | undefined;
   #handOver: HandOver | undefined;
   #unwatch: (() => void) | undefined;
+  /** A signal wants its end, maybe before its start is over. */
+  #ending = false;
+  /** Others go on at its addresses. */
+  #calledOff = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -104,11 +108,18 @@ class RunningProxy implements AsyncDisposable {
       ? await Predecessors.find(runDir, loaded.config.listeners)
       : undefined;
     await supervisor.start(loaded, from);
-    await from?.releaseAdmin();
-    await this.#serveAdmin();
-    await this.#listenForSuccessor();
-    if (from !== undefined) await this.#takeOver(from);
+    try {
+      await from?.releaseAdmin();
+      await this.#serveAdmin();
+      await this.#listenForSuccessor();
+      if (from !== undefined) await this.#takeOver(from);
+    } catch (thrown) {
+      // Those who go on want their address back.
+      await this.#admin?.shutdown();
+      throw thrown;
+    }
     started();
+    if (this.#calledOff) return;
     log.info("Headrace serves", {
       config: source.path,
       listeners: (await supervisor.report(0)).listeners.map(({ address }) =>
@@ -134,7 +145,12 @@ class RunningProxy implements AsyncDisposable {
     const { promise: started, resolve } = Promise.withResolvers<void>();
     this.#unwatch = watchSignals({
       reload: () => started.then(() => supervisor.reload()),
-      drain: () => started.then(() => supervisor.drain()),
+      drain: () => {
+        this.#ending = true;
+        return started.then(() =>
+          supervisor.drain({ handedOver: this.#calledOff })
+        );
+      },
       cut: () => supervisor.cut(),
     }, this.#options.log);
     return resolve;
@@ -151,6 +167,15 @@ class RunningProxy implements AsyncDisposable {
     const { log } = this.#options;
     if (from.pids.length === 0) {
       log.info("No Headrace has these addresses: nothing is taken over");
+      return;
+    }
+    if (this.#ending) {
+      // Nobody would serve if they were told to drain.
+      this.#calledOff = true;
+      log.warn("The takeover is called off, as this process is to end", {
+        from: from.pids,
+      });
+      await this.#admin!.shutdown();
       return;
     }
     await this.supervisor.takeOver();

@@ -4,7 +4,7 @@ import {
   assertEquals,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { inTime } from "../support/eventually.ts";
+import { eventually, inTime } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
 import {
   type HeadraceProcess,
@@ -50,6 +50,7 @@ async function makeSite(listener: object = {}, further: object = {}) {
     admin,
     write,
     run: (args: readonly string[]) => runHeadrace(args, options),
+    spawn: (args: readonly string[]) => startHeadrace(args, options),
     async start(args: readonly string[]): Promise<HeadraceProcess> {
       const process = startHeadrace(args, options);
       await process.wrote("Headrace serves");
@@ -183,6 +184,29 @@ Deno.test("--takeover: a new process that is killed with the locks taken leaves 
   assertStringIncludes(fresh.stderr, "Took over");
   assertEquals(await inTime("the old one's end", old.code, PATIENCE), 0);
   assertEquals(await get(site.web), "new");
+});
+
+Deno.test("--takeover: a new process that is told to end before the old one is leaves that as it was", async () => {
+  await using site = await makeSite();
+  await using old = await site.start(await site.write("old"));
+  await using fresh = site.spawn([...await site.write("new"), "--takeover"]);
+  await old.wrote("about to take over");
+  fresh.kill("SIGTERM");
+  assertEquals(await inTime("the new one's end", fresh.code, PATIENCE), 0);
+  assertStringIncludes(fresh.stderr, "The takeover is called off");
+  await old.wrote("going on");
+  assertEquals(await get(site.web), "old");
+  const ready = await eventually(
+    "the old one's admin interface",
+    () => get(site.admin, "/readyz").catch(() => undefined),
+  );
+  assertStringIncludes(ready, '"ready": true');
+  await using next = await site.start([
+    ...await site.write("next"),
+    "--takeover",
+  ]);
+  assertStringIncludes(next.stderr, "Took over");
+  assertEquals(await get(site.web), "next");
 });
 
 Deno.test("--takeover: where nobody serves it is a start like any other", async () => {
