@@ -64,12 +64,25 @@ export class ListenerLocks {
     this.#options = options;
   }
 
-  /** Takes what these listeners need besides what is held already. Rejects with a {@linkcode RefusedError}. */
+  /** Takes what these listeners need besides what is held already. Rejects, with a {@linkcode RefusedError} where others have it, and has nothing more than before. */
   async prepare(listeners: readonly ListenerConfig[]): Promise<PreparedLocks> {
     if (!await this.#makeFolder()) return NOTHING;
+    const fresh: LockFile[] = [];
+    try {
+      return await this.#take(listeners, fresh);
+    } catch (thrown) {
+      await this.discard({ fresh });
+      throw thrown;
+    }
+  }
+
+  /** `fresh` gets what is new as soon as it is there. */
+  async #take(
+    listeners: readonly ListenerConfig[],
+    fresh: LockFile[],
+  ): Promise<PreparedLocks> {
     const { folder, holder: self, from } = this.#options;
     const wanted = new Set<string>();
-    const fresh: LockFile[] = [];
     const lent: string[] = [];
     const held: HeldAddress[] = [];
     const ports: Record<string, number> = {};
@@ -89,12 +102,8 @@ export class ListenerLocks {
         ports[bindKey(address)] = portOf(address.address);
       } else held.push({ address, holder: taken });
     }
-    const prepared = { wanted, fresh, lent, ports };
-    if (held.length > 0) {
-      await this.discard(prepared);
-      throw new RefusedError(held.map(problemOf));
-    }
-    return prepared;
+    if (held.length > 0) throw new RefusedError(held.map(problemOf));
+    return { wanted, fresh, lent, ports };
   }
 
   /** They are in use: those of addresses that are left go. */
@@ -109,7 +118,7 @@ export class ListenerLocks {
   }
 
   /** Gives back what was taken for nothing. */
-  async discard({ fresh }: PreparedLocks): Promise<void> {
+  async discard({ fresh }: Pick<PreparedLocks, "fresh">): Promise<void> {
     await Promise.all(fresh.map((lock) => this.#giveBack(lock)));
   }
 

@@ -31,7 +31,7 @@ export class LockFile {
     this.#ino = ino;
   }
 
-  /** The lock, or who has it; undefined where the holder does not say who it is. */
+  /** The lock, or who has it; undefined where the holder does not say who it is. Rejects where there can be no such file. */
   static async take(
     path: string,
     holder: LockHolder,
@@ -48,7 +48,12 @@ export class LockFile {
         file.close();
         continue;
       }
-      await write(file, holder);
+      try {
+        await write(file, holder);
+      } catch (thrown) {
+        file.close();
+        throw thrown;
+      }
       return new LockFile(path, file, ino);
     }
   }
@@ -66,15 +71,21 @@ export class LockFile {
     }
   }
 
-  /** Takes the lock from whoever has it: nobody else can have it in between. */
+  /** Takes the lock from whoever has it: nobody else can have it in between. Rejects where there can be no such file. */
   static async replace(path: string, holder: LockHolder): Promise<LockFile> {
     const own = `${path}.${holder.pid}`;
     const file = await open(own);
-    await file.lock(true);
-    await write(file, holder);
-    const { ino } = await file.stat();
-    await Deno.rename(own, path);
-    return new LockFile(path, file, ino);
+    try {
+      await file.lock(true);
+      await write(file, holder);
+      const { ino } = await file.stat();
+      await Deno.rename(own, path);
+      return new LockFile(path, file, ino);
+    } catch (thrown) {
+      file.close();
+      await Deno.remove(own).catch(ignoreMissing);
+      throw thrown;
+    }
   }
 
   /** Whether it is still what others find: a process that takes over puts its own in its place. */

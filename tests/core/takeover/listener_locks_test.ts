@@ -200,6 +200,39 @@ Deno.test("ListenerLocks – a folder that somebody removed is made again", () =
     await first.release();
   }));
 
+Deno.test("ListenerLocks – where one can't be had for lack of a file those before it are given back", () =>
+  onStage(async ({ folder, locks }) => {
+    const [first, second] = [locks(11), locks(22)];
+    await Deno.mkdir(`${folder}/82@127.0.0.1.lock`);
+    // Nothing can be written there.
+    await Deno.symlink("/dev/full", `${folder}/83@127.0.0.1.lock`);
+    for (const address of ["127.0.0.1:82", "127.0.0.1:83"]) {
+      await assertRejects(() => take(first, "127.0.0.1:81", address));
+    }
+    await Deno.remove(`${folder}/82@127.0.0.1.lock`);
+    await take(first, "127.0.0.1:82");
+    await take(second, "127.0.0.1:81");
+    await first.release();
+    await second.release();
+  }));
+
+Deno.test("ListenerLocks – one that can't be put in the place of the old one's leaves nothing behind", () =>
+  onStage(async ({ folder, locks }) => {
+    const [old, fresh] = [locks(11), locks(22, [11])];
+    const path = `${folder}/80@127.0.0.1.lock`;
+    await take(old, "127.0.0.1:80");
+    await take(fresh, "127.0.0.1:80");
+    await Deno.rename(path, `${folder}/away`);
+    await Deno.mkdir(path);
+    await assertRejects(() => fresh.takeOver());
+    await Deno.remove(path);
+    await Deno.rename(`${folder}/away`, path);
+    assertEquals([...Deno.readDirSync(folder)].length, 1);
+    await fresh.takeOver();
+    await old.release();
+    await fresh.release();
+  }));
+
 Deno.test("ListenerLocks – one that can't be removed is held no more, and told of", () =>
   onStage(async ({ folder, locks, logged }) => {
     const [first, second] = [locks(11), locks(22)];
