@@ -73,7 +73,7 @@ export function createAdminApp(
 ): Hono {
   const { token, hosts, log } = options;
   const routes = adminRoutes(source, log);
-  const app = new Hono();
+  const app = new Hono({ getPath: pathOf });
   app.use(sealAnswers());
   app.use(checkHost(hosts));
   app.use(checkToken(token, openPaths(routes)));
@@ -104,6 +104,15 @@ export function createAdminApp(
     return answerError(500, error.message);
   });
   return app;
+}
+
+/**
+ * The path as the URL has it, and as handlers read it from there: `..` and `\`
+ * are resolved, and it is still encoded. Hono's own is neither; it decodes
+ * parameters one by one all the same.
+ */
+function pathOf({ url }: Request): string {
+  return URL.parse(url)?.pathname ?? "";
 }
 
 function openPaths(routes: readonly AdminRoute[]): ReadonlySet<string> {

@@ -35,6 +35,38 @@ Deno.test("serveAdmin checks the Host header", async () => {
   await admin.shutdown();
 });
 
+const PATHS: readonly [target: string, status: string, reached?: string][] = [
+  ["/plugins/p/a/../b", "200", "/b"],
+  ["/plugins/p/a%0Ab%2Fc%25", "200", "/a%0Ab%2Fc%25"],
+  ["/plugins/%70/x", "200", "/x"],
+  ["/plugins/p/../../healthz", "200"],
+  ["/plugins/p/../../x/plugins/p/y", "404"],
+  ["/plugins/p/..", "404"],
+  ["/%70lugins/p/x", "404"],
+  ["/plugins/..", "200"],
+  ["/plugins/..\\\\evil.example", "404"],
+  ["/plugins/p", "308"],
+];
+
+Deno.test("serveAdmin finds routes by the path that the URL has, however it is written", async () => {
+  const source = new FakeSource();
+  const body = new Uint8Array(0);
+  source.pluginAnswer = { kind: "response", status: 200, headers: [], body };
+  const admin = await serve("127.0.0.1:0", { source });
+  for (const [target, status, reached] of PATHS) {
+    const text = await exchange(
+      admin.address,
+      `GET ${target} HTTP/1.1\r\nHost: localhost\r\n`,
+    );
+    assertEquals([target, text.split(" ")[1]], [target, status]);
+    assertEquals(
+      source.pluginRequests.splice(0).map(({ url }) => url),
+      reached === undefined ? [] : [`http://localhost${reached}`],
+    );
+  }
+  await admin.shutdown();
+});
+
 Deno.test("serveAdmin asks for the configured token", async () => {
   const admin = await serve("127.0.0.1:0", { token: "sécret" });
   const url = `http://${admin.address}/api/status`;
