@@ -5,7 +5,6 @@
  * @module
  */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Log } from "../plugin.ts";
 import { answerError } from "./answer.ts";
 import {
@@ -14,6 +13,7 @@ import {
   checkToken,
   type HostPolicy,
 } from "./guard.ts";
+import { limitBody, limitMethods } from "./limits.ts";
 import { openApiRoute } from "./openapi.ts";
 import { pageRoute } from "./page.ts";
 import { RequestError } from "./query.ts";
@@ -42,7 +42,7 @@ export interface AdminAppOptions {
   readonly log: Log;
 }
 
-/** What a request's body may hold at most, in bytes, as nginx has it by default: it lies in memory as a whole. */
+/** What a request's body may hold at most, in bytes, as nginx has it by default. */
 const MAX_BODY = 1 << 20;
 
 /** Every admin route, in the order of the page. */
@@ -78,14 +78,8 @@ export function createAdminApp(
   app.use(checkHost(hosts));
   app.use(checkToken(token, openPaths(routes)));
   app.use(checkOrigin());
-  app.use(bodyLimit({
-    maxSize: MAX_BODY,
-    onError: () =>
-      answerError(
-        413,
-        `Cannot take a body of more than ${MAX_BODY} bytes`,
-      ),
-  }));
+  app.use(limitMethods());
+  app.use(limitBody(MAX_BODY));
   for (const { method, path, rest, anyMethod, handle } of routes) {
     const pattern = rest === true ? `${path}{.*}` : path;
     if (anyMethod === true) app.all(pattern, handle);

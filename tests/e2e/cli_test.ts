@@ -179,6 +179,28 @@ Deno.test("headrace check: a file that is not there is said so, exit 1", async (
   assert(!stderr.includes("    at "), stderr);
 });
 
+Deno.test("headrace --config: on standard error stands the log and nothing else, whatever is asked", async () => {
+  await using config = await configFile({ log: { format: "json" } });
+  await using process = startHeadrace(["--config", config.path]);
+  await process.wrote("Headrace serves");
+  using client = await HttpClient.connect(config.admin);
+  const host = "HTTP/1.1\r\nHost: localhost\r\n";
+  for (
+    const request of [
+      `GET /healthz ${host}\r\n`,
+      `POST /api/reload ${host}\r\n`,
+      `POST /api/explain ${host}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+    ]
+  ) {
+    await client.send(request);
+    await client.response();
+  }
+  process.kill("SIGTERM");
+  assertEquals(await ended(process), 0);
+  const lines = process.stderr.trimEnd().split("\n");
+  assertEquals(lines.filter((line) => !line.startsWith('{"time":')), []);
+});
+
 for (const workers of [1, 2]) {
   const also = `workers: ${workers}`;
 

@@ -34,6 +34,23 @@ for (
   });
 }
 
+// ----------------------------------------------------------------- the method
+
+Deno.test("Methods that no plugin could get are answered 501, whatever route they are for", async () => {
+  const { app, source } = fakeApp();
+  for (const method of ["CONNECT", "TRACE", "TRACK"]) {
+    for (const path of ["/plugins/p/x", "/backend/list", "/healthz"]) {
+      // Fetch forbids them, servers get them.
+      const request = new Request(`http://localhost${path}`);
+      Object.defineProperty(request, "method", { value: method });
+      const answer = await app.request(request);
+      await answer.body?.cancel();
+      assertEquals([method, path, answer.status], [method, path, 501]);
+    }
+  }
+  assertEquals(source.pluginRequests, []);
+});
+
 // ------------------------------------------------------------------- the host
 
 const HOSTS: readonly (readonly [string, boolean])[] = [
