@@ -215,9 +215,10 @@ export interface AdminApp {
   /**
    * Answers, with the plugin's `timeout`, after which the request's signal fires.
    * The request's path begins behind `/plugins/NAME`, its body came whole (1 MiB
-   * at most), and HEAD comes as GET. The answer's body is read whole; what the page may load is
-   * nothing, unless the answer has a Content-Security-Policy of its own. A failure
-   * is the plugin's: logged, counted, and a 500.
+   * at most), and HEAD comes as GET. The answer's body is read whole (64 MiB at
+   * most); what the page may load is nothing, unless the answer has a
+   * Content-Security-Policy of its own. A failure is the plugin's: logged,
+   * counted, and a 500.
    */
   fetch(request: Request): Response | Promise<Response>;
 }

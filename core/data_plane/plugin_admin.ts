@@ -13,6 +13,9 @@ import type { PluginAnswer, PluginRequest, PluginResponse } from "./control.ts";
 /** What its failures are counted under. */
 export const ADMIN_POINT = "admin";
 
+/** What an answer may hold at most, in bytes: it crosses to another thread as a whole. */
+const MAX_ANSWER = 64 << 20;
+
 /** Asks it, where there is one. Never rejects. */
 export async function askAdmin(
   env: PlaneEnv,
@@ -67,11 +70,24 @@ async function answerOf(
   };
 }
 
-/** The whole body, which is cancelled where time is over. */
+/** The whole body, which is cancelled where time is over or it is too much. */
 function bytesOf(
   { body }: Response,
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const whole = body?.pipeThrough(new TransformStream(), { signal });
+  const whole = body?.pipeThrough(bounded(), { signal });
   return new Response(whole).bytes();
+}
+
+function bounded(): TransformStream<Uint8Array, Uint8Array> {
+  let size = 0;
+  return new TransformStream({
+    transform(piece, controller) {
+      size += piece.length;
+      if (size > MAX_ANSWER) {
+        throw new RangeError(`An answer of more than ${MAX_ANSWER} bytes`);
+      }
+      controller.enqueue(piece);
+    },
+  });
 }

@@ -156,6 +156,29 @@ Deno.test("A body that does not end in time is cancelled", async () => {
   await eventually("its body is cancelled", () => cancelled);
 });
 
+Deno.test("A body that is longer than 64 MiB is cancelled, as one without an end is", async () => {
+  const piece = new Uint8Array(1 << 20);
+  let pieces = 0;
+  let cancelled = false;
+  await using bench = await stage(() =>
+    new Response(
+      new ReadableStream({
+        pull(controller) {
+          // Without the bound it would fill the memory.
+          if (++pieces > 100) controller.close();
+          else controller.enqueue(piece);
+        },
+        cancel() {
+          cancelled = true;
+        },
+      }),
+    )
+  );
+  const answer = await bench.plane.askPlugin(REQUEST);
+  assertEquals(textOf(answer), "An answer of more than 67108864 bytes");
+  assert(cancelled);
+});
+
 Deno.test("A plugin ends only when it has answered", async () => {
   const told: string[] = [];
   const gate = Promise.withResolvers<void>();
