@@ -5,6 +5,7 @@
  * @module
  */
 import { type AdminServer, serveAdmin } from "../admin/listen.ts";
+import type { AdminConfig } from "../config/config.ts";
 import { RefusedError } from "../data_plane/control.ts";
 import { createLog } from "../observe/log.ts";
 import {
@@ -103,15 +104,16 @@ class RunningProxy implements AsyncDisposable {
   async start(loaded: LoadedConfig, takeover: boolean): Promise<void> {
     const { supervisor } = this;
     const { source, log, runDir } = this.#options;
+    const { listeners, admin } = loaded.config;
     const started = this.#watchSignals();
     using from = takeover
-      ? await Predecessors.find(runDir, loaded.config.listeners)
+      ? await Predecessors.find(runDir, listeners)
       : undefined;
     await supervisor.start(loaded, from);
     try {
       await from?.releaseAdmin();
-      await this.#serveAdmin();
-      await this.#listenForSuccessor();
+      await this.#serveAdmin(admin);
+      await this.#listenForSuccessor(admin);
       if (from !== undefined) await this.#takeOver(from);
     } catch (thrown) {
       // Those who go on want their address back.
@@ -156,10 +158,8 @@ class RunningProxy implements AsyncDisposable {
     return resolve;
   }
 
-  async #serveAdmin(): Promise<void> {
-    const { supervisor } = this;
-    const { log } = this.#options;
-    this.#admin = await serveAdmin(supervisor, supervisor.config.admin, log);
+  async #serveAdmin(config: AdminConfig): Promise<void> {
+    this.#admin = await serveAdmin(this.supervisor, config, this.#options.log);
   }
 
   /** There is no way back from here: both serve, and the others are told to end. */
@@ -190,8 +190,8 @@ class RunningProxy implements AsyncDisposable {
     }
   }
 
-  /** Without a folder for its socket it serves all the same. */
-  async #listenForSuccessor(): Promise<void> {
+  /** Without a folder for its socket it serves all the same. `admin` is that of the start: no reload changes it. */
+  async #listenForSuccessor(admin: AdminConfig): Promise<void> {
     const { supervisor } = this;
     const { log, clock } = this.#options;
     try {
@@ -203,7 +203,7 @@ class RunningProxy implements AsyncDisposable {
             ? undefined
             : `it is ${supervisor.state}`,
         releaseAdmin: () => this.#admin!.shutdown(),
-        restoreAdmin: () => this.#serveAdmin(),
+        restoreAdmin: () => this.#serveAdmin(admin),
         restoreLocks: () => supervisor.takeBack(),
         drain: () => {
           supervisor.drain({ handedOver: true }).catch((error) =>

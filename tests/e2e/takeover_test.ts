@@ -156,6 +156,27 @@ Deno.test("--takeover: a config that is refused, or whose admin address can't be
   assertStringIncludes(admin, '"ready": true');
 });
 
+Deno.test("--takeover: where it fails the old process has its admin address again, whatever a reload said meanwhile", async () => {
+  await using site = await makeSite();
+  await using old = await site.start(await site.write("old"));
+  const [other = 0] = freePorts(1);
+  await site.write("old", { admin: { address: `127.0.0.1:${other}` } });
+  old.kill("SIGHUP");
+  await old.wrote("These keys take effect at the next start");
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const { code } = await site.run([
+    ...await site.write("new", { admin: { address: `127.0.0.1:${port}` } }),
+    "--takeover",
+  ]);
+  assertEquals(code, 1);
+  const ready = await eventually(
+    "the old one's admin interface",
+    () => get(site.admin, "/readyz").catch(() => undefined),
+  );
+  assertStringIncludes(ready, '"ready": true');
+});
+
 Deno.test("--takeover: a new process that is killed with the locks taken leaves the old one as it was", async () => {
   await using site = await makeSite();
   const config = await site.write("old");
@@ -206,6 +227,7 @@ Deno.test("--takeover: a new process that is told to end before the old one is l
     "--takeover",
   ]);
   assertStringIncludes(next.stderr, "Took over");
+  assertEquals(await inTime("the old one's end", old.code, PATIENCE), 0);
   assertEquals(await get(site.web), "next");
 });
 
