@@ -204,7 +204,7 @@ class RunningProxy implements AsyncDisposable {
             : `it is ${supervisor.state}`,
         releaseAdmin: () => this.#admin!.shutdown(),
         restoreAdmin: () => this.#serveAdmin(admin),
-        restoreLocks: () => supervisor.takeBack(),
+        restoreAddresses: () => supervisor.takeBack(),
         drain: () => {
           supervisor.drain({ handedOver: true }).catch((error) =>
             log.error("Cannot drain", { error })

@@ -208,6 +208,14 @@ export class BoundListeners {
     }
   }
 
+  /** Listens anew where another process had the address of one of these listeners and is gone. */
+  async regain(runtimes: Iterable<ListenerRuntime>): Promise<void> {
+    for (const wanted of wantedSockets(runtimes)) {
+      const key = bindKey(wanted.address);
+      if (this.#current.get(key)?.isLost) await this.#replace(key, wanted);
+    }
+  }
+
   /** Accepts no more; `handedOver` says that another process has the addresses too. */
   async close({ handedOver = false } = {}): Promise<void> {
     for (const cancel of this.#cancels) cancel();

@@ -328,6 +328,8 @@ export interface PlaneControl {
   purgeCache(purge: Purge): Promise<number>;
   /** Takes new requests on all addresses but these, as listings show them. */
   pause(addresses: readonly string[]): Promise<void>;
+  /** Listens anew at its unix sockets' paths that another process had and has left. */
+  regainListeners(): Promise<void>;
   /**
    * Asks the administrator of a cluster's dialer: `argument` is a backend's id,
    * for `add` JSON, for `list` nothing. Sessions of a backend that was deleted go

@@ -265,6 +265,10 @@ export class DataPlane implements PlaneControl, SessionHost {
     return Promise.resolve();
   }
 
+  async regainListeners(): Promise<void> {
+    await this.listeners.regain(this.current.listeners);
+  }
+
   async administer(
     cluster: string,
     action: AdministerAction,

@@ -43,6 +43,8 @@ export type ListeningSocket =
   & {
     /** Gives a connection that came from here the options that it has not got; absent where that can't be done. */
     setOptions?(conn: Deno.Conn, wanted: InheritedOptions): void;
+    /** Whether its address still leads to it; absent where nobody else can take that. */
+    leadsHere?(): boolean;
     /** Connections are to have these from now on. */
     optionsChanged?(wanted: InheritedOptions): void;
   };

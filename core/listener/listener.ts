@@ -80,6 +80,11 @@ export class Listener {
     return this.#guests.open;
   }
 
+  /** Whether it accepts and another one has its address. */
+  get isLost(): boolean {
+    return this.state === "active" && this.#socket.leadsHere?.() === false;
+  }
+
   /** Begins to accept. */
   activate(): void {
     if (this.state !== "warming") return;

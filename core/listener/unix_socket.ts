@@ -66,11 +66,20 @@ export class UnixSocketListener {
   /** Closes it, and removes the path where it still leads here. */
   close(): void {
     this.#listener.close();
-    const { path } = this.addr;
     try {
-      if (Deno.lstatSync(path).ino === this.#ino) Deno.removeSync(path);
+      if (this.leadsHere()) Deno.removeSync(this.addr.path);
     } catch (thrown) {
       ignoreMissing(thrown);
+    }
+  }
+
+  /** Whether nobody replaced it at its path, or removed that. */
+  leadsHere(): boolean {
+    try {
+      return Deno.lstatSync(this.addr.path).ino === this.#ino;
+    } catch (thrown) {
+      ignoreMissing(thrown);
+      return false;
     }
   }
 

@@ -157,6 +157,14 @@ export class Planes {
     });
   }
 
+  /** Has all planes listen at their addresses again that another process had and has left. */
+  async regainListeners(): Promise<void> {
+    await this.#enqueue(async () => {
+      if (this.#slots.closed) return;
+      await this.#slots.each((control) => control.regainListeners());
+    });
+  }
+
   /** WebSocket sessions of all planes. */
   async listWebSockets(query: WebSocketQuery): Promise<WebSocketListing> {
     const all = await this.#slots.each((control) =>

@@ -35,6 +35,7 @@ const METHODS: readonly Method[] = [
   "moveWebSockets",
   "purgeCache",
   "pause",
+  "regainListeners",
   "administer",
   "askPlugin",
   "drain",
@@ -166,6 +167,9 @@ export class RemoteControl implements PlaneControl {
   }
   pause(...args: Parameters<PlaneControl["pause"]>) {
     return this.#call("pause", ...args);
+  }
+  regainListeners(...args: Parameters<PlaneControl["regainListeners"]>) {
+    return this.#call("regainListeners", ...args);
   }
   administer(...args: Parameters<PlaneControl["administer"]>) {
     return this.#call("administer", ...args);

@@ -229,7 +229,7 @@ export class Supervisor {
 
   /** Whoever took our addresses over is gone before we drained: they are ours again. */
   async takeBack(): Promise<void> {
-    await this.#locks?.takeBack();
+    if (await this.#locks?.takeBack()) await this.#planes?.regainListeners();
   }
 
   #watchCertificates(planes: Planes): CertificateWatch {

@@ -41,8 +41,8 @@ export interface HandOverParts {
   readonly releaseAdmin: () => Promise<void>;
   /** Takes it again, as the new process did not. */
   readonly restoreAdmin: () => Promise<void>;
-  /** Takes the locks of addresses again, where the new process had them already. */
-  readonly restoreLocks: () => Promise<void>;
+  /** Takes its addresses again, where the new process had them already. */
+  readonly restoreAddresses: () => Promise<void>;
   /** Begins to drain. */
   readonly drain: () => void;
   readonly clock: Clock;
@@ -175,10 +175,10 @@ class HandOverSteps {
 
   /** The new process is gone. */
   async takeBack(pid: number): Promise<void> {
-    const { log, restoreAdmin, restoreLocks } = this.#parts;
+    const { log, restoreAdmin, restoreAddresses } = this.#parts;
     log.warn("The process that wanted to take over is gone: going on", { pid });
     await Promise.all([
-      restoreLocks(),
+      restoreAddresses(),
       this.#adminReleased && restoreAdmin(),
     ]);
   }

@@ -131,9 +131,10 @@ export class ListenerLocks {
     this.#lent.clear();
   }
 
-  /** Takes those again that a process took over which is gone by now. */
-  async takeBack(): Promise<void> {
+  /** Takes those again that a process took over which is gone by now; whether all of them are ours. */
+  async takeBack(): Promise<boolean> {
     const { holder: self, log } = this.#options;
+    let complete = true;
     for (const [path, lost] of this.#held) {
       if (await lost.isThere()) continue;
       const taken = await LockFile.takeFromEnding(path, self);
@@ -141,12 +142,14 @@ export class ListenerLocks {
         this.#held.set(path, taken);
         await this.#giveBack(lost);
       } else {
+        complete = false;
         log.warn("Another process has an address's lock", {
           path,
           pid: taken?.pid,
         });
       }
     }
+    return complete;
   }
 
   /** Gives all of them back. */

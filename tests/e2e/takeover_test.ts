@@ -2,6 +2,7 @@ import { openLoop } from "../../scripts/takeover/open_loop.ts";
 import {
   assert,
   assertEquals,
+  assertRejects,
   assertStringIncludes,
 } from "../support/assert.ts";
 import { eventually, inTime } from "../support/eventually.ts";
@@ -239,6 +240,36 @@ Deno.test("--takeover: where nobody serves it is a start like any other", async 
   ]);
   assertStringIncludes(only.stderr, "nothing is taken over");
   assertEquals(await get(site.web), "only");
+});
+
+Deno.test("--takeover: a unix socket goes on at its path where the takeover fails", async () => {
+  await using site = await makeSite();
+  const path = `${site.folder}/l.sock`;
+  const unix = { transport: "unix", path } as const;
+  const listeners = [
+    { name: "web", address: `127.0.0.1:${site.web}` },
+    { name: "unix", address: `unix:${path}` },
+  ];
+  await using old = await site.start(await site.write("old", { listeners }));
+  using kept = await HttpClient.connect(unix);
+  assertEquals((await kept.get()).text, "old");
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const admin = { address: `127.0.0.1:${port}` };
+  const config = await site.write("new", { listeners, admin });
+  // Again and again: what was put in its place is replaced, too.
+  for (let i = 0; i < 2; i++) {
+    assertEquals((await site.run([...config, "--takeover"])).code, 1);
+    const text = await eventually(
+      "the old one at its path",
+      () => get(unix).catch(() => undefined),
+    );
+    assertEquals(text, "old");
+  }
+  assertEquals((await kept.get()).text, "old");
+  old.kill("SIGTERM");
+  assertEquals(await inTime("its end", old.code, PATIENCE), 0);
+  await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
 });
 
 Deno.test("--takeover: a unix socket goes on at its path, sticky clients stay where they were", async () => {

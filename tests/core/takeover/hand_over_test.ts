@@ -50,7 +50,7 @@ class OldProcess implements AsyncDisposable {
         problem: () => old.problem,
         releaseAdmin: () => old.#note("admin released"),
         restoreAdmin: () => old.#note("admin restored"),
-        restoreLocks: () => old.#note("locks restored"),
+        restoreAddresses: () => old.#note("addresses restored"),
         drain: () => void old.#note("draining"),
         clock: old.clock,
         log: createLog({ write: (line) => old.logged.push(line) }),
@@ -98,7 +98,7 @@ Deno.test("takeover – where the new one gives up before the end the old one go
   await using old = await OldProcess.start();
   (await old.find())[Symbol.dispose]();
   await eventually("the news", () => old.logged.join().includes("going on"));
-  assertEquals(old.done.splice(0), ["locks restored"]);
+  assertEquals(old.done.splice(0), ["addresses restored"]);
   {
     using from = await old.find();
     await from.releaseAdmin();
@@ -106,7 +106,7 @@ Deno.test("takeover – where the new one gives up before the end the old one go
   await eventually("the admin", () => old.done.length === 3);
   assertEquals(old.done, [
     "admin released",
-    "locks restored",
+    "addresses restored",
     "admin restored",
   ]);
   using again = await old.find();
@@ -192,7 +192,7 @@ Deno.test("HandOver – removes the sockets of processes that ended badly, and n
       problem: () => undefined,
       releaseAdmin: () => Promise.resolve(),
       restoreAdmin: () => Promise.resolve(),
-      restoreLocks: () => Promise.resolve(),
+      restoreAddresses: () => Promise.resolve(),
       drain: () => {},
       clock: new FakeClock(),
       log: createLog({ write: () => {} }),
