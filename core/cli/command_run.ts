@@ -133,9 +133,11 @@ class RunningProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unwatch?.();
+    // A new process that is about to take over asks for the admin address until
+    // nobody answers: then it is free.
+    await this.#admin?.shutdown();
     await this.#handOver?.[Symbol.asyncDispose]();
     await this.supervisor.stop();
-    await this.#admin?.shutdown();
   }
 
   /**

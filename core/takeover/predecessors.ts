@@ -20,6 +20,9 @@ import { makeRunDir } from "./run_dir.ts";
 /** How long an old process may take to answer, in milliseconds. */
 const ANSWER_TIME = 10_000;
 
+/** Why one can't be asked that has no socket to be asked at. */
+const COMES_OR_GOES = "it starts or ends just now";
+
 interface Predecessor {
   readonly holder: LockHolder;
   readonly channel: LineChannel;
@@ -55,6 +58,7 @@ export class Predecessors implements Disposable {
         const predecessor = { holder, channel: await connect(holder) };
         all.push(predecessor);
         const answer = await ask(predecessor, "hello");
+        if (answer === undefined) throw refusal(holder, COMES_OR_GOES);
         secret ??= new Uint8Array(Buffer.from(answer.secret!, "base64"));
       }
     } catch (thrown) {
@@ -72,12 +76,12 @@ export class Predecessors implements Disposable {
     return this.#all.map(({ holder }) => holder.pid);
   }
 
-  /** Has them let go of the admin address. Rejects with a {@linkcode RefusedError}. */
+  /** Has them let go of the admin address; those that are gone have. Rejects with a {@linkcode RefusedError}. */
   async releaseAdmin(): Promise<void> {
     await Promise.all(this.#all.map((one) => ask(one, "release-admin")));
   }
 
-  /** Has them drain: there is no way back. Rejects with a {@linkcode RefusedError}. */
+  /** Has them drain: there is no way back. Of those that are gone nothing is wanted. Rejects with a {@linkcode RefusedError}. */
   async drain(): Promise<void> {
     await Promise.all(this.#all.map((one) => ask(one, "drain")));
   }
@@ -88,33 +92,57 @@ export class Predecessors implements Disposable {
   }
 }
 
-async function connect({ pid, control }: LockHolder): Promise<LineChannel> {
+async function connect(holder: LockHolder): Promise<LineChannel> {
   try {
     return new LineChannel(
-      await Deno.connect({ transport: "unix", path: control }),
+      await Deno.connect({ transport: "unix", path: holder.control }),
     );
   } catch {
     // Refused, or its socket is not there.
-    throw new RefusedError([
-      `Cannot take over from process ${pid}: it starts or ends just now`,
-    ]);
+    throw refusal(holder, COMES_OR_GOES);
   }
 }
 
+/** Its answer; undefined where it is gone. */
 async function ask(
-  { holder: { pid }, channel }: Predecessor,
+  { holder, channel }: Predecessor,
   step: TakeoverStep,
-): Promise<TakeoverAnswer> {
-  await channel.send({ step, pid: Deno.pid } satisfies TakeoverMessage);
+): Promise<TakeoverAnswer | undefined> {
   // Closing ends the wait: what comes then is no answer.
   const timer = setTimeout(() => channel[Symbol.dispose](), ANSWER_TIME);
-  const answer = await channel.receive() as TakeoverAnswer | undefined;
+  const answer = await exchange(channel, step);
   clearTimeout(timer);
-  const reason = answer === undefined ? "it does not answer" : answer.refused;
-  if (reason !== undefined) {
-    throw new RefusedError([
-      `Cannot take over from process ${pid}: ${reason}`,
-    ]);
+  if (answer === undefined && await listens(holder)) {
+    throw refusal(holder, "it does not answer");
   }
-  return answer!;
+  if (answer?.refused !== undefined) throw refusal(holder, answer.refused);
+  return answer;
+}
+
+/** Undefined where the other end is closed. */
+async function exchange(
+  channel: LineChannel,
+  step: TakeoverStep,
+): Promise<TakeoverAnswer | undefined> {
+  try {
+    await channel.send({ step, pid: Deno.pid } satisfies TakeoverMessage);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.BrokenPipe) return undefined;
+    throw thrown;
+  }
+  return await channel.receive() as TakeoverAnswer | undefined;
+}
+
+/** Whether it can still be asked to hand over: its socket is the last that it lets go of. */
+async function listens(holder: LockHolder): Promise<boolean> {
+  try {
+    (await connect(holder))[Symbol.dispose]();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function refusal({ pid }: LockHolder, reason: string): RefusedError {
+  return new RefusedError([`Cannot take over from process ${pid}: ${reason}`]);
 }

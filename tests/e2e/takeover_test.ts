@@ -232,6 +232,21 @@ Deno.test("--takeover: a new process that is told to end before the old one is l
   assertEquals(await get(site.web), "next");
 });
 
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`--takeover: the new process serves where the old one ends before it is told to (${signal})`, async () => {
+    await using site = await makeSite();
+    await using old = await site.start(await site.write("old"));
+    await using fresh = site.spawn([...await site.write("new"), "--takeover"]);
+    await old.wrote("about to take over");
+    old.kill(signal);
+    await fresh.wrote("Headrace serves");
+    assertEquals(await get(site.web), "new");
+    assertStringIncludes(await get(site.admin, "/readyz"), '"ready": true');
+    const { code } = await site.run(await site.write("third"));
+    assertEquals(code, 1);
+  });
+}
+
 Deno.test("--takeover: where nobody serves it is a start like any other", async () => {
   await using site = await makeSite();
   await using only = await site.start([

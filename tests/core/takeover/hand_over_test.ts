@@ -25,6 +25,8 @@ class OldProcess implements AsyncDisposable {
   readonly logged: string[] = [];
   readonly clock = new FakeClock();
   problem: string | undefined;
+  /** It can't let go of its admin address. */
+  broken = false;
   readonly #stack = new AsyncDisposableStack();
 
   private constructor(folder: string) {
@@ -48,7 +50,10 @@ class OldProcess implements AsyncDisposable {
         path,
         secret: SECRET,
         problem: () => old.problem,
-        releaseAdmin: () => old.#note("admin released"),
+        releaseAdmin: () =>
+          old.broken
+            ? Promise.reject(new Error("broken"))
+            : old.#note("admin released"),
         restoreAdmin: () => old.#note("admin restored"),
         restoreAddresses: () => old.#note("addresses restored"),
         drain: () => void old.#note("draining"),
@@ -137,6 +142,25 @@ Deno.test("takeover – an old one that does not listen yet is not taken over", 
     () => old.find(),
     RefusedError,
     "Cannot take over from process 11: it starts or ends just now",
+  );
+});
+
+Deno.test("takeover – of an old one that is gone meanwhile nothing is wanted", async () => {
+  const old = await OldProcess.start();
+  using from = await old.find();
+  await old[Symbol.asyncDispose]();
+  await from.releaseAdmin();
+  await from.drain();
+});
+
+Deno.test("takeover – an old one that fails to do its part, and is there, is not passed over", async () => {
+  await using old = await OldProcess.start();
+  old.broken = true;
+  using from = await old.find();
+  await assertRejects(
+    () => from.releaseAdmin(),
+    RefusedError,
+    "Cannot take over from process 11: it does not answer",
   );
 });
 
