@@ -131,25 +131,35 @@ export class ListenerLocks {
     this.#lent.clear();
   }
 
-  /** Takes those again that a process took over which is gone by now; whether all of them are ours. */
+  /** Takes those again that a process took over which is gone by now; false where another one has some of them. */
   async takeBack(): Promise<boolean> {
-    const { holder: self, log } = this.#options;
-    let complete = true;
+    const { log } = this.#options;
+    let ours = true;
     for (const [path, lost] of this.#held) {
-      if (await lost.isThere()) continue;
-      const taken = await LockFile.takeFromEnding(path, self);
-      if (taken instanceof LockFile) {
-        this.#held.set(path, taken);
-        await this.#giveBack(lost);
-      } else {
-        complete = false;
-        log.warn("Another process has an address's lock", {
-          path,
-          pid: taken?.pid,
-        });
+      try {
+        const rival = await this.#retake(path, lost);
+        if (rival === undefined) continue;
+        ours = false;
+        const { pid } = rival;
+        log.warn("Another process has an address's lock", { path, pid });
+      } catch (error) {
+        log.warn("An address's lock can't be taken back", { path, error });
       }
     }
-    return complete;
+    return ours;
+  }
+
+  /** Who has it; undefined where it is ours. Rejects where there can be no such file. */
+  async #retake(
+    path: string,
+    lost: LockFile,
+  ): Promise<Partial<LockHolder> | undefined> {
+    if (await lost.isThere()) return undefined;
+    const taken = await LockFile.takeFromEnding(path, this.#options.holder);
+    if (!(taken instanceof LockFile)) return taken ?? {};
+    this.#held.set(path, taken);
+    await this.#giveBack(lost);
+    return undefined;
   }
 
   /** Gives all of them back. */

@@ -249,6 +249,22 @@ Deno.test("ListenerLocks – one that can't be removed is held no more, and told
     await second.release();
   }));
 
+Deno.test("ListenerLocks – one that can't be taken back does not keep the others", () =>
+  onStage(async ({ folder, locks, logged }) => {
+    const [old, fresh, third] = [locks(11), locks(22, [11]), locks(33)];
+    await take(old, "127.0.0.1:80", "127.0.0.1:81");
+    await take(fresh, "127.0.0.1:80", "127.0.0.1:81");
+    await fresh.takeOver();
+    await fresh.release();
+    await Deno.mkdir(`${folder}/80@127.0.0.1.lock`);
+    assertEquals([await old.takeBack(), logged.length], [true, 1]);
+    await assertRejects(() => take(third, "127.0.0.1:81"), RefusedError);
+    await Deno.remove(`${folder}/80@127.0.0.1.lock`);
+    assertEquals(await old.takeBack(), true);
+    await assertRejects(() => take(third, "127.0.0.1:80"), RefusedError);
+    await old.release();
+  }));
+
 Deno.test("ListenerLocks – what a process took over that is gone is taken back, but not from one that lives", () =>
   onStage(async ({ locks, logged }) => {
     const [old, fresh] = [locks(11), locks(22, [11])];
