@@ -13,9 +13,10 @@ export type KeyedRequest = Pick<
 >;
 
 /**
- * Makes a request's key; `asked` is the Host that the client sent, where handlers
- * may have set another. Begins with a URL, so that purges find it; what else
- * counts follows behind a tab.
+ * Makes a request's key; `asked` is the Host that backends are told the client
+ * sent, where handlers may have set another and trusted peers may know of
+ * another. Begins with a URL, so that purges find it; what else counts follows
+ * behind a tab.
  */
 export type KeyMaker = (request: KeyedRequest, asked?: string) => string;
 

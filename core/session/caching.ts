@@ -18,6 +18,7 @@ import {
 import { alternateTags, varyMatches } from "../cache/vary.ts";
 import type { ForwardReason } from "../cache/cache_status.ts";
 import type { ProxyError } from "../errors.ts";
+import { parseForwarded } from "../message/forwarded_field.ts";
 import type { CidrSet } from "../net/cidr.ts";
 import type { Lookup } from "../plugin.ts";
 import { lookUp } from "./cached_lookup.ts";
@@ -73,7 +74,7 @@ export function lookUpInCache(
     return purge(
       transaction,
       runtime,
-      rule.key(request, transaction.head!.host),
+      rule.key(request, askedHosts(transaction)),
     );
   }
   if (rule.bypass && looked) return skip(transaction, skipped);
@@ -85,6 +86,24 @@ export function lookUpInCache(
   ) return lookUp(caching);
   if (looked) transaction.caching = undefined;
   return skip(transaction, skipped);
+}
+
+/**
+ * The host that the client asked for, as backends are told: where trusted peers
+ * or handlers say others beside it, all of them.
+ */
+function askedHosts({ head, request }: Transaction): string | undefined {
+  const { headers } = request!;
+  const { host } = head!;
+  if (!headers.has("x-forwarded-host") && !headers.has("forwarded")) {
+    return host;
+  }
+  const elements = parseForwarded(headers.get("forwarded") ?? "") ?? [];
+  const said = [
+    ...headers.getAll("x-forwarded-host"),
+    ...elements.map((each) => each.get("host")),
+  ].filter((each) => each !== undefined && each !== host);
+  return said.length === 0 ? host : [host, ...said].join(", ");
 }
 
 function skip(
@@ -145,7 +164,7 @@ export class Caching {
     this.transaction = transaction;
     this.runtime = runtime;
     this.rule = rule;
-    this.key = rule.key(request, transaction.head!.host);
+    this.key = rule.key(request, askedHosts(transaction));
     this.scope = transaction.cluster!;
     this.directives = requestDirectives(request);
     this.now = transaction.session.env.clock.wall();

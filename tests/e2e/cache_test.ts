@@ -233,6 +233,39 @@ Deno.test("what a backend answers to a Host in an odd spelling is for that spell
   assertEquals(cached.asked.length, 3 * spellings.length);
 });
 
+Deno.test("what a backend answers to the host that a trusted proxy tells is for that host alone", async () => {
+  await using cached = await cachedProxy(
+    ({ headers }) =>
+      fresh(headers.get("x-forwarded-host") ?? headers.get("forwarded")),
+    {
+      listener: { trusted: ["127.0.0.1/32"] },
+      cache: { purgeFrom: ["127.0.0.0/8", "192.0.2.0/24"] },
+    },
+  );
+  const own = new URL(cached.proxy.url("/")).host;
+  const rows: [headers: Record<string, string>, told: string][] = [
+    [{ "x-forwarded-host": "a.test" }, "a.test"],
+    [{ "x-forwarded-host": "b.test" }, "b.test"],
+    [{ "x-forwarded-host": own }, own],
+    [{ forwarded: 'for=192.0.2.1;host="c.test"' }, "c.test"],
+    [{
+      "x-forwarded-for": "192.0.2.1",
+      "x-forwarded-host": own,
+      forwarded: 'for=192.0.2.1;host="d.test"',
+    }, own],
+  ];
+  for (let round = 0; round < 2; round++) {
+    for (const [headers, told] of rows) {
+      assertEquals((await cached.get("/a", { headers })).text, told);
+    }
+  }
+  assertEquals(cached.asked.length, rows.length);
+  // The proxy's own host says nothing new.
+  assertStringIncludes((await cached.get("/a")).cache, "; hit");
+  const purged = await cached.get("/a", { method: "PURGE" });
+  assertEquals(purged.text, `${rows.length} purged\n`);
+});
+
 Deno.test("others' PURGE is refused; without purgeFrom it is a method like any other", async () => {
   const cache = { purgeFrom: ["10.0.0.0/8"] };
   await using cached = await cachedProxy(() => fresh("x"), { cache });
