@@ -19,6 +19,8 @@ export interface StoringRequest {
   readonly hasBody: boolean;
   /** For POST: Content-Location names the URL that was asked (RFC 9110 §9.3.3). */
   readonly representsTarget: boolean;
+  /** Names of fields that backends get and lookups don't see: what varies by one is for nobody else. */
+  readonly unseen: ReadonlySet<string>;
 }
 
 /** Why a response is not stored. */
@@ -85,6 +87,7 @@ export function refusalOf(
     directives.sharedMaxAge === undefined
   ) return "authorization";
   if (facts.vary === null) return "vary";
+  if (facts.vary.some((name) => request.unseen.has(name))) return "vary";
   if (status === 206 && parseContentRange(head.fields) === undefined) {
     return "range";
   }

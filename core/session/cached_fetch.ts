@@ -33,6 +33,7 @@ import {
   holds,
 } from "./cached_validation.ts";
 import type { Caching } from "./caching.ts";
+import { CLIENT_TOLD } from "./forwarding.ts";
 import { reasonOf } from "./reason_phrases.ts";
 import type { Outcome, Reply } from "./reply.ts";
 
@@ -147,6 +148,7 @@ const ANYBODY = Object.freeze({
   authorized: false,
   hasBody: false,
   representsTarget: false,
+  unseen: CLIENT_TOLD,
 });
 
 /** What is stored beside a head. */

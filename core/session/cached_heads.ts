@@ -18,6 +18,7 @@ import type { Fields } from "../message/fields.ts";
 import type { Attempt } from "./attempt.ts";
 import { tagsIn } from "./cache_purge.ts";
 import type { Caching } from "./caching.ts";
+import { CLIENT_TOLD } from "./forwarding.ts";
 import type { Reply } from "./reply.ts";
 
 /** A backend's reply, before the cache had to do with it. */
@@ -48,6 +49,7 @@ export function mayStore(
         authorized,
         hasBody: bodyLength !== 0,
         representsTarget,
+        unseen: CLIENT_TOLD,
       }) === undefined;
 }
 

@@ -9,7 +9,17 @@ import type { Initiator } from "../listener/initiator.ts";
 import { formatForwarded, formatNode } from "../message/forwarded_field.ts";
 import { PreparedFields } from "../message/fields.ts";
 import { MAX_HOST_FIELD } from "../net/host_name.ts";
-import { clientCertificateFields } from "../tls/client_certificate.ts";
+import {
+  CLIENT_CERTIFICATE_FIELDS,
+  clientCertificateFields,
+} from "../tls/client_certificate.ts";
+
+/** What tells backends who the client is, and no cache: it stands in no request before it leaves. */
+export const CLIENT_TOLD: ReadonlySet<string> = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  ...CLIENT_CERTIFICATE_FIELDS,
+]);
 
 /** What of a hop the forwarding fields say. */
 export interface ForwardedFacts {

@@ -315,6 +315,10 @@ Deno.test("what is for one client is not stored", async () => {
     [{ "cache-control": "no-store" }, {}],
     [{ "cache-control": "max-age=60" }, { authorization: "Basic x" }],
     [{ "cache-control": "max-age=60", vary: "*" }, {}],
+    // What only backends see of the client.
+    [{ "cache-control": "max-age=60", vary: "Accept, X-Forwarded-For" }, {}],
+    [{ "cache-control": "max-age=60", vary: "forwarded" }, {}],
+    [{ "cache-control": "max-age=60", vary: "x-client-cert-subject" }, {}],
     [{ "cache-control": "max-age=60" }, { "cache-control": "no-store" }],
     [{ "last-modified": new Date(0).toUTCString(), "set-cookie": "a=b" }, {}],
   ];
@@ -325,6 +329,15 @@ Deno.test("what is for one client is not stored", async () => {
     await cached.get("/", { headers: request });
     await cached.get("/");
     assertEquals(cached.asked.length, 2, JSON.stringify([response, request]));
+  }
+});
+
+Deno.test("what varies by what the key has is stored", async () => {
+  for (const vary of ["x-forwarded-proto", "X-Forwarded-Host", "host"]) {
+    await using cached = await cachedProxy(() => fresh("x", { vary }));
+    await cached.get("/");
+    await cached.get("/");
+    assertEquals(cached.asked.length, 1, vary);
   }
 });
 

@@ -16,6 +16,7 @@ const GET: StoringRequest = {
   authorized: false,
   hasBody: false,
   representsTarget: false,
+  unseen: new Set(),
 };
 const FRESH: FieldLine = ["cache-control", "max-age=60"];
 const control = (value: string): FieldLine => ["cache-control", value];
