@@ -9,6 +9,7 @@ import { Http1BackendConnection } from "../http1/backend_connection.ts";
 import { ListFields } from "../message/list_fields.ts";
 import { createPipe } from "../net/pipe.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
+import { EXPLAIN_FIELD, TOKEN_FIELD } from "../session/trace_request.ts";
 import type { Transaction } from "../session/transaction.ts";
 import type { SubrequestEntry } from "./subrequest.ts";
 
@@ -21,8 +22,8 @@ const LIMITS = Object.freeze({
   targetBytes: 0,
 });
 
-/** What would have a backend answer this client alone. */
-const CONDITIONAL = [
+/** What would have a backend answer this client alone, and what asks for a trace. */
+const NOT_SENT = [
   "if-match",
   "if-modified-since",
   "if-none-match",
@@ -31,6 +32,8 @@ const CONDITIONAL = [
   "range",
   "cache-control",
   "pragma",
+  EXPLAIN_FIELD,
+  TOKEN_FIELD,
 ];
 
 const bytes: ByteCounter = { in: 0, out: 0 };
@@ -43,11 +46,11 @@ export async function refreshCached(
 ): Promise<void> {
   const { env } = entry;
   // The transaction's own are gone when it is over.
-  const { target, host } = head!;
-  const fields = new ListFields(head!.fields);
-  // By the client's own its product is found, and handlers change that anew.
+  const { target, host, received } = head!;
+  // Handlers change that anew: by what they have taken away they may let it in.
+  const fields = new ListFields(received);
   if (host !== undefined) fields.put("host", host);
-  fields.removeEach(CONDITIONAL);
+  fields.removeEach(NOT_SENT);
   if (may !== undefined && !await may) return;
   const { remote, local, proxy, tls } = session.initiator;
   const [near, far] = createPipe();

@@ -56,6 +56,10 @@ export class Http1RequestHead implements RequestHead {
     this.host = this.fields.first("host");
   }
 
+  get received(): Http1Fields {
+    return new Http1Fields(this.fields.bytes, this.fields.index);
+  }
+
   get method(): string {
     return this.#method ??= this.#readMethod();
   }

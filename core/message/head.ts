@@ -12,6 +12,8 @@ export interface RequestHead {
   /** Origin form (path and query) or `*`: an absolute form has become Host and path. */
   readonly target: string;
   readonly fields: Fields;
+  /** The field lines that it came with, whatever handlers have made of them; readable for as long as `fields`. */
+  readonly received: Iterable<readonly [string, string]>;
   /** The Host that it came with, whatever handlers have made of that; undefined where it had none. */
   readonly host: string | undefined;
   /** Declared length of the body, -1 where it ends by itself, 0 where there is none. */

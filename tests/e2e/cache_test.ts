@@ -134,6 +134,43 @@ Deno.test("stale-while-revalidate serves at once and fetches behind the client's
   assertEquals((await cached.get("/")).text, "body 3");
 });
 
+Deno.test("what is fetched behind a client's back comes in as the client did, whatever handlers made of its fields", async () => {
+  const control = "public, max-age=10, stale-while-revalidate=20";
+  await using cached = await cachedProxy(
+    ({ headers }, times) =>
+      new Response(
+        `${times}: ${headers.get("x-user")} ${headers.get("x-hop")}`,
+        { headers: { "cache-control": control, vary: "x-hop" } },
+      ),
+    {
+      plugins: [
+        {
+          use: "builtin:auth-basic",
+          options: {
+            userHeader: "X-User",
+            users: ["alice:$apr1$lZL6V/ci$sQw6g73nRuoOIj/gnD18Z."],
+          },
+        },
+        {
+          use: "builtin:headers",
+          options: { request: { add: { "X-Hop": "1" } } },
+        },
+      ],
+    },
+  );
+  const headers = {
+    authorization: `Basic ${btoa("alice:myPassword")}`,
+    "x-headrace-explain": "1",
+  };
+  await cached.get("/", { headers });
+  cached.pass(15);
+  assertEquals((await cached.get("/", { headers })).text, "1: alice 1");
+  await eventually(
+    "the fresh one",
+    async () => (await cached.get("/", { headers })).text === "2: alice 1",
+  );
+});
+
 Deno.test("a stored response stands in for a failure only where it may", async () => {
   const rows: [
     control: string,

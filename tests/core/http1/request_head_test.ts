@@ -67,6 +67,21 @@ Deno.test("Http1RequestHead adds the Host that HTTP/1.0 left out", () => {
   assertEquals(head.fields.getAll("host"), ["a:8080"]);
 });
 
+Deno.test("Http1RequestHead.received is what came, whatever handlers have made of it", () => {
+  const head = parseRequest(
+    lines("GET / HTTP/1.1", "Host: a", "Authorization: x", "X: y", "X: z"),
+  );
+  const { fields } = head;
+  const came = [["Host", "a"], ["Authorization", "x"], ["X", "y"], ["X", "z"]];
+  fields.delete("authorization");
+  fields.set("x", "other");
+  fields.set("host", "b");
+  assertEquals([...head.received], came);
+  fields.keep();
+  assertEquals([...head.received], came);
+  assertEquals([head.host, head.authorized], ["a", true]);
+});
+
 // -------------------------------------------------------------------- framing
 
 const LENGTHS: readonly (readonly [string, number])[] = [

@@ -38,6 +38,7 @@ function requestOf(facts: Facts = {}): Request {
     version: "1.1",
     target: facts.target ?? "/",
     fields,
+    received: [...fields],
     host: fields.first("host"),
     bodyLength: facts.bodyLength ?? 0,
     takesTrailers: false,
