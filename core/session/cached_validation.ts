@@ -164,7 +164,8 @@ export async function headAnswered(
     const now = transaction.session.env.clock.wall();
     const newer = linesOf(response.fields, reply.attempt);
     const head = updated(caching, entry.head, newer, now);
-    const holds = !tellsOfAnother(entry.head, response.fields) &&
+    const holds = entry.head.status === 200 &&
+      !tellsOfAnother(entry.head, response.fields) &&
       mayStore(caching, head, false);
     if (holds) await cache.store.update(entry, head);
     else await cache.store.remove(entry);

@@ -106,3 +106,20 @@ Deno.test("a HEAD with a Range is no request for a stored part", async () => {
   assertEquals(head.headers.get("content-range"), null);
   assertEquals(head.headers.get("content-length"), "10");
 });
+
+Deno.test("a HEAD's 200 says nothing of a stored error", async () => {
+  await using cached = await cachedProxy(({ method }, times) =>
+    method === "HEAD" || times > 1
+      // No length by which they could be told apart.
+      ? fresh(ReadableStream.from([new TextEncoder().encode("found")]))
+      : new Response("none", {
+        status: 404,
+        headers: { "cache-control": "max-age=10" },
+      })
+  );
+  await cached.get();
+  cached.pass(20);
+  assertEquals((await cached.get("/", { method: "HEAD" })).status, 200);
+  const found = await cached.get();
+  assertEquals([found.status, found.text], [200, "found"]);
+});
