@@ -7,10 +7,8 @@
 import { sameOriginKey } from "../cache/cache_key.ts";
 import { formatCacheStatus } from "../cache/cache_status.ts";
 import type { CacheStatus } from "../cache/cache_status.ts";
-import { parseCacheControl } from "../cache/directives.ts";
 import { mayStandIn } from "../cache/freshness.ts";
 import { type ContentRange, parseContentRange } from "../cache/ranges.ts";
-import { refusalOf } from "../cache/storability.ts";
 import type { StoredEntry, StoredHead } from "../cache/store.ts";
 import { strongTag } from "../cache/validators.ts";
 import { varyMatches } from "../cache/vary.ts";
@@ -24,6 +22,7 @@ import {
   headOf,
   linesOf,
   mayStore,
+  suitsOthers,
 } from "./cached_heads.ts";
 import { replyFrom, sourceOf, sourceOfFill } from "./cached_reply.ts";
 import {
@@ -33,7 +32,6 @@ import {
   holds,
 } from "./cached_validation.ts";
 import type { Caching } from "./caching.ts";
-import { CLIENT_TOLD } from "./forwarding.ts";
 import { reasonOf } from "./reason_phrases.ts";
 import type { Outcome, Reply } from "./reply.ts";
 
@@ -134,22 +132,13 @@ function passOn(
   const { status, fields } = reply.response;
   // Nobody has to wait for the next one, unless this says nothing of its kind.
   const led = fetch?.variant !== undefined && !fetch.doomed;
-  if (stores && led && status < 500 && refusalOf(head, ANYBODY) !== undefined) {
+  if (stores && led && status < 500 && !suitsOthers(head)) {
     cache.pass(fetch, transaction.session.env.clock.wall());
   }
   fetch?.giveUp("uncacheable");
   fields.append("cache-status", formatCacheStatus({ forward: reason }));
   return reply;
 }
-
-const ANYBODY = Object.freeze({
-  method: "GET",
-  directives: parseCacheControl([]),
-  authorized: false,
-  hasBody: false,
-  representsTarget: false,
-  unseen: CLIENT_TOLD,
-});
 
 /** What is stored beside a head. */
 interface FillPlan {

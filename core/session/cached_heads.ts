@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { parseCacheControl, parseTargeted } from "../cache/directives.ts";
+import {
+  NO_DIRECTIVES,
+  parseCacheControl,
+  parseTargeted,
+} from "../cache/directives.ts";
 import { formatHttpDate } from "../cache/http_dates.ts";
 import { ruleLifetime } from "../cache/rules.ts";
 import {
@@ -52,6 +56,20 @@ export function mayStore(
         unseen: CLIENT_TOLD,
       }) === undefined;
 }
+
+/** Whether nothing in the response itself keeps it from being stored, whoever asked for it. */
+export function suitsOthers(head: StoredHead): boolean {
+  return refusalOf(head, ANYBODY) === undefined;
+}
+
+const ANYBODY = Object.freeze({
+  method: "GET",
+  directives: NO_DIRECTIVES,
+  authorized: false,
+  hasBody: false,
+  representsTarget: false,
+  unseen: CLIENT_TOLD,
+});
 
 /** What is stored of a response but its body. */
 export function headOf(

@@ -17,6 +17,7 @@ import {
   drop,
   linesOf,
   mayStore,
+  suitsOthers,
   updated,
 } from "./cached_heads.ts";
 import {
@@ -77,7 +78,7 @@ export async function holds(
     status: { forward: reason, forwardStatus: 304, stored: stays },
     fresh: false,
   });
-  if (!stays) await cache.store.remove(entry);
+  if (!stays && !suitsOthers(head)) await cache.store.remove(entry);
   return own;
 }
 
@@ -164,11 +165,12 @@ export async function headAnswered(
     const now = transaction.session.env.clock.wall();
     const newer = linesOf(response.fields, reply.attempt);
     const head = updated(caching, entry.head, newer, now);
-    const holds = entry.head.status === 200 &&
-      !tellsOfAnother(entry.head, response.fields) &&
-      mayStore(caching, head, false);
-    if (holds) await cache.store.update(entry, head);
-    else await cache.store.remove(entry);
+    const holds = entry.head.status === 200 && suitsOthers(head) &&
+      !tellsOfAnother(entry.head, response.fields);
+    if (!holds) await cache.store.remove(entry);
+    else if (mayStore(caching, head, false)) {
+      await cache.store.update(entry, head);
+    }
   }
   caching.fetch?.giveUp("again");
   const status = formatCacheStatus({ forward: reason });

@@ -123,3 +123,28 @@ Deno.test("a HEAD's 200 says nothing of a stored error", async () => {
   const found = await cached.get();
   assertEquals([found.status, found.text], [200, "found"]);
 });
+
+Deno.test("what a request has of its own takes nothing away from others", async () => {
+  const rows = ["GET", "HEAD"].flatMap((method): RequestInit[] => [
+    {
+      method,
+      headers: { "cache-control": "no-cache", authorization: "Basic x" },
+    },
+    { method, headers: { "cache-control": "no-cache, no-store" } },
+  ]);
+  for (const init of rows) {
+    await using cached = await cachedProxy(({ headers }) =>
+      headers.has("if-none-match")
+        ? new Response(null, {
+          status: 304,
+          headers: { "cache-control": "max-age=60", etag: '"a"' },
+        })
+        : fresh("body", { etag: '"a"' })
+    );
+    await cached.get();
+    assertEquals((await cached.get("/", init)).status, 200);
+    const other = await cached.get();
+    assertStringIncludes(other.cache, "; hit");
+    assertEquals(other.text, "body");
+  }
+});
