@@ -136,6 +136,9 @@ export default {
       requests.add(1, result);
       if (result === "wrong") return challenge;
       if (result === "busy") return busy;
+      // A cache would know by what came alone, not by what a handler has made
+      // of a cookie.
+      request.authorized = true;
       if (!pass) request.headers.delete("authorization");
       if (userHeader !== undefined) {
         setOwnField(request.headers, userHeader, user);

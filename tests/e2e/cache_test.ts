@@ -14,6 +14,7 @@ import { cachedProxy, fresh } from "../support/cached_proxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";
+import { handlersPlugin } from "../support/inline_plugin.ts";
 import { startPlane } from "../support/plane.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
 
@@ -406,6 +407,35 @@ Deno.test("a page for one user is not stored where a plugin took the password aw
     assertEquals(await get(user, "/me"), `for ${user}`);
     // The backend says that everybody may have this one.
     assertEquals(await get(user, "/all"), "for alice");
+  }
+});
+
+Deno.test("a page for one user is not stored where a plugin made the password of a cookie", async () => {
+  await using cached = await cachedProxy(
+    ({ headers }) => fresh(`for ${headers.get("x-user")}`),
+    {
+      plugins: [
+        handlersPlugin("login", {
+          readRequestHeader(request) {
+            const basic = `Basic ${btoa(`${request.cookie("u")}:myPassword`)}`;
+            request.headers.set("authorization", basic);
+          },
+        }),
+        {
+          use: "builtin:auth-basic",
+          options: {
+            userHeader: "X-User",
+            users: ["alice", "bob"].map((user) =>
+              `${user}:$apr1$lZL6V/ci$sQw6g73nRuoOIj/gnD18Z.`
+            ),
+          },
+        },
+      ],
+    },
+  );
+  for (const user of ["alice", "bob"]) {
+    const got = await cached.get("/", { headers: { cookie: `u=${user}` } });
+    assertEquals(got.text, `for ${user}`);
   }
 });
 
