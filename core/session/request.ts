@@ -172,11 +172,7 @@ export class Request implements HttpRequest {
   }
 
   set authorized(authorized: boolean) {
-    if (authorized !== true) {
-      throw new TypeError(
-        "Cannot set authorized to anything but true: others could get what is this client's own",
-      );
-    }
+    checkAuthorized(authorized);
     this.#context.authorized = true;
   }
 
@@ -218,6 +214,14 @@ export class Request implements HttpRequest {
   get #hostParts(): HostParts {
     return this.#context.splitHost(this.#fields.first("host") ?? "");
   }
+}
+
+/** Throws a `TypeError` for anything but true. */
+export function checkAuthorized(authorized: boolean): void {
+  if (authorized === true) return;
+  throw new TypeError(
+    "Cannot set authorized to anything but true: others could get what is this client's own",
+  );
 }
 
 const NOT_BUFFERED =

@@ -30,6 +30,7 @@ import type {
   StandardIssue,
   Transaction,
 } from "../plugin.ts";
+import { checkAuthorized } from "../session/request.ts";
 import { verdicts } from "../verdict.ts";
 import { webSocketTools } from "../ws.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -128,7 +129,10 @@ function makeRequest(
   transaction: Transaction,
   facts: RequestFacts,
 ): HttpRequest {
-  const { headers, ...rest } = facts;
+  const { headers, authorized = false, ...rest } = facts;
+  const fields = new FakeFields(headers);
+  // As in the proxy it stays so, whatever a handler makes of the field.
+  let isAuthorized = authorized || fields.has("authorization");
   let whole = "/";
   const mark = () => {
     const found = whole.indexOf("?");
@@ -161,13 +165,19 @@ function makeRequest(
     set query(query) {
       whole = query === "" ? this.path : `${this.path}?${query}`;
     },
-    headers: new FakeFields(headers),
+    headers: fields,
     cookie: (name) => cookieOf(request.headers.get("cookie") ?? "", name),
     parameter: (name) =>
       new URLSearchParams(whole.slice(mark() + 1)).get(name) ?? undefined,
     clientAddress: transaction.session.remote.address,
     trusted: false,
-    authorized: false,
+    get authorized() {
+      return isAuthorized || fields.has("authorization");
+    },
+    set authorized(authorized) {
+      checkAuthorized(authorized);
+      isAuthorized = true;
+    },
     product: "shop",
     cluster: "api",
     tags: new Map(),
