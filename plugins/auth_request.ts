@@ -25,8 +25,9 @@
  * The question goes through the proxy itself, by a listener (`listener`, by
  * default the request's own), to the product and cluster that serve the URL's
  * host: so it is balanced, checked and counted like all requests. It is a GET
- * without a body and has the request's fields, all or those in `pass`, and of
- * its own X-Original-Method, -URI, -Host, -Scheme and -Address.
+ * without a body and has the request's fields, all or those in `pass`, but for
+ * what belongs to a message of its own, and X-Original-Method, -URI, -Host,
+ * -Scheme and -Address. No cache answers it: Cache-Control says so.
  *
  * A 2xx lets the request in: fields of the answer that `userHeaders` names are
  * told to the backend, where a client's own of these names never get through,
@@ -108,7 +109,7 @@ const PASSED_ON = [301, 302, 303, 307, 308, 401, 403];
 
 /** Fields, by their plain names, that belong to the request's own message, and not to a question about it. */
 const NOT_PASSED =
-  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|x-original-.*)$/;
+  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|cache-control|pragma|x-original-.*)$/;
 
 /** Fields of an answer that the client gets with its status. */
 const NOT_ANSWERED = /^(?:content-length|transfer-encoding|connection|via)$/i;
@@ -265,6 +266,9 @@ function questionFields(
     if (names?.has(name.toLowerCase()) === false) continue;
     fields.append(name, value);
   }
+  // The proxy's own cache tells requests apart by URLs: nobody comes in by what
+  // was said of another.
+  fields.set("cache-control", "no-cache, no-store");
   fields.set("x-original-method", request.method);
   fields.set("x-original-uri", request.target);
   fields.set("x-original-host", fieldText(request.host));

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
+import { cachedProxy } from "../support/cached_proxy.ts";
 import { parseEcho, serveEcho } from "../support/echo_backend.ts";
 import { eventually } from "../support/eventually.ts";
 import { HttpClient } from "../support/http_client.ts";
@@ -55,6 +56,47 @@ function startAsking(
     }],
   });
 }
+
+Deno.test("auth-request: the proxy's cache says nothing of who may come in", async () => {
+  let allowed = ["a=1", "b=1"];
+  await using cached = await cachedProxy(
+    ({ url, headers }) => {
+      if (!url.endsWith("/check")) return new Response("page");
+      const control = { "cache-control": "max-age=5", vary: "cookie" };
+      return allowed.includes(headers.get("cookie") ?? "")
+        ? new Response(null, url.includes("vary") ? { headers: control } : {})
+        : new Response("no\n", { status: 401 });
+    },
+    {
+      cache: { rules: [{ ttl: "60s" }] },
+      products: [
+        { name: "auth", hosts: ["*.internal"], rules: [{ cluster: "main" }] },
+        { name: "site", default: true, rules: [{ cluster: "main" }] },
+      ],
+      plugins: ["plain", "vary"].map((name) => ({
+        use: "builtin:auth-request",
+        name,
+        products: ["site"],
+        options: {
+          url: `http://${name}.internal/check`,
+          when: `req_path_in("/${name}", false)`,
+        },
+      })),
+    },
+  );
+  const statusOf = async (path: string, headers: Record<string, string>) =>
+    (await cached.get(path, { headers })).status;
+  for (const path of ["/plain", "/vary"]) {
+    assertEquals(await statusOf(path, { cookie: "a=1" }), 200);
+    assertEquals(await statusOf(path, { cookie: "mallory=1" }), 401, path);
+  }
+  allowed = [];
+  cached.pass(70);
+  for (const name of ["cache-control", "Cache_Control"]) {
+    const headers = { cookie: "a=1", [name]: "max-stale=3600" };
+    assertEquals(await statusOf("/vary", headers), 401);
+  }
+});
 
 Deno.test("auth-request passes fields each way, and forged ones nowhere", async () => {
   const asked: { method: string; target: string; headers: Headers }[] = [];
