@@ -44,6 +44,7 @@ import type { HttpRequest, Plugin, PluginContext } from "../core/plugin.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { compileOption } from "./compile_option.ts";
 import { duration } from "./duration.ts";
+import { fieldName } from "./field_name.ts";
 import { parseHtpasswd, type PasswordHash } from "./htpasswd.ts";
 import { setOwnField } from "./own_field.ts";
 import { watchFile } from "./watched_file.ts";
@@ -59,8 +60,9 @@ const Options = z.strictObject({
   file: z.string().min(1).optional().describe(
     "The file with such lines, relative to the working directory",
   ),
-  userHeader: z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/).optional()
-    .describe("The field that tells the backend the user"),
+  userHeader: fieldName().optional().describe(
+    "The field that tells the backend the user",
+  ),
   pass: z.boolean().default(false).describe(
     "Whether the backend gets Authorization too",
   ),

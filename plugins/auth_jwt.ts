@@ -61,6 +61,7 @@ import { z } from "zod";
 import type { HttpRequest, Plugin, PluginContext } from "../core/plugin.ts";
 import { compileOption } from "./compile_option.ts";
 import { duration } from "./duration.ts";
+import { fieldName } from "./field_name.ts";
 import { setOwnField } from "./own_field.ts";
 import { watchFile } from "./watched_file.ts";
 
@@ -78,8 +79,6 @@ const PUBLIC = [
   "EdDSA",
   "Ed25519",
 ] as const;
-
-const NAME = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/);
 
 const Options = z.strictObject({
   when: z.string().optional().describe(
@@ -123,7 +122,7 @@ const Options = z.strictObject({
     "Claims that must be there",
   ),
   from: z.strictObject({
-    header: NAME.optional(),
+    header: fieldName().optional(),
     cookie: z.string().min(1).optional(),
     query: z.string().min(1).optional(),
   }).refine(
@@ -133,7 +132,7 @@ const Options = z.strictObject({
   pass: z.boolean().default(false).describe(
     "Whether the backend gets the token too",
   ),
-  claimHeaders: z.record(z.string(), NAME).default({}).describe(
+  claimHeaders: z.record(z.string(), fieldName()).default({}).describe(
     "Fields that tell the backend claims, by the claim's name",
   ),
   claimTags: z.array(z.string()).default([]).describe(

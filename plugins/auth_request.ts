@@ -52,6 +52,7 @@ import type { HttpRequest, Plugin, PluginContext } from "../core/plugin.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { compileOption } from "./compile_option.ts";
 import { duration } from "./duration.ts";
+import { fieldName } from "./field_name.ts";
 import { fieldText, plainName, setOwnField } from "./own_field.ts";
 import { compileTemplate, templateProblem } from "./template.ts";
 
@@ -68,10 +69,10 @@ const Options = z.strictObject({
   pass: z.union([z.literal("all"), z.array(NAME)]).default("all").describe(
     "Fields of the request that the service gets",
   ),
-  userHeaders: z.array(NAME).default([]).describe(
+  userHeaders: z.array(fieldName()).default([]).describe(
     "Fields of its answer that the backend gets",
   ),
-  clientHeaders: z.array(NAME).default([]).describe(
+  clientHeaders: z.array(fieldName()).default([]).describe(
     "Fields of its answer that the client gets",
   ),
   timeout: duration().prefault("3s").describe(

@@ -70,6 +70,7 @@ import type {
   PluginContext,
 } from "../core/plugin.ts";
 import { compileOption } from "./compile_option.ts";
+import { isFieldName, isFraming } from "./field_name.ts";
 import {
   compileTemplate,
   type Scope,
@@ -79,37 +80,26 @@ import {
 
 type Edit = "set" | "add" | "remove" | "rename" | "replace";
 
-/** Fields that frame a message are Headrace's own on each side. */
-const FRAMING = [
-  "connection",
-  "content-length",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
 /** RFC 9110 §5.5: visible characters, and spaces and tabs between them; empty is refused for itself. */
 const VALUE =
   /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/;
+
+/** The same for a part of one. */
+const PRINTABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function nameProblem(
   name: string,
   scope: Scope,
   edit: Edit,
 ): string | undefined {
-  if (!TOKEN.test(name)) {
+  if (!isFieldName(name)) {
     return `Cannot use ${JSON.stringify(name)} as a field's name`;
   }
-  const lower = name.toLowerCase();
-  if (FRAMING.includes(lower)) {
+  if (isFraming(name)) {
     return `Cannot ${edit} ${name} as it frames the message`;
   }
   const isSet = edit === "set" || edit === "replace";
-  if (lower === "host" && scope === "request" && !isSet) {
+  if (name.toLowerCase() === "host" && scope === "request" && !isSet) {
     return `Cannot ${edit} ${name} as a request has exactly one: use set`;
   }
   return undefined;
@@ -137,7 +127,7 @@ function valuesSchema(scope: Scope, edit: "set" | "add") {
 
 const Replacement = z.strictObject({
   pattern: z.string().min(1).describe("A regular expression in RE2's syntax"),
-  with: z.string().describe(
+  with: z.string().regex(PRINTABLE, "Expected what a field may hold").describe(
     "What stands in place of all matches: $1 is a group, $0 the match, $$ a dollar sign",
   ),
 });

@@ -25,11 +25,12 @@
  */
 import { z } from "zod";
 import type { HttpRequest, Plugin } from "../core/plugin.ts";
+import { fieldName } from "./field_name.ts";
 
 const Options = z.strictObject({
-  header: z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/).default(
-    "X-Request-Id",
-  ).describe("The field's name, in both directions"),
+  header: fieldName().default("X-Request-Id").describe(
+    "The field's name, in both directions",
+  ),
   accept: z.enum(["trusted", "always", "never"]).default("trusted")
     .describe("Whose ids are kept"),
   format: z.enum(["transaction", "uuid"]).default("transaction")

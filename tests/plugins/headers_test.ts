@@ -225,6 +225,21 @@ const REFUSED: readonly (readonly [string, unknown, string])[] = [
     "request.remove.0: Cannot remove connection as it frames the message",
   ],
   [
+    "a field of one connection alone",
+    { request: { set: { "Proxy-Connection": "close" } } },
+    "request.set.Proxy-Connection: Cannot set Proxy-Connection as it frames the message",
+  ],
+  [
+    "another name that is one's",
+    { request: { rename: { "X-A": "HTTP2-Settings" } } },
+    "Cannot rename HTTP2-Settings as it frames the message",
+  ],
+  [
+    "a replacement that no field may hold",
+    { request: { replace: { "X-A": { pattern: "a", with: "\u20ac" } } } },
+    "request.replace.X-A.with: Expected what a field may hold",
+  ],
+  [
     "a value with a line feed",
     { request: { set: { "X-A": "a\r\nX-B: c" } } },
     "request.set.X-A: Cannot use",
