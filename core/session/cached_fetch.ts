@@ -14,14 +14,14 @@ import { strongTag } from "../cache/validators.ts";
 import { varyMatches } from "../cache/vary.ts";
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { BodyReader } from "../message/body.ts";
-import type { Fields } from "../message/fields.ts";
-import type { Attempt } from "./attempt.ts";
 import {
+  addOwnLines,
   type BackendReply,
   drop,
   headOf,
   linesOf,
   mayStore,
+  ownLinesOf,
   suitsOthers,
 } from "./cached_heads.ts";
 import { replyFrom, sourceOf, sourceOfFill } from "./cached_reply.ts";
@@ -168,7 +168,7 @@ function fill(
       entry.head.scope === scope && varyMatches(entry.head, headers)
     );
   const snapshot = transaction.snapshot.retain();
-  const cookies = ownCookies(response.fields, attempt);
+  const ownLines = ownLinesOf(response.fields, attempt);
   const made = cache.fill({
     fetch: fetch!,
     head,
@@ -204,23 +204,13 @@ function fill(
     fresh: true,
     ...plan.asItIs !== undefined && { asItIs: plan.asItIs },
   });
-  for (const cookie of cookies) {
-    own.response.fields.append("set-cookie", cookie);
-  }
+  addOwnLines(own, ownLines);
   const running = made.run();
   if (running !== undefined) plane.outlives(running);
   // Who waited finds it stored, or on its way.
   if (head.complete) fetch!.settle({ kind: "fill", fill: made });
   else fetch!.giveUp("again");
   return own;
-}
-
-/** The cookies that bind this client to its backend. */
-function ownCookies(fields: Fields, { cluster }: Attempt): string[] {
-  const { sticky } = cluster;
-  if (sticky === undefined) return [];
-  return fields.getAll("set-cookie")
-    .filter((cookie) => cookie.startsWith(`${sticky.name}=`));
 }
 
 // --------------------------------------------------------------------- parts

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Directives,
   NO_DIRECTIVES,
   parseCacheControl,
   parseTargeted,
@@ -15,7 +16,7 @@ import {
   storedFields,
   updatedFields,
 } from "../cache/storability.ts";
-import type { StoredHead } from "../cache/store.ts";
+import type { FieldLine, StoredHead } from "../cache/store.ts";
 import { factsOf, readVary, valuesOf } from "../cache/stored_response.ts";
 import { keptRequest } from "../cache/vary.ts";
 import type { Fields } from "../message/fields.ts";
@@ -107,20 +108,50 @@ export function headOf(
   return { ...bare, request: keptRequest(transaction.request!.headers, vary) };
 }
 
-/** A response's lines as they are stored: without the cookie by which this client alone finds its backend. */
-export function linesOf(
-  fields: Fields,
-  { cluster }: Attempt,
-): [string, string][] {
-  const directives = parseTargeted(fields.getAll("cdn-cache-control")) ??
-    parseCacheControl(fields.getAll("cache-control"));
-  const own = cluster.sticky && `${cluster.sticky.name}=`;
-  return storedFields(fields, directives)
-    .filter(([name, value]) =>
-      own === undefined || name.toLowerCase() !== "set-cookie" ||
-      !value.startsWith(own)
-    )
+/** A response's lines as they are stored: without those for its client alone. */
+export function linesOf(fields: Fields, attempt: Attempt): [string, string][] {
+  return storedFields(fields, directivesOf(fields))
+    .filter((line) => !bindsClient(line, attempt))
     .map(([name, value]) => [name, value]);
+}
+
+/**
+ * A response's lines that its client gets and nobody else: those that
+ * `no-cache="…"` and `private="…"` name, and the cookie by which it finds its
+ * backend.
+ */
+export function ownLinesOf(fields: Fields, attempt: Attempt): FieldLine[] {
+  const { noCacheFields, privateFields } = directivesOf(fields);
+  const own = new Set([...noCacheFields, ...privateFields]);
+  if (own.size === 0 && attempt.cluster.sticky === undefined) return [];
+  return storedFields(fields, NO_DIRECTIVES)
+    .filter((line) =>
+      own.has(line[0].toLowerCase()) || bindsClient(line, attempt)
+    );
+}
+
+/** Adds such lines to what the client gets, but for what was made anew for it. */
+export function addOwnLines(
+  { response: { fields } }: Reply,
+  lines: readonly FieldLine[],
+): void {
+  const missing = lines.filter(([name]) =>
+    name.toLowerCase() === "set-cookie" || !fields.has(name)
+  );
+  for (const [name, value] of missing) fields.append(name, value);
+}
+
+function directivesOf(fields: Fields): Directives {
+  return parseTargeted(fields.getAll("cdn-cache-control")) ??
+    parseCacheControl(fields.getAll("cache-control"));
+}
+
+function bindsClient(
+  [name, value]: FieldLine,
+  { cluster: { sticky } }: Attempt,
+): boolean {
+  return sticky !== undefined && name.toLowerCase() === "set-cookie" &&
+    value.startsWith(`${sticky.name}=`);
 }
 
 /** A stored response's head with what a newer answer says of it. */

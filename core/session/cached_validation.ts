@@ -13,10 +13,12 @@ import {
 } from "../cache/validators.ts";
 import { keptRequest } from "../cache/vary.ts";
 import {
+  addOwnLines,
   type BackendReply,
   drop,
   linesOf,
   mayStore,
+  ownLinesOf,
   suitsOthers,
   updated,
 } from "./cached_heads.ts";
@@ -60,6 +62,7 @@ export async function holds(
   const { cache, transaction, fetch, reason } = caching;
   const now = transaction.session.env.clock.wall();
   const newer = linesOf(reply.response.fields, reply.attempt);
+  const ownLines = ownLinesOf(reply.response.fields, reply.attempt);
   const head = updated(caching, caching.entry!.head, newer, now);
   drop(reply);
   // What it says now may be for this client alone.
@@ -78,6 +81,7 @@ export async function holds(
     status: { forward: reason, forwardStatus: 304, stored: stays },
     fresh: false,
   });
+  addOwnLines(own, ownLines);
   if (!stays && !suitsOthers(head)) await cache.store.remove(entry);
   return own;
 }
@@ -94,6 +98,7 @@ export async function chosen(
   const { response, attempt } = reply;
   const now = transaction.session.env.clock.wall();
   const newer = linesOf(response.fields, attempt);
+  const ownLines = ownLinesOf(response.fields, attempt);
   const same = sameTagged(caching, response);
   const heads = same.map(({ head }) => updated(caching, head, newer, now));
   // What is for this client alone says nothing of what others get.
@@ -135,10 +140,13 @@ export async function chosen(
       withHead(first!, head),
       (reader) => caching.reader = reader,
     );
-    return replyFrom(transaction, stored, options);
+    const own = replyFrom(transaction, stored, options);
+    addOwnLines(own, ownLines);
+    return own;
   }
   const source = sourceOfFill(made, (reader) => caching.reader = reader);
   const own = replyFrom(transaction, source, options);
+  addOwnLines(own, ownLines);
   const running = made.run();
   if (running !== undefined) transaction.session.plane.outlives(running);
   caching.fetch!.settle({ kind: "fill", fill: made });

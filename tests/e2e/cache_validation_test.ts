@@ -86,6 +86,36 @@ Deno.test("a 304 that names further fields in Vary is one for those of its reque
   assertStringIncludes(other.cache, "fwd=vary-miss");
 });
 
+Deno.test("fields that a backend keeps from others reach the client that they are for", async () => {
+  const control = 'no-cache="Set-Cookie", private="X-Me, Date, Connection"';
+  await using cached = await cachedProxy(({ headers }, times) => {
+    const own = {
+      "set-cookie": `sid=${times}`,
+      "x-me": `${times}`,
+      "cache-control": `max-age=60, ${control}`,
+      etag: '"a"',
+      vary: "x-v",
+    };
+    return headers.has("if-none-match")
+      ? new Response(null, { status: 304, headers: own })
+      : new Response("body", { headers: own });
+  });
+  const get = async (headers: Record<string, string> = {}) => {
+    const got = await cached.get("/", { headers });
+    assertEquals(got.text, "body");
+    assertEquals(got.headers.get("date")?.split(",").length, 2);
+    return ["set-cookie", "x-me"].map((name) => got.headers.get(name));
+  };
+  assertEquals(await get(), ["sid=1", "1"]);
+  assertEquals(await get(), [null, null]);
+  cached.pass(60);
+  assertEquals(await get(), ["sid=2", "2"]);
+  assertEquals(await get(), [null, null]);
+  // Its backend chooses what is stored for others.
+  assertEquals(await get({ "x-v": "1" }), ["sid=3", "3"]);
+  assertEquals(await get({ "x-v": "1" }), [null, null]);
+});
+
 Deno.test("a HEAD with a Range is no request for a stored part", async () => {
   await using cached = await cachedProxy(({ headers, method }) =>
     method === "GET" && headers.has("range")
