@@ -27,7 +27,8 @@
  * host: so it is balanced, checked and counted like all requests. It is a GET
  * without a body and has the request's fields, all or those in `pass`, but for
  * what belongs to a message of its own, and X-Original-Method, -URI, -Host,
- * -Scheme and -Address. No cache answers it: Cache-Control says so.
+ * -Scheme and -Address. X-Forwarded-For names the client alone. No cache answers
+ * it: Cache-Control says so.
  *
  * A 2xx lets the request in: fields of the answer that `userHeaders` names are
  * told to the backend, where a client's own of these names never get through,
@@ -110,7 +111,7 @@ const PASSED_ON = [301, 302, 303, 307, 308, 401, 403];
 
 /** Fields, by their plain names, that belong to the request's own message, and not to a question about it. */
 const NOT_PASSED =
-  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|cache-control|pragma|x-original-.*)$/;
+  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|range|if-.*|cache-control|pragma|x-forwarded-for|x-original-.*)$/;
 
 /** Fields of an answer that the client gets with its status. */
 const NOT_ANSWERED = /^(?:content-length|transfer-encoding|connection|via)$/i;
@@ -270,6 +271,11 @@ function questionFields(
   // The proxy's own cache tells requests apart by URLs: nobody comes in by what
   // was said of another.
   fields.set("cache-control", "no-cache, no-store");
+  // A listener that trusts this host's own proxies would believe whatever the
+  // client wrote there.
+  if (request.clientAddress !== "") {
+    fields.set("x-forwarded-for", request.clientAddress);
+  }
   fields.set("x-original-method", request.method);
   fields.set("x-original-uri", request.target);
   fields.set("x-original-host", fieldText(request.host));

@@ -7,6 +7,7 @@ import { assertEquals } from "../support/assert.ts";
 import { cachedProxy } from "../support/cached_proxy.ts";
 import { parseEcho, serveEcho } from "../support/echo_backend.ts";
 import { eventually } from "../support/eventually.ts";
+import { serveHttpBackend } from "../support/http_backend.ts";
 import { HttpClient } from "../support/http_client.ts";
 import { metricValue } from "../support/metric_value.ts";
 import type { TestProxy } from "../support/proxy.ts";
@@ -96,6 +97,51 @@ Deno.test("auth-request: the proxy's cache says nothing of who may come in", asy
     const headers = { cookie: "a=1", [name]: "max-stale=3600" };
     assertEquals(await statusOf("/vary", headers), 401);
   }
+});
+
+Deno.test("auth-request: what a client writes of its address is not believed of the question", async () => {
+  const asked: (string | null)[] = [];
+  await using service = serveHttpBackend(({ headers }) => {
+    asked.push(headers.get("x-forwarded-for"));
+    return new Response(null);
+  });
+  await using proxy = await startProxyWith({
+    backends: [service.url],
+    listener: { proxyProtocol: "require", trusted: ["127.0.0.1/32"] },
+    products: [
+      {
+        name: "auth",
+        hosts: ["auth.internal"],
+        rules: [
+          {
+            when: 'req_cip_range("10.0.0.0", "10.255.255.255")',
+            cluster: "main",
+          },
+          { respond: { status: 403 } },
+        ],
+      },
+      { name: "site", default: true, rules: [{ respond: { status: 200 } }] },
+    ],
+    plugins: [{
+      use: "builtin:auth-request",
+      products: ["site"],
+      options: { url: "http://auth.internal/" },
+    }],
+  });
+  const statusFrom = async (address: string, line: string) => {
+    using client = await HttpClient.connect(proxy.port());
+    await client.send(
+      `PROXY TCP4 ${address} 127.0.0.1 5000 80\r\n` +
+        `GET / HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`,
+    );
+    return (await client.response()).status;
+  };
+  for (const name of ["X-Forwarded-For", "X_Forwarded_For", "Forwarded"]) {
+    const value = name === "Forwarded" ? "for=10.0.0.1" : "10.0.0.1";
+    assertEquals(await statusFrom("192.0.2.9", `${name}: ${value}`), 403);
+  }
+  assertEquals(await statusFrom("10.0.0.9", "X-Forwarded-For: 192.0.2.9"), 200);
+  assertEquals(asked, ["10.0.0.9, 127.0.0.1"]);
 });
 
 Deno.test("auth-request passes fields each way, and forged ones nowhere", async () => {
