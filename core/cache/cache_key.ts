@@ -47,11 +47,10 @@ function hostsTold(
   authority: string,
   asked: string | undefined,
 ): string {
-  const host = request.headers.get("host") ?? undefined;
+  const host = request.headers.get("host");
   let told = "";
-  if (host !== undefined && host !== authority) {
-    told += `\thost=${escape(host)}`;
-  }
+  // HTTP/1.0 may come without one: its backend gets another than an empty one.
+  if (host !== authority) told += `\thost=${escape(host)}`;
   if (asked !== undefined && asked !== host) told += `\tasked=${escape(asked)}`;
   return told;
 }

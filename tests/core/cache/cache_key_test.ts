@@ -77,5 +77,6 @@ Deno.test("a Host that is spelt in its own way has a key of its own, which purge
       );
     }
     assertEquals(key(maker, undefined).split("\t")[0], "http:///a?b");
+    assertNotEquals(key(maker, undefined), key(maker, ""));
   }
 });
