@@ -4,6 +4,7 @@
  * @module
  */
 import type { HttpRequest } from "../plugin.ts";
+import { looksLikeAny } from "../message/field_rules.ts";
 import { formatHost } from "../net/address.ts";
 
 /** What of a request a key is made of. */
@@ -74,7 +75,8 @@ export function keyMaker(text: string): KeyMaker {
       const lowerName = name.toLowerCase();
       if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw unknown(part);
       others.push(({ headers }) =>
-        `${lowerName}=${escape(headers.get(lowerName))}`
+        `${lowerName}=${escape(headers.get(lowerName))}` +
+        lookalikesOf(headers, lowerName)
       );
     } else if (kind === "cookie" && name !== undefined) {
       others.push(({ headers }) =>
@@ -112,6 +114,18 @@ function chosenQuery(query: string, names: readonly string[]): string {
 function isNamed(pair: string, name: string): boolean {
   if (pair === name || pair.startsWith(`${name}=`)) return true;
   return /[%+]/.test(pair) && new URLSearchParams(pair).has(name);
+}
+
+/** What backends with variables in place of fields take for this one, such as `X_A` for `x-a`. */
+function lookalikesOf(headers: KeyedRequest["headers"], name: string): string {
+  let told = "";
+  for (const [other, value] of headers) {
+    const lowerName = other.toLowerCase();
+    if (looksLikeAny(lowerName, [name])) {
+      told += `\t${lowerName}=${escape(value)}`;
+    }
+  }
+  return told;
 }
 
 /** Every value of a cookie: of several one backend goes by the first, another by the last. */

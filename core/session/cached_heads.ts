@@ -19,6 +19,7 @@ import {
 import type { FieldLine, StoredHead } from "../cache/store.ts";
 import { factsOf, readVary, valuesOf } from "../cache/stored_response.ts";
 import { keptRequest } from "../cache/vary.ts";
+import { looksLikeAny } from "../message/field_rules.ts";
 import type { Fields } from "../message/fields.ts";
 import type { Attempt } from "./attempt.ts";
 import { tagsIn } from "./cache_purge.ts";
@@ -45,17 +46,33 @@ export function mayStore(
   head: StoredHead,
   representsTarget: boolean,
 ): boolean {
-  const { method, authorized } = transaction.request!;
+  const { method, authorized, headers } = transaction.request!;
   const { bodyLength } = transaction.head!;
-  return stores && fetch?.doomed !== true && refusalOf(head, {
-        // What a HEAD tells is of what a GET brought.
-        method: method === "HEAD" ? "GET" : method,
-        directives,
-        authorized,
-        hasBody: bodyLength !== 0,
-        representsTarget,
-        unseen: CLIENT_TOLD,
-      }) === undefined;
+  if (!stores || fetch?.doomed === true) return false;
+  const refusal = refusalOf(head, {
+    // What a HEAD tells is of what a GET brought.
+    method: method === "HEAD" ? "GET" : method,
+    directives,
+    authorized,
+    hasBody: bodyLength !== 0,
+    representsTarget,
+    unseen: CLIENT_TOLD,
+  });
+  return refusal === undefined &&
+    !hasLookalikes(headers, factsOf(head).vary ?? []);
+}
+
+/**
+ * Whether the request has a field beside those of these names that backends with
+ * variables in place of fields take for one of them, such as `Accept_Language`:
+ * its answer is not what others get by the same names.
+ */
+function hasLookalikes(fields: Fields, names: readonly string[]): boolean {
+  if (names.length === 0) return false;
+  for (const [name] of fields) {
+    if (looksLikeAny(name.toLowerCase(), names)) return true;
+  }
+  return false;
 }
 
 /** Whether nothing in the response itself keeps it from being stored, whoever asked for it. */

@@ -347,6 +347,21 @@ Deno.test("variants are kept apart by what Vary names", async () => {
   assertEquals(cached.asked.length, 3);
 });
 
+Deno.test("what a backend takes for a field that Vary names is for nobody else", async () => {
+  // As WSGI and CGI have fields: the last of both spellings counts.
+  await using cached = await cachedProxy(({ headers }) =>
+    fresh(headers.get("accept_language") ?? headers.get("accept-language"), {
+      vary: "Accept-Language",
+    })
+  );
+  const get = (headers: Record<string, string>) =>
+    cached.get("/", { headers: { "accept-language": "en", ...headers } });
+  assertEquals((await get({ "accept_language": "xx" })).text, "xx");
+  assertEquals((await get({})).text, "en");
+  assertEquals((await get({ "accept.language": "xx" })).text, "en");
+  assertStringIncludes((await get({})).cache, "; hit");
+});
+
 Deno.test("what is for one client is not stored", async () => {
   const rows: [Record<string, string>, Record<string, string>][] = [
     [{ "cache-control": "private, max-age=60" }, {}],

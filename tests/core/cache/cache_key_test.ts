@@ -48,6 +48,21 @@ Deno.test("of several cookies with a name all count", () => {
   assertNotEquals(key("c="), key("b=1"));
 });
 
+Deno.test("a field that backends may take for the key's counts, too", () => {
+  const key = (...lines: [string, string][]) => keyOf("header:x-a", "/", lines);
+  const one = key(["X-A", "1"]);
+  assertEquals(key(["X-A", "1"], ["X-Ab", "2"], ["X-", "3"]), one);
+  const others = [
+    key(["X-A", "1"], ["X_A", "2"]),
+    key(["X-A", "1"], ["x.a", "2"]),
+    key(["X_A", "1"]),
+    key(["X_A", "2"]),
+    key(),
+    key(["X-A", '1",x_a="2']),
+  ];
+  assertEquals(new Set([one, ...others]).size, others.length + 1);
+});
+
 Deno.test("a Host that is spelt in its own way has a key of its own, which purges of the URL find", () => {
   const key = (maker: KeyMaker, sent: string | undefined) => {
     const { name, port } = splitHost(sent ?? "");
