@@ -10,7 +10,7 @@ import { isFramingField } from "../message/field_rules.ts";
 import { ListFields } from "../message/list_fields.ts";
 import { streamOf } from "../message/body_stream.ts";
 import { StreamBody } from "../message/made_bodies.ts";
-import { createPipe } from "../net/pipe.ts";
+import { createPipe, type PipeConn } from "../net/pipe.ts";
 import { type ByteCounter, Socket } from "../net/socket.ts";
 import type { SubrequestInit } from "../plugin.ts";
 import type { PlaneEnv } from "../session/env.ts";
@@ -79,8 +79,12 @@ export class Subrequests {
         `Cannot send the request as ${this.#open} of this plugin are under way`,
       );
     }
-    const connection = this.#connect(listener, within + 1);
-    const abort = () => connection.close();
+    const { connection, conn } = this.#connect(listener, within + 1);
+    // Its session must not take it for a client that only waits.
+    const abort = () => {
+      conn.reset();
+      connection.close();
+    };
     signal.addEventListener("abort", abort);
     this.#open++;
     const end = () => {
@@ -89,8 +93,12 @@ export class Subrequests {
       connection.close();
     };
     try {
-      return await exchange(connection, request, end);
+      return await exchange(connection, request, end, () => {
+        conn.reset();
+        end();
+      });
     } catch (thrown) {
+      conn.reset();
       end();
       signal.throwIfAborted();
       throw new TypeError(
@@ -105,7 +113,7 @@ export class Subrequests {
   #connect(
     listener: string | undefined,
     itsDepth: number,
-  ): Http1BackendConnection {
+  ): { readonly connection: Http1BackendConnection; readonly conn: PipeConn } {
     const { env } = this.#entry;
     const [near, far] = createPipe();
     const initiator = {
@@ -125,13 +133,14 @@ export class Subrequests {
       total: this.#bytes,
       buffer: "medium",
     });
-    return new Http1BackendConnection(socket, NOBODY, {
+    const connection = new Http1BackendConnection(socket, NOBODY, {
       buffers: env.buffers,
       deadlines: env.deadlines,
       limits: LIMITS,
       writeTimeout: RESPONSE_TIMEOUT,
       idleTimeout: 0,
     }, undefined);
+    return { connection, conn: near };
   }
 }
 
@@ -139,6 +148,7 @@ async function exchange(
   connection: Http1BackendConnection,
   request: Request,
   end: () => void,
+  giveUp: () => void,
 ): Promise<Response> {
   const url = new URL(request.url);
   const fields = new ListFields([["host", url.host]]);
@@ -165,6 +175,6 @@ async function exchange(
       end();
       return new Response(null, init);
     }
-    return new Response(streamOf(reader, end), init);
+    return new Response(streamOf(reader, end, giveUp), init);
   }
 }

@@ -5,10 +5,11 @@
  */
 import type { BodyReader } from "./body.ts";
 
-/** A body as a web stream that reads on only when it is asked; `end` runs when it is over or given up. */
+/** A body as a web stream that reads on only when it is asked; `end` runs when it is over, `giveUp` where nobody wants the rest. */
 export function streamOf(
   body: BodyReader,
   end: () => void,
+  giveUp = end,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
@@ -28,6 +29,6 @@ export function streamOf(
         controller.error(thrown);
       }
     },
-    cancel: end,
+    cancel: giveUp,
   }, { highWaterMark: 0 });
 }

@@ -9,14 +9,20 @@ import type { ByteConn } from "./byte_conn.ts";
 /** Bytes that a direction holds before its writer has to wait. */
 const CAPACITY = 64 << 10;
 
+/** One end of a pipe. */
+export interface PipeConn extends ByteConn {
+  /** Ends both directions as one that is gone: the other end's reads fail, too. */
+  reset(): void;
+}
+
 /** Both ends of a new pipe. */
-export function createPipe(): [ByteConn, ByteConn] {
+export function createPipe(): [PipeConn, PipeConn] {
   const there = new Direction();
   const back = new Direction();
   return [new PipeEnd(back, there), new PipeEnd(there, back)];
 }
 
-class PipeEnd implements ByteConn {
+class PipeEnd implements PipeConn {
   readonly #in: Direction;
   readonly #out: Direction;
 
@@ -42,6 +48,11 @@ class PipeEnd implements ByteConn {
     this.#out.end();
     this.#in.abandon();
   }
+
+  reset(): void {
+    this.#out.break();
+    this.#in.abandon();
+  }
 }
 
 /** One direction: a bounded queue of bytes with a waiting reader and writer. */
@@ -50,11 +61,13 @@ class Direction {
   #queued = 0;
   #ended = false;
   #abandoned = false;
+  #broken = false;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#queued === 0) {
+      if (this.#broken) throw new Deno.errors.ConnectionReset("Pipe is reset");
       if (this.#abandoned) throw new Deno.errors.Interrupted("Pipe is closed");
       if (this.#ended) return null;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
@@ -88,6 +101,12 @@ class Direction {
     this.#ended = true;
     this.#wakeReader?.();
     this.#wakeWriter?.();
+  }
+
+  /** What was written and not read is lost. */
+  break(): void {
+    this.#broken = true;
+    this.abandon();
   }
 
   abandon(): void {

@@ -73,6 +73,18 @@ Deno.test("createPipe: close rejects the own pending read and ends the peer's", 
   await assertRejects(() => far.write(bytesOf("x")), Deno.errors.BrokenPipe);
 });
 
+Deno.test("createPipe: reset fails all of the peer's, what it has not read too", async () => {
+  const [near, far] = createPipe();
+  await near.write(bytesOf("lost"));
+  near.reset();
+  near.close();
+  await assertRejects(
+    () => far.read(new Uint8Array(9)),
+    Deno.errors.ConnectionReset,
+  );
+  await assertRejects(() => far.write(bytesOf("x")), Deno.errors.BrokenPipe);
+});
+
 Deno.test("createPipe: close releases a waiting writer of the peer", async () => {
   const [near, far] = createPipe();
   const writing = assertRejects(

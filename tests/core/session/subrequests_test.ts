@@ -184,6 +184,41 @@ Deno.test("request() whose response is given up ends its session", async () => {
   await t.tracer.seen("finish");
 });
 
+Deno.test("request() that is given up ends its session, though its backend says nothing more", async () => {
+  const HEAD = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+  for (const [head, cancels] of [["", false], [HEAD, false], [HEAD, true]]) {
+    const ended = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await using backend = serveScript(async (connection) => {
+      await connection.request();
+      await connection.send(head as string);
+      asked.resolve();
+      await connection.ended();
+      ended.resolve();
+    });
+    await using t = await withRequest({ backends: [backend.url] });
+    const controller = new AbortController();
+    const sent = t.request("http://x/", { signal: controller.signal });
+    await asked.promise;
+    if (head === "") {
+      controller.abort(new RangeError("over"));
+      await assertRejects(() => sent, RangeError, "over");
+    } else {
+      const { body } = await sent;
+      if (cancels) await body!.cancel();
+      else {
+        const reader = body!.getReader();
+        await reader.read();
+        const rest = reader.read();
+        controller.abort(new RangeError("over"));
+        await assertRejects(() => rest);
+      }
+    }
+    await inTime("the backend is left", ended.promise);
+    await t.tracer.seen("finish");
+  }
+});
+
 Deno.test("request() where a handler closes: rejects", async () => {
   await using t = await withRequest({
     products: HELLO,
