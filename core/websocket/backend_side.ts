@@ -55,7 +55,7 @@ export class BackendSide {
   lastSent = 0;
   /** The message that the fence under way stands behind; undefined where none is under way. */
   fence: number | undefined;
-  /** When the fence was sent, or something came last since. */
+  /** When the fence was sent or its link last did not listen, by the deadlines' time. */
   fencedAt = 0;
   /** When the last fence was put. */
   lastFenceAt = -Infinity;
@@ -104,10 +104,14 @@ export class BackendSide {
     else this.#unasked = true;
   }
 
-  /** For how long it has let nothing be heard since it was asked for something, and owes us a Pong. */
-  silence(now: number): number {
+  /**
+   * For how long it has let nothing be heard since it was asked for something,
+   * and owes us a Pong; `swept` is the deadlines' time, which leaves out what the
+   * event loop stood still for.
+   */
+  silence(now: number, swept: number): number {
     if (this.fence === undefined || this.#askedAt === undefined) return 0;
-    return now - this.#askedAt;
+    return Math.min(now - this.#askedAt, swept - this.fencedAt);
   }
 
   /** A batch of messages went to it. */

@@ -24,6 +24,8 @@ export interface LeavingOptions {
   readonly clock: Clock;
   /** Milliseconds that it may take in all. */
   readonly drain: number;
+  /** For how long it has been silent already, in milliseconds. */
+  readonly silence: number;
   /** Its fence was answered, or never will be: what it has not read may go to another. */
   readonly onRead: () => void;
 }
@@ -57,9 +59,9 @@ export class Leaving {
   constructor(side: BackendSide, options: LeavingOptions) {
     this.side = side;
     this.#options = options;
-    const { clock, drain } = options;
+    const { clock, drain, silence } = options;
     this.#since = clock.now();
-    this.#lastHeard = this.#since - side.silence(this.#since);
+    this.#lastHeard = this.#since - silence;
     this.#cancelDrain = clock.after(drain, () => this.#giveUp("drain is over"));
     this.#fence();
     this.#check();

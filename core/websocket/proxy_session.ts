@@ -220,6 +220,10 @@ export class ProxySession implements Expiring {
     return new BackendSide(dialled, this.#owner.sizes(dialled.backendId));
   }
 
+  #silenceOf(side: BackendSide): number {
+    return side.silence(this.#clock.now(), this.#deadlines.now);
+  }
+
   #listen(side: BackendSide): void {
     side.link.start(new ProxySession.#BackendEvents(this, side));
   }
@@ -304,9 +308,8 @@ export class ProxySession implements Expiring {
     const planned = lost === undefined;
     const replayed = lost === undefined ? 0 : this.#delivery.unread(lost);
     if (!planned) this.#state = "dialling";
-    const now = this.#clock.now();
-    const since = planned ? now : this.#losses.since;
-    const waits = !planned || this.#backend!.silence(now) >= STALLED;
+    const since = planned ? this.#clock.now() : this.#losses.since;
+    const waits = !planned || this.#silenceOf(this.#backend!) >= STALLED;
     const redial = new Redial({
       clock: this.#clock,
       turnstile: this.#turnstiles[waits ? "lost" : "planned"],
@@ -366,6 +369,7 @@ export class ProxySession implements Expiring {
     this.#leaving = new Leaving(from, {
       clock: this.#clock,
       drain: this.#settings.drain,
+      silence: this.#silenceOf(from),
       onRead: () => this.#delivery.sendTo(side),
     });
   }

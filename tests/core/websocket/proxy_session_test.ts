@@ -470,6 +470,35 @@ Deno.test("ProxySession: one that was stalled before it is left is not waited fo
   await part(s, next);
 });
 
+Deno.test("ProxySession: a backend is not stalled by what the event loop stood still for", async () => {
+  let busy = 0;
+  const s = stage(
+    {},
+    new class extends FakeClock {
+      override now(): number {
+        return super.now() + busy;
+      }
+    }(),
+  );
+  s.client.say("1");
+  s.clock.advance(100);
+  // A reload, say: nobody was heard in that time.
+  busy = 3_000;
+  s.session.move("admin", { must: true });
+  const next = await s.connects();
+  assertEquals(s.first.aborted, undefined);
+  s.first.say("answer");
+  s.first.readSome();
+  // It seems to take its time for answers.
+  s.clock.advance(7_000);
+  s.first.readSome();
+  assertEquals(s.first.closed?.code, 1000);
+  s.first.answerClose();
+  await s.settle();
+  assertEquals([s.replayed, s.client.inbox], [[], ["answer"]]);
+  await part(s, next);
+});
+
 Deno.test("ProxySession: a stalled backend is left after a second, and what it has not read goes on", async () => {
   const s = stage();
   s.client.say("1", "2");
