@@ -23,9 +23,9 @@
  * variables of `builtin:headers`, escaped for HTML and JSON by the page's type.
  *
  * Headrace's own errors and other plugins' are replaced, a backend's only where
- * `from` lists `backend`: what an application says stays as it is. Fields of the
- * response stay but those that tell of its body. A request that never parsed
- * gets the plain response.
+ * `from` lists `backend`, out of the cache too: what an application says stays as
+ * it is. Fields of the response stay but those that tell of its body. A request
+ * that never parsed gets the plain response.
  *
  * `headrace_plugin_errors_pages_total{status}` counts pages sent.
  *
@@ -112,6 +112,8 @@ export default {
       options.pages.map((page, i) => makePage(page, context, `pages[${i}]`)),
     );
     const replaced = new Set<string>(options.from);
+    // What a cache holds a backend has said.
+    if (replaced.has("backend")) replaced.add("cache");
     return {
       handlers: {
         readResponse(request, response) {

@@ -114,6 +114,7 @@ const STAYS: readonly (readonly [
   Parameters<typeof fakeResponse>[0],
 ])[] = [
   ["a backend's error", HTML, { status: 404, from: "backend" }],
+  ["one that is cached", HTML, { status: 404, from: "cache" }],
   ["another status", HTML, { status: 403 }],
   ["what is no error", HTML, { status: 200 }],
   ["another product's", { ...HTML, products: ["blog"] }, { status: 404 }],
@@ -128,14 +129,16 @@ for (const [what, page, response] of STAYS) {
   });
 }
 
-Deno.test("errors replaces a backend's where told so, with another status", async () => {
-  const page = await paged(
-    [{ ...HTML, status: 410 }],
-    { status: 404, from: "backend" },
-    {},
-    { from: ["backend"] },
-  );
-  assertEquals(page?.status, 410);
+Deno.test("errors replaces a backend's where told so, with another status, out of the cache too", async () => {
+  for (const from of ["backend", "cache"] as const) {
+    const page = await paged(
+      [{ ...HTML, status: 410 }],
+      { status: 404, from },
+      {},
+      { from: ["backend"] },
+    );
+    assertEquals(page?.status, 410, from);
+  }
 });
 
 Deno.test("errors rereads a page's file when it changes", async () => {
