@@ -8,6 +8,7 @@ import { ProxyError } from "../errors.ts";
 import type { Fields, PreparedFields } from "../message/fields.ts";
 import type { OutgoingRequest } from "../message/head.ts";
 import { backendHost, type BackendUrl } from "../config/backend_url.ts";
+import { asksForWebSocket, hideFields } from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
 import { hopsLeft } from "./max_forwards.ts";
 import type { Transaction } from "./transaction.ts";
@@ -30,15 +31,16 @@ export function outgoingRequest(
   const { websocket } = transaction;
   // The body is whole: who waits for it was told to go on.
   const answered = transaction.buffered !== undefined && original.has("expect");
+  const tunnels = websocket === undefined && asksForWebSocket(head);
   const changes = host !== undefined || hops !== undefined ||
-    websocket !== undefined || answered;
+    websocket !== undefined || tunnels || answered;
   const fields = changes ? original.copy() : original;
   if (host !== undefined) fields.put("host", host);
   if (hops !== undefined) fields.put("max-forwards", String(hops - 1));
   if (answered) fields.remove("expect");
   if (websocket !== undefined) {
     attempt.websocketKey = websocket.askBackend(fields, again);
-  }
+  } else if (tunnels) hideFields(fields, attempt.cluster.config.websocket);
   return {
     method: request.method,
     target: url.prefix === "" ? request.target : join(url, request.target),

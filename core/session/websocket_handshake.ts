@@ -7,17 +7,18 @@
 import type { WebSocketConfig } from "../config/config_cluster_parts.ts";
 import { ProxyError } from "../errors.ts";
 import type { RequestHead, ResponseHead } from "../message/head.ts";
-import { asksForWebSocket, Handshake } from "../websocket/handshake.ts";
+import {
+  asksForWebSocket,
+  checkOrigin,
+  Handshake,
+} from "../websocket/handshake.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Request } from "./request.ts";
 import { Response } from "./response.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Again } from "./tries.ts";
 
-/**
- * Checks a client's handshake before any backend hears of it, where its cluster
- * keeps sessions. Throws a ProxyError.
- */
+/** Checks a client's handshake before any backend hears of it. Throws a ProxyError. */
 export function openHandshake(transaction: Transaction): void {
   const { head, request, snapshot, cluster } = transaction;
   if (!asksForWebSocket(head!)) return;
@@ -25,14 +26,20 @@ export function openHandshake(transaction: Transaction): void {
   transaction.websocket = handshakeOf(head!, request!, websocket);
 }
 
-/** The handshake of a request that asks for a session; undefined where it is to be none. Throws a ProxyError. */
+/**
+ * The handshake of a request that asks for a session; undefined where it is to be
+ * none. A tunnel's is the backend's affair but for its origin. Throws a
+ * ProxyError.
+ */
 export function handshakeOf(
   head: RequestHead,
   request: Request,
   websocket: WebSocketConfig,
 ): Handshake | undefined {
-  if (!asksForWebSocket(head) || websocket.mode !== "session") return undefined;
-  return new Handshake(request, websocket);
+  if (!asksForWebSocket(head)) return undefined;
+  if (websocket.mode === "session") return new Handshake(request, websocket);
+  checkOrigin(request.headers, websocket);
+  return undefined;
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { ProxyError } from "../errors.ts";
-import { isFramingField } from "../message/field_rules.ts";
+import { isFramingField, withHyphens } from "../message/field_rules.ts";
 import type { Fields } from "../message/fields.ts";
 import type { RequestHead, ResponseHead } from "../message/head.ts";
 import { ListFields } from "../message/list_fields.ts";
@@ -62,7 +62,7 @@ export class Handshake {
       refuse("its Sec-WebSocket-Key is not 16 bytes in base64");
     }
     this.#offered = tokens(headers, "sec-websocket-protocol");
-    checkOrigin(headers.get("origin"), rules.origins);
+    checkOrigin(headers, rules);
     this.#rules = rules;
     this.#key = key;
   }
@@ -77,10 +77,8 @@ export class Handshake {
     fields: Fields,
     again: { readonly replayed: number } | undefined,
   ): string {
-    const { blockHeaders, reconnectHeader } = this.#rules;
-    for (const name of blockHeaders) fields.remove(name);
-    fields.remove(reconnectHeader);
-    fields.remove(REPLAYED_HEADER);
+    const { reconnectHeader } = this.#rules;
+    hideFields(fields, this.#rules);
     fields.remove("sec-websocket-extensions");
     const key = randomBytes(16).toString("base64");
     fields.put("sec-websocket-key", key);
@@ -181,6 +179,27 @@ export class Handshake {
   }
 }
 
+/**
+ * Removes what backends must not get of a client: what the config blocks, and
+ * what tells of a re-dial, in every spelling that a backend may take for it.
+ */
+export function hideFields(fields: Fields, rules: HandshakeRules): void {
+  const hidden = [
+    ...rules.blockHeaders,
+    rules.reconnectHeader,
+    REPLAYED_HEADER,
+  ].map(spelledAlike);
+  const said = Array.from(fields, ([name]) => name);
+  for (const name of said) {
+    if (hidden.includes(spelledAlike(name))) fields.remove(name);
+  }
+}
+
+/** The same for all names that one variable stands for where fields become variables, as with CGI (RFC 3875 §4.1.18). */
+function spelledAlike(name: string): string {
+  return withHyphens(name.toLowerCase());
+}
+
 /** Fields that each hop makes of its own. */
 const HOPS_OWN: ReadonlySet<string> = new Set([
   "host",
@@ -205,10 +224,11 @@ function chosenBy({ fields }: ResponseHead, key: string): string | undefined {
 }
 
 /** Throws `origin_refused` where a browser's page may not connect; other clients have no origin. */
-function checkOrigin(
-  origin: string | null,
-  allowed: readonly string[] | undefined,
+export function checkOrigin(
+  headers: Fields,
+  { origins: allowed }: HandshakeRules,
 ): void {
+  const origin = headers.get("origin");
   if (allowed === undefined || origin === null) return;
   const said = origin.toLowerCase();
   if (allowed.some((each) => each === "*" || each.toLowerCase() === said)) {

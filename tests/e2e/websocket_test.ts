@@ -11,6 +11,7 @@ import { metricValue } from "../support/metric_value.ts";
 import { startPlane } from "../support/plane.ts";
 import { configWith, startProxyWith } from "../support/proxy_with.ts";
 import {
+  type BackendSocket,
   serveWebSocket,
   WebSocketClient,
 } from "../support/websocket_backend.ts";
@@ -311,6 +312,40 @@ Deno.test("websocket: a drain of the proxy ends sessions with 1001 when its time
     reason: "The proxy shuts down",
   });
   await drained;
+});
+
+Deno.test("websocket: a tunnel's origin is judged too, and what is blocked or tells of a re-dial does not pass", async () => {
+  await using backend = serveWebSocket("a");
+  await using proxy = await startProxyWith({
+    backends: [backend.url],
+    cluster: {
+      websocket: {
+        mode: "tunnel",
+        origins: ["https://ok.example"],
+        blockHeaders: ["X-Secret"],
+      },
+    },
+  });
+  const statuses: number[] = [];
+  for (const origin of ["https://evil.example", "https://ok.example"]) {
+    using client = await HttpClient.connect(proxy.port());
+    await client.send(handshake([
+      `Origin: ${origin}`,
+      "X-Secret: 1",
+      "X-Balancer-Reconnect: 1",
+      "X_Balancer_Reconnect: 1",
+      "X-Headrace-Replayed: 1",
+      "X-Own: 1",
+    ]));
+    statuses.push((await client.response()).status);
+  }
+  assertEquals(statuses, [403, 101]);
+  assertEquals(backend.connections.length, 1);
+  const [{ headers }] = backend.connections as [BackendSocket];
+  const ours = [...headers.keys()].filter((name) =>
+    /^x.(secret|balancer|headrace|own)/.test(name)
+  );
+  assertEquals(ours, ["x-own"]);
 });
 
 Deno.test("websocket: mode tunnel relays bytes, extensions too", async () => {
