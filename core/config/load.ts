@@ -27,6 +27,7 @@ import {
   type ListenerTlsCheck,
 } from "./check_listener_tls.ts";
 import { clusterFindings, productFindings } from "./check_rules.ts";
+import { websocketFindings } from "./check_websocket.ts";
 import type { Config } from "./config.ts";
 import { expand } from "./expand.ts";
 import type { Expanded } from "./expand.ts";
@@ -197,6 +198,7 @@ async function check(
     ...productFindings(tree),
     ...clusterFindings(tree),
     ...dialerFindings(tree),
+    ...websocketFindings(tree),
     ...healthFindings(tree),
     ...ioFindings(tree),
     ...files.findings,
