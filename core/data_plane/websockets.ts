@@ -132,11 +132,10 @@ export class WebSocketSessions {
   /** A dialer knows this backend no longer: its sessions go to another one. */
   leaveDeleted(cluster: string, backendId: string): void {
     for (const session of this.values()) {
-      const { backend, proxy } = session;
-      if (
-        session.cluster === cluster && backend.dialer !== undefined &&
-        backend.backendId === backendId
-      ) proxy.move("admin", { must: true });
+      const { backend: { dialer }, proxy } = session;
+      if (session.cluster === cluster && dialer !== undefined) {
+        proxy.leaveDeleted(backendId);
+      }
     }
   }
 

@@ -89,6 +89,8 @@ export class ProxySession implements Expiring {
   #redial: Redial | undefined;
   /** Why it is not to stay where the planned move that is under way finds no other backend. */
   #must: MoveReason | undefined;
+  /** Backends that were deleted while it was on its way, perhaps to one of them. */
+  #deleted: Set<string> | undefined;
   /** The backend that was lost, until another one takes its place. */
   #lost: BackendSide | undefined;
   /** Links that are not over. */
@@ -155,6 +157,15 @@ export class ProxySession implements Expiring {
     }
     if (options.must) this.#must = reason;
     return false;
+  }
+
+  /** A backend is no more: leaves it in order, also where it is on its way there. */
+  leaveDeleted(backendId: string): void {
+    const isThere = this.#state === "open" && this.backendId === backendId;
+    if (isThere) this.move("admin", { must: true });
+    else if (this.#redial !== undefined || this.#leaving !== undefined) {
+      (this.#deleted ??= new Set()).add(backendId);
+    }
   }
 
   /** Looks for a backend at once, where it waits for one. */
@@ -329,6 +340,7 @@ export class ProxySession implements Expiring {
       },
       onFailed: (error) => {
         this.#redial = undefined;
+        this.#deleted = undefined;
         if (must) this.close(error.declined ? 1008 : 1013, error.message);
         else if (this.#must !== undefined) {
           this.#search(leaving, this.#must, true);
@@ -353,7 +365,7 @@ export class ProxySession implements Expiring {
     this.#delivery.moveTo(side, from);
     this.#owner.gap(this.#losses.gap(this.#clock.now()));
     this.#listen(side);
-    this.#owner.settled();
+    this.#settle();
   }
 
   /** A planned move: the old backend finishes, the new one's messages wait for that. */
@@ -388,7 +400,15 @@ export class ProxySession implements Expiring {
     this.#state = "open";
     side.fencedAt = this.#deadlines.now;
     this.#listen(side);
-    this.#owner.settled();
+    this.#settle();
+  }
+
+  /** It has one backend: stays there, unless that was deleted meanwhile. */
+  #settle(): void {
+    const deleted = this.#deleted;
+    this.#deleted = undefined;
+    if (deleted?.has(this.backendId)) this.move("admin", { must: true });
+    else this.#owner.settled();
   }
 
   // ---------------------------------------------------------------------- end

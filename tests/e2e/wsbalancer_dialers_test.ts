@@ -206,6 +206,43 @@ Deno.test("wsbalancer: sessions leave a dialer's backend that is deleted, and lo
   assertEquals(await client.ask("3"), "b3:3");
 });
 
+Deno.test("wsbalancer: a dialer's backend that is deleted while a session comes to it is left, too", async () => {
+  const dialer = new FakeDialer();
+  const thinking = Promise.withResolvers<void>();
+  dialer.answer = async (text, { backendId }) => {
+    if (text === "2") await thinking.promise;
+    return `${backendId}:${text}`;
+  };
+  const administrator = new Administrator("b1", "b2");
+  await using admin = await startAdmin(
+    [{ name: "main", dialer: "fake" }],
+    [dialerPlugin(dialerWith(administrator, dialer))],
+  );
+  await using client = await WebSocketClient.open(admin.proxy.url());
+  assertEquals(await client.ask("1"), "b1:1");
+  client.send("2");
+  await eventually(
+    "its thinking",
+    () => dialer.connections[0]!.got.length === 2,
+  );
+  assertEquals(await said(admin, "POST", "/backend/failover/b1"), S);
+  const session = async () =>
+    (await admin.json("/api/websockets")).websockets[0];
+  await eventually(
+    "the move",
+    async () => (await session()).state === "draining",
+  );
+  assertEquals((await session()).backend, "b2");
+  assertEquals(await said(admin, "POST", "/backend/delete/b2"), S);
+  thinking.resolve();
+  await eventually(
+    "the next move",
+    async () => (await session()).backend === "b3",
+  );
+  assertEquals(await client.ask("3"), "b3:3");
+  assertEquals(client.got, ["b1:1", "b1:2", "b3:3"]);
+});
+
 Deno.test("/api/clusters/NAME/dialer/backends: the same powers", async () => {
   const administrator = new Administrator("b1");
   await using own = serveWebSocket("own");

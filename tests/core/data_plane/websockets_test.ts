@@ -68,6 +68,8 @@ function setUp(backends: Readonly<Record<string, string>> = { a: "up" }) {
           told.push(`move ${id} ${reason}${must ? " must" : ""}`);
           return true;
         },
+        leaveDeleted: (backend: string) =>
+          told.push(`leaveDeleted ${id} ${backend}`),
       },
     } as unknown as WebSocketSession;
     sessions.add(session);
@@ -167,5 +169,5 @@ Deno.test("WebSocketSessions: a backend's change is followed by its cluster's se
     "move 4 drain",
   ]);
   t.sessions.leaveDeleted("main", "a");
-  assertEquals(t.told, ["move 4 admin must"]);
+  assertEquals(t.told, ["leaveDeleted 4 a"]);
 });

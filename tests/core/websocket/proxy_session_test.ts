@@ -567,6 +567,45 @@ Deno.test("ProxySession: a backend that is gone while a planned move is dialled 
   await part(s, next);
 });
 
+Deno.test("ProxySession: a backend that is deleted is left, also where the session was on its way there", async () => {
+  const s = stage();
+  const first = s.first;
+  s.session.leaveDeleted("b9");
+  assertEquals(s.dials.length, 0);
+  s.session.leaveDeleted("b0");
+  // While it is dialled, then while the old one finishes.
+  s.session.leaveDeleted("b1");
+  const b1 = await s.connects("b1");
+  s.clock.advance(500);
+  first.answerClose();
+  await s.settle();
+  const b2 = await s.connects("b2");
+  assertEquals(s.session.state, "draining");
+  s.session.leaveDeleted("b2");
+  s.clock.advance(500);
+  b1.answerClose();
+  await s.settle();
+  assertEquals(s.dials.map(({ leaving }) => leaving), ["b0", "b1", "b2"]);
+  // And while one is looked for that takes a lost one's place.
+  await s.ends(b2);
+  s.session.leaveDeleted("b3");
+  const b3 = await s.connects("b3");
+  assertEquals(s.dials.length, 5);
+  const b4 = await s.connects("b4");
+  s.clock.advance(500);
+  b3.answerClose();
+  await s.settle();
+  assertEquals([s.session.state, s.dials.length], ["open", 5]);
+  // What was deleted once may be back.
+  assert(s.session.move("admin", { must: false }));
+  const b3Again = await s.connects("b3");
+  s.clock.advance(500);
+  b4.answerClose();
+  await s.settle();
+  assertEquals([s.session.state, s.dials.length], ["open", 6]);
+  await part(s, b3Again);
+});
+
 Deno.test("ProxySession: the backend dies while a planned move is dialled: a new dial says what is replayed", async () => {
   const s = stage();
   s.session.move("admin", { must: false });
