@@ -276,7 +276,8 @@ export class DataPlane implements PlaneControl, SessionHost {
   ): Promise<Administered | undefined> {
     const dialer = this.current.dialer(cluster);
     const answer = await askAdministrator(this.env, dialer, action, argument);
-    if (action === "delete" && answer?.result === 1) {
+    // Where workers share what they know, all but one have nothing to do.
+    if (action === "delete" && answer !== undefined && answer.result !== 4) {
       this.websockets.leaveDeleted(cluster, argument);
     }
     return answer;

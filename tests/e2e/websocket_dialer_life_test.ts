@@ -180,6 +180,32 @@ Deno.test("dialer: a deleted backend's sessions go elsewhere, with nothing lost,
   );
 });
 
+Deno.test("dialer: a backend that another worker has deleted already is left, too", async () => {
+  const dialer = new FakeDialer();
+  let result: AdminResult = 4;
+  const withAdministrator: BackendDialer = {
+    dialUpstream: (context) => dialer.dialUpstream(context),
+    administrator: administratorWith(() => result),
+  };
+  await using plane = await startPlane({
+    cluster: { dialer: "fake" },
+    plugins: [dialerPlugin(withAdministrator)],
+  });
+  await using client = await WebSocketClient.open(
+    `http://127.0.0.1:${plane.port}/`,
+  );
+  assertEquals(await client.ask("1"), "b1:1");
+  await plane.plane.administer("main", "delete", "b1");
+  assertEquals(await client.ask("2"), "b1:2");
+  // Workers may share what they know: this one finds nothing to do.
+  result = 3;
+  await plane.plane.administer("main", "delete", "b1");
+  await inTime("the next connection", dialer.connection(2));
+  const [session] = plane.plane.websockets.values();
+  await eventually("the move", () => session!.backendId === "b2");
+  assertEquals(await inTime("an answer", client.ask("3")), "b2:3");
+});
+
 Deno.test("dialer: without an administrator, or without a dialer, there is nobody to ask", async () => {
   await using proxy = await startDialing(new FakeDialer(), {
     clusters: [{ name: "other", backends: [] }],
