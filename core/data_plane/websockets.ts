@@ -119,14 +119,19 @@ export class WebSocketSessions {
    * has settled.
    */
   moveOrphan(
-    { cluster: name, backend: { backendId, dialer }, proxy }: WebSocketSession,
+    { cluster: name, backend: { backendId, url, dialer }, proxy }:
+      WebSocketSession,
   ): void {
     const cluster = this.#options.current().cluster(name);
     // A dialer's connection lives on whatever becomes of the dialer.
     if (cluster === undefined || dialer !== undefined) return;
     const backend = cluster.find(backendId);
-    if (backend === undefined) proxy.move("drain", { must: true });
-    else if (isLeft(backend.health.state)) proxy.move("drain", { must: false });
+    // Another one may have its id.
+    if (backend === undefined || backend.url.href !== url) {
+      proxy.move("drain", { must: true });
+    } else if (isLeft(backend.health.state)) {
+      proxy.move("drain", { must: false });
+    }
   }
 
   /** A dialer knows this backend no longer: its sessions go to another one. */

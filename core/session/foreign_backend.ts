@@ -37,6 +37,7 @@ export interface ForeignDial {
 /** A backend of a dialer's. */
 export class ForeignBackend implements SessionBackend {
   readonly dialer: BoundDialer;
+  readonly url: undefined;
   readonly link: ChannelLink;
   readonly backendId: string;
   readonly connection: BackendConnection;

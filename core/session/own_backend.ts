@@ -39,6 +39,10 @@ export class OwnBackend implements SessionBackend {
     return this.#attempt.backend.id;
   }
 
+  get url(): string {
+    return this.#attempt.backend.url.href;
+  }
+
   view(session: WebSocketSession): BackendConnection {
     return new OwnConnectionView(session, this, this.#attempt);
   }

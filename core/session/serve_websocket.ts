@@ -178,7 +178,7 @@ function dialAgain(
 ): Promise<SessionBackend> {
   const dialer = currentSnapshot(transaction).dialer(transaction.cluster!);
   return dialer === undefined
-    ? dialOwn(transaction, request)
+    ? dialOwn(transaction, request, from)
     : dialDialer(transaction, dialer, request, from);
 }
 
@@ -231,10 +231,18 @@ function discard({ response }: ConnectionDeclinedError): void {
 async function dialOwn(
   transaction: Transaction,
   request: DialRequest,
+  from: SessionBackend,
 ): Promise<SessionBackend> {
+  const { leaving } = request;
+  const cluster = currentSnapshot(transaction).cluster(transaction.cluster!)!;
+  const known = leaving === undefined ? undefined : cluster.find(leaving);
   let outcome: Outcome;
   try {
-    outcome = await askAgain(transaction, request);
+    outcome = await askAgain(transaction, {
+      ...request,
+      // Another backend that has its id now is as good as any.
+      leaving: known?.url.href === from.url ? leaving : undefined,
+    });
   } catch (thrown) {
     const error = asProxyError(thrown);
     throw new DialRefusal(error.message, {

@@ -21,6 +21,8 @@ import { FrontendView, ProxySessionView } from "./websocket_views.ts";
 export interface SessionBackend extends Dialled {
   /** Who dialled it; undefined where Headrace did. */
   readonly dialer: BoundDialer | undefined;
+  /** Its backend's URL; undefined where only the dialer knows. */
+  readonly url: string | undefined;
   /** What plugins see of it. */
   view(session: WebSocketSession): BackendConnection;
 }

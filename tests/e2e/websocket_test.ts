@@ -261,6 +261,24 @@ Deno.test("websocket: a reload that drops a backend moves its sessions, a messag
   ]);
 });
 
+Deno.test("websocket: a reload that gives a backend another address moves its sessions there", async () => {
+  await using a = serveWebSocket("a");
+  await using b = serveWebSocket("b");
+  await using proxy = await startProxyWith({ backends: [a.url] });
+  await using client = await WebSocketClient.open(proxy.url());
+  assertEquals(await client.ask("1"), "a:1");
+  await proxy.reload(configWith({ backends: [b.url] }));
+  await eventually(
+    "the old connection's end",
+    () => a.connections[0]!.socket.readyState === WebSocket.CLOSED,
+  );
+  assertEquals(await inTime("an answer", client.ask("2")), "b:2");
+  // The same file again moves nobody.
+  await proxy.reload(configWith({ backends: [b.url] }));
+  assertEquals(await inTime("an answer", client.ask("3")), "b:3");
+  assertEquals(b.connections.length, 1);
+});
+
 Deno.test("websocket: handlers see the handshake and each dial, and may end the session", async () => {
   await using a = serveWebSocket("a");
   await using b = serveWebSocket("b");

@@ -12,6 +12,7 @@ import { metricValue } from "../../support/metric_value.ts";
 
 interface Shape {
   readonly backend?: string;
+  readonly url?: string;
   readonly cluster?: string;
   readonly state?: string;
   readonly dialer?: boolean;
@@ -27,7 +28,7 @@ function setUp(backends: Readonly<Record<string, string>> = { a: "up" }) {
     find: (id: string) =>
       backends[id] === undefined
         ? undefined
-        : { health: { state: backends[id] } },
+        : { health: { state: backends[id] }, url: { href: `http://${id}` } },
     servesWithout: (id: string) =>
       Object.keys(backends).some((each) => each !== id),
   };
@@ -42,13 +43,23 @@ function setUp(backends: Readonly<Record<string, string>> = { a: "up" }) {
   });
   const opens = (
     id: string,
-    { backend = "a", cluster = "main", state = "open", dialer }: Shape = {},
+    {
+      backend = "a",
+      url = `http://${backend}`,
+      cluster = "main",
+      state = "open",
+      dialer,
+    }: Shape = {},
   ): WebSocketSession => {
     const session = {
       id,
       cluster,
       backendId: backend,
-      backend: { backendId: backend, dialer: dialer ? {} : undefined },
+      backend: {
+        backendId: backend,
+        url: dialer ? undefined : url,
+        dialer: dialer ? {} : undefined,
+      },
       uri: "/",
       startedAt: 0,
       movedAt: 0,
@@ -126,12 +137,14 @@ Deno.test("WebSocketSessions: who is on a backend that is gone must leave, who i
   t.opens("drained", { backend: "b" });
   t.opens("maintained", { backend: "c" });
   t.opens("orphan", { backend: "gone" });
+  t.opens("renamed", { url: "http://gone" });
   t.opens("dialled", { backend: "gone", dialer: true });
   t.opens("elsewhere", { cluster: "gone" });
   const moves = [
     "move drained drain",
     "move maintained drain",
     "move orphan drain must",
+    "move renamed drain must",
   ];
   assertEquals(t.told.splice(0), moves);
   t.sessions.moveOrphans();
