@@ -82,7 +82,7 @@ export interface StartCloseIdentifier extends StartCloser, Identifier {}
 
 /** The client's side of a session. */
 export interface FrontendConnection extends StartCloseIdentifier {
-  /** The listener's name. */
+  /** The id of the address where the client came in, as `/frontend/list` tells it: `127-0-0-1-8080`. */
   readonly frontendId: string;
   /** Does nothing: it works once the session does. */
   readonly start: () => void;

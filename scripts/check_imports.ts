@@ -151,6 +151,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "conditions",
     "data_plane",
     "http1",
+    "listener",
     "message",
     "net",
     "observe",

@@ -36,8 +36,8 @@ export class WebSocketSession {
   readonly uri: string;
   /** When it came to its backend, by the clock's monotonic time. */
   movedAt: number;
-  /** Where its client came in. */
-  readonly #frontendId: string;
+  /** Where its client came in, as operators and metrics know it. */
+  readonly frontendId: string;
   readonly #startedAt: number;
   readonly #parts: WebSocketParts;
   #backend: SessionBackend;
@@ -54,7 +54,7 @@ export class WebSocketSession {
     this.cluster = transaction.cluster!;
     this.uri = transaction.request!.target;
     const { frontend, listener, env } = transaction.session;
-    this.#frontendId = frontend?.id ?? listener;
+    this.frontendId = frontend?.id ?? listener;
     this.movedAt = this.#startedAt = env.clock.now();
     this.#backend = backend;
     this.#parts = transaction.listener.websocketOf(transaction.product!.name);
@@ -163,8 +163,8 @@ export class WebSocketSession {
   messageSizes(backendId: string): MessageSizes {
     const { messageSize } = this.transaction.session.env.metrics;
     return {
-      toBackend: messageSize.series("f2b", this.#frontendId, backendId),
-      fromBackend: messageSize.series("b2f", this.#frontendId, backendId),
+      toBackend: messageSize.series("f2b", this.frontendId, backendId),
+      fromBackend: messageSize.series("b2f", this.frontendId, backendId),
     };
   }
 
@@ -231,7 +231,7 @@ export class WebSocketSession {
       series.value === 0 &&
       plane.current.cluster(this.cluster)?.find(this.backendId) === undefined
     ) metrics.websocketSessionsOpen.delete(...labels);
-    const ends = [this.#frontendId, this.backendId] as const;
+    const ends = [this.frontendId, this.backendId] as const;
     metrics.activeSessions.series(...ends).add(by);
     if (by === 1) metrics.newSession.series(...ends).add();
   }

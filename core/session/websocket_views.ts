@@ -50,7 +50,7 @@ export class FrontendView implements FrontendConnection {
     return this.#session.id;
   }
   get frontendId(): string {
-    return this.#session.transaction.listener.name;
+    return this.#session.frontendId;
   }
   start(): void {}
   close(code = 1000, reason = ""): void {

@@ -10,6 +10,8 @@ import type {
   Transaction,
   WsMessage,
 } from "../plugin.ts";
+import { frontendId } from "../listener/frontend.ts";
+import { formatSocket } from "../net/socket_address.ts";
 import { fakeTransaction } from "./views.ts";
 
 /** A message as tests write it: text, or bytes. */
@@ -34,7 +36,7 @@ export function fakeProxySession(
     transaction,
     frontend: {
       id: "f1",
-      frontendId: transaction.session.listener,
+      frontendId: frontendId(formatSocket(transaction.session.local)),
       start() {},
       close() {},
     },

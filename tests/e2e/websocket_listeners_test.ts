@@ -60,7 +60,14 @@ Deno.test("listeners: valves, created, the first message; terminated and created
       first!.backend.id,
       first!.backend.subprotocol,
     ],
-    ["web", true, true, "/x", `${first!.id}.1`, undefined],
+    [
+      `127-0-0-1-${proxy.port()}`,
+      true,
+      true,
+      "/x",
+      `${first!.id}.1`,
+      undefined,
+    ],
   );
   a.connections[0]!.socket.close(1000 + 0);
   assertEquals((await client.closed).code, 1000);

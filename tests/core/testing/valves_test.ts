@@ -62,5 +62,5 @@ Deno.test("openValves: a provider sees the session that the test gives", () => {
       },
     },
   }, session);
-  assertEquals(seen, ["t1", "a1", "web"]);
+  assertEquals(seen, ["t1", "a1", "192-0-2-9-80"]);
 });
