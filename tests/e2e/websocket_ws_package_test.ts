@@ -10,6 +10,7 @@ import { WebSocket as WsClient, WebSocketServer } from "ws";
 import { assert, assertEquals } from "../support/assert.ts";
 import { eventually, inTime } from "../support/eventually.ts";
 import { startProxyWith } from "../support/proxy_with.ts";
+import { RUNTIMES, tlsSite } from "../support/tls_site.ts";
 
 /** What `ws` says of a message. */
 interface Heard {
@@ -69,8 +70,8 @@ class Client implements AsyncDisposable {
   readonly #heard: Heard[] = [];
   readonly #waiting: ((heard: Heard) => void)[] = [];
 
-  private constructor(url: string, protocols: string[]) {
-    this.socket = new WsClient(url.replace("http:", "ws:"), protocols);
+  private constructor(url: string, protocols: string[], options: object) {
+    this.socket = new WsClient(url.replace("http", "ws"), protocols, options);
     this.closed = new Promise((resolve) => {
       this.socket.on(
         "close",
@@ -85,8 +86,12 @@ class Client implements AsyncDisposable {
     });
   }
 
-  static async open(url: string, protocols: string[] = []): Promise<Client> {
-    const client = new Client(url, protocols);
+  static async open(
+    url: string,
+    protocols: string[] = [],
+    options: object = {},
+  ): Promise<Client> {
+    const client = new Client(url, protocols, options);
     await new Promise<void>((resolve, reject) => {
       client.socket.on("open", () => resolve());
       client.socket.on("error", reject);
@@ -197,3 +202,28 @@ Deno.test("ws: what is too large or no UTF-8 ends with 1009 and 1007, and the ba
   await eventually("both backends' ends", () => server.closed.length === 2);
   assertEquals(server.closed.map(([code]) => code), [1001, 1001]);
 });
+
+for (const { name, plugins } of RUNTIMES) {
+  Deno.test(`ws: a session over TLS on ${name} goes on where its backend goes`, async () => {
+    await using site = await tlsSite();
+    const first = await serveWs();
+    await using second = await serveWs();
+    await using proxy = await startProxyWith({
+      backends: [first.url, second.url],
+      cluster: { balance: "first" },
+      listener: { tls: { certificates: site.single } },
+      plugins,
+    });
+    await using client = await Client.open(
+      proxy.url("/x").replace("http:", "https:"),
+      [],
+      { ca: site.ca.cert, checkServerIdentity: () => undefined },
+    );
+    assertEquals(textOf(await client.ask("1")), "1");
+    await first[Symbol.asyncDispose]();
+    const large = "x".repeat(300_000);
+    assertEquals(textOf(await client.ask(large)), large);
+    client.socket.send("close 4001 bye");
+    assertEquals(await inTime("the close", client.closed), [4001, "bye"]);
+  });
+}
