@@ -161,6 +161,26 @@ Deno.test("websocket: a reload that gives a backend another address moves its se
   assertEquals(b.connections.length, 1);
 });
 
+Deno.test("websocket: a reload without their cluster and listener leaves sessions where they are, and where they could go", async () => {
+  await using a = serveWebSocket("a");
+  await using b = serveWebSocket("b");
+  await using c = serveWebSocket("c");
+  const backends = [a.url, b.url];
+  const cluster = { balance: "first", websocket: { replay: "none" } };
+  await using proxy = await startProxyWith({ backends, cluster });
+  await using client = await WebSocketClient.open(proxy.url());
+  assertEquals(await client.ask("1"), "a:1");
+  await proxy.reload(configWith({
+    listener: { name: "other" },
+    cluster: { name: "second", backends: [{ id: "a", url: c.url }] },
+  }));
+  assertEquals(await inTime("an answer", client.ask("2")), "a:2");
+  a.connections[0]!.socket.close(1011);
+  await eventually("the failover", () => b.connections.length === 1);
+  assertEquals(await inTime("an answer", client.ask("3")), "b:3");
+  assertEquals(c.connections.length, 0);
+});
+
 Deno.test("websocket: handlers see the handshake and each dial; a planned move that is declined leaves the session where it is", async () => {
   await using a = serveWebSocket("a");
   await using b = serveWebSocket("b");
