@@ -53,6 +53,7 @@ export interface Config {
    *   (`node:tls`, behind a PROXY header) is as it is by default.
    */
   readonly io: "standard" | "direct";
+  readonly buffers: BuffersConfig;
   readonly log: LogConfig;
   readonly drain: DrainConfig;
 }
@@ -419,6 +420,16 @@ export interface AdminConfig {
   readonly token: string | undefined;
   /** Where `/backend/add` adds to, which names no cluster; undefined = the only cluster. */
   readonly backendCluster: string | undefined;
+}
+
+/** Memory for what is on its way. */
+export interface BuffersConfig {
+  /**
+   * Bytes of buffers of 256 KiB that a worker's streams may have at once, beyond
+   * which they go on in those of 33 KiB that each connection has; from 256 KiB
+   * on. A head that fits in no other buffer has one all the same. Default 16 MiB.
+   */
+  readonly bulk: number;
 }
 
 /** Headrace's own log. */

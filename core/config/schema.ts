@@ -147,6 +147,15 @@ export const configSchema: z.ZodType<Config> = mapping("Headrace's config.", {
       ["standard", "direct"],
     ),
   ),
+  buffers: mappingOfDefaults("Memory for what is on its way.", {
+    bulk: withDefault(
+      "16MiB",
+      size(
+        "Bytes of buffers of 256 KiB that a worker's streams may have at once; beyond that smaller ones serve.",
+        { min: 256 * 1024 },
+      ),
+    ),
+  }),
   log: mappingOfDefaults("Headrace's own log.", {
     level: withDefault(
       "info",

@@ -6,6 +6,7 @@
  * @module
  */
 import { ClusterLives } from "../balance/cluster_life.ts";
+import type { BuffersConfig } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
 import type { PlaneEnv } from "../session/env.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
@@ -42,6 +43,7 @@ interface Made {
 interface Pending {
   readonly revision: number;
   readonly snapshot: Snapshot;
+  readonly buffers: BuffersConfig;
   readonly listeners: PreparedListeners;
   readonly paused: readonly string[];
 }
@@ -63,13 +65,19 @@ export class ConfigTurnover {
   /** Takes a candidate as far as possible without using it. Rejects with a {@linkcode RefusedError}, and nothing has changed. */
   async prepare(candidate: Candidate): Promise<Prepared> {
     const { plugins, listeners, nodeTls } = this.#options;
-    const { revision, ports, paused = [] } = candidate;
+    const { revision, config: { buffers }, ports, paused = [] } = candidate;
     const { snapshot, uses } = await this.#make(candidate);
     let bound: PreparedListeners;
     try {
       await nodeTls.check(snapshot.listeners);
       bound = await listeners.prepare(snapshot.listeners, ports);
-      this.#pending = { revision, snapshot, listeners: bound, paused };
+      this.#pending = {
+        revision,
+        snapshot,
+        buffers,
+        listeners: bound,
+        paused,
+      };
     } catch (thrown) {
       snapshot.release();
       this.#retireUnused();
@@ -107,7 +115,7 @@ export class ConfigTurnover {
   async adopt(candidate: Candidate): Promise<void> {
     const { snapshot } = await this.#make(candidate);
     const old = this.current;
-    this.#use(snapshot);
+    this.#use(snapshot, candidate.config.buffers);
     old.release();
   }
 
@@ -116,7 +124,7 @@ export class ConfigTurnover {
     const { listeners, onChanged } = this.#options;
     const pending = this.#takePending(revision);
     const old = this.current;
-    this.#use(pending.snapshot);
+    this.#use(pending.snapshot, pending.buffers);
     listeners.pause(new Set(pending.paused), pending.listeners);
     const swapped = listeners.commit(pending.listeners);
     this.#retireUnused();
@@ -182,8 +190,9 @@ export class ConfigTurnover {
     });
   }
 
-  #use(snapshot: Snapshot): void {
+  #use(snapshot: Snapshot, { bulk }: BuffersConfig): void {
     this.current = snapshot;
+    this.#options.env.buffers.limitBulk(bulk);
     this.#options.env.specimens.clear();
     this.#options.caches.use(snapshot.cache?.cache);
     for (const cluster of snapshot.clusters.values()) cluster.activate();

@@ -38,6 +38,10 @@ export function reportPlane(
     metrics.poolConnections.series(cluster, id, "active").set(active);
     metrics.poolConnections.series(cluster, id, "idle").set(idle);
   }
+  for (const [size, pool] of plane.env.buffers.pools) {
+    metrics.bufferBytes.series(size, "used").set(pool.inUse * pool.size);
+    metrics.bufferBytes.series(size, "free").set(pool.free * pool.size);
+  }
   const cache = plane.current.cache === undefined
     ? undefined
     : plane.caches.report();

@@ -15,7 +15,7 @@ export class BufferPool {
   inUse = 0;
   readonly #free: Uint8Array[] = [];
   readonly #keep: number;
-  readonly #limit: number;
+  #limit: number;
 
   constructor(
     size: number,
@@ -24,6 +24,12 @@ export class BufferPool {
     this.size = size;
     this.#keep = options.keep;
     this.#limit = options.limit ?? Infinity;
+  }
+
+  /** Another bound for those that are out and wait; more that are out now come back. */
+  bound(limit: number): void {
+    this.#limit = limit;
+    if (this.#free.length > limit) this.#free.length = limit;
   }
 
   /** Whether the bound of buffers that may be out is reached. */
@@ -50,7 +56,8 @@ export class BufferPool {
   /** Gives a buffer back; whoever gives it must not touch it any more. */
   give(buffer: Uint8Array): void {
     this.inUse--;
-    if (this.#free.length < this.#keep) this.#free.push(buffer);
+    const { length } = this.#free;
+    if (length < this.#keep && length < this.#limit) this.#free.push(buffer);
   }
 }
 
@@ -62,8 +69,13 @@ export class Buffers {
   readonly small = new BufferPool(4 << 10, { keep: 1024 });
   /** Heads that outgrow a small one, reads of a backend, and what is about to be written: a response up to 32 KiB takes one read and one write (measured: 17.9 µs instead of 22.0 with 16 KiB). */
   readonly medium = new BufferPool(33 << 10, { keep: 512 });
-  /** Bulk: the knee of CPU per byte is at 256 KiB (measured); bounded, beyond it medium ones serve. */
+  /** Bulk: the knee of CPU per byte is at 256 KiB (measured); bounded (`limitBulk`), beyond it medium ones serve. */
   readonly large = new BufferPool(256 << 10, { keep: 16, limit: 64 });
+
+  /** Streams may have large ones of so many bytes at once; 16 MiB until it is said. */
+  limitBulk(bytes: number): void {
+    this.large.bound(Math.floor(bytes / this.large.size));
+  }
 
   /** Gives back a buffer of any of the sizes. */
   give(buffer: Uint8Array): void {
@@ -88,12 +100,9 @@ export class Buffers {
     return this.large.exhausted ? this.medium : this.large;
   }
 
-  /** Bytes that are out or wait. */
-  get bytes(): number {
-    let sum = 0;
-    for (const pool of [this.tiny, this.small, this.medium, this.large]) {
-      sum += pool.size * (pool.inUse + pool.free);
-    }
-    return sum;
+  /** The pools by the names that operators see. */
+  get pools(): readonly (readonly [size: string, pool: BufferPool])[] {
+    const { tiny, small, medium, large } = this;
+    return Object.entries({ tiny, small, medium, large });
   }
 }

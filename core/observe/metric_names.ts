@@ -164,6 +164,14 @@ export const PROXY_METRICS = {
     labels: ["cluster", "backend", "state"],
     merge: "sum",
   },
+  bufferBytes: {
+    type: "gauge",
+    name: "headrace_buffer_bytes",
+    help:
+      "Bytes of buffers for what is on its way, by their size (tiny 64 bytes and room, small 4 KiB, medium 33 KiB, large 256 KiB) and whether they are used or free",
+    labels: ["size", "state"],
+    merge: "sum",
+  },
   websocketSessionsOpen: {
     type: "gauge",
     name: "headrace_websocket_sessions_open",

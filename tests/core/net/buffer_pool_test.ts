@@ -52,10 +52,31 @@ Deno.test("Buffers.larger: medium ones serve once the large ones are all out", (
   assertEquals(buffers.large.inUse, 64);
 });
 
-Deno.test("Buffers.bytes: adds up what is out and what waits", () => {
+Deno.test("Buffers.limitBulk: as many large ones as fit, at once and from then on", () => {
   const buffers = new Buffers();
-  const small = buffers.small.take();
-  buffers.medium.take();
-  buffers.give(small);
-  assertEquals(buffers.bytes, buffers.small.size + buffers.medium.size);
+  const { large } = buffers;
+  const out = [large.take(), large.take(), large.take()];
+  for (const buffer of out) buffers.give(buffer);
+  assertEquals(large.free, 3);
+  buffers.limitBulk(2.9 * large.size);
+  assertEquals([large.free, large.exhausted], [2, false]);
+  const [first, second] = [large.take(), large.take()];
+  assertEquals([large.inUse, large.free, large.exhausted], [2, 0, true]);
+  buffers.limitBulk(large.size);
+  assert(large.exhausted);
+  buffers.give(first);
+  assert(large.exhausted);
+  buffers.give(second);
+  assertEquals([large.inUse, large.free, large.exhausted], [0, 1, false]);
+});
+
+Deno.test("Buffers.pools: each by its name", () => {
+  const buffers = new Buffers();
+  const { tiny, small, medium, large } = buffers;
+  assertEquals(buffers.pools, [
+    ["tiny", tiny],
+    ["small", small],
+    ["medium", medium],
+    ["large", large],
+  ]);
 });

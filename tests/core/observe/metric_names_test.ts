@@ -23,6 +23,7 @@ Deno.test("createProxyMetrics() makes the contract's names with their labels", (
     "gauge headrace_backend_up{cluster,backend}",
     "counter headrace_backend_state_changes_total{cluster,backend,kind,to}",
     "gauge headrace_pool_connections{cluster,backend,state}",
+    "gauge headrace_buffer_bytes{size,state}",
     "gauge headrace_websocket_sessions_open{cluster,backend}",
     "counter headrace_websocket_failovers_total{cluster,reason}",
     "counter headrace_websocket_replayed_total{}",
