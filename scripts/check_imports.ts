@@ -42,7 +42,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   balance: ["config", "connect", "health", "net"],
   route: ["conditions", "config", "net"],
-  listener: ["config", "net", "proxy_protocol", "tls"],
+  listener: ["config", "net", "proxy_protocol", "shared", "tls"],
   tls: ["config", "net"],
   snapshot: [
     "balance",

@@ -148,9 +148,9 @@ export interface ClientAuthConfig {
 
 /** What one listener bears. */
 export interface LimitsConfig {
-  /** Connections open at once; at the limit none is accepted. Default 10,000. */
+  /** Connections open at once, over all workers; at the limit none is accepted. Default 10,000. */
   readonly connections: number;
-  /** Connections open at once from one client address, behind a PROXY header the one that it names; undefined = unlimited. */
+  /** Connections open at once from one client address, over all workers, behind a PROXY header the one that it names; undefined = unlimited. */
   readonly connectionsPerAddress: number | undefined;
   /** Bytes of a request's head. Default 16 KiB. */
   readonly headerBytes: number;

@@ -93,13 +93,16 @@ const limits: z.ZodType<LimitsConfig> = mappingOfDefaults(
   {
     connections: withDefault(
       10_000,
-      integer("Connections open at once; at the limit none is accepted.", {
-        min: 1,
-      }),
+      integer(
+        "Connections open at once, over all workers; at the limit none is accepted.",
+        {
+          min: 1,
+        },
+      ),
     ),
     connectionsPerAddress: optional(
       integer(
-        "Connections open at once from one client address, behind a PROXY header the one that it names.",
+        "Connections open at once from one client address, over all workers; behind a PROXY header the one that it names.",
         { min: 1 },
       ),
     ),

@@ -23,7 +23,8 @@ import {
   type InheritedOptions,
   inheritOptions,
 } from "../net/inherited_options.ts";
-import type { Log } from "../plugin.ts";
+import type { Log, SharedUses } from "../plugin.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 import {
   DenoTlsListener,
   MAX_WAITING_HANDSHAKES,
@@ -31,11 +32,14 @@ import {
 import type { Termination } from "../tls/termination.ts";
 import { inheritedOf } from "../tls/tls_runtime.ts";
 import { RefusedError } from "./control.ts";
+import type { SharedGuests } from "./shared_guests.ts";
 
 /** What listeners need of their data plane. */
 export interface BoundListenersOptions {
   /** The plane's number among the workers, from 0. */
   readonly worker: number;
+  /** Counts connections over all workers. */
+  readonly guests: SharedGuests;
   readonly clock: Clock;
   readonly log: Log;
   /** Who takes the connections of an address. */
@@ -52,6 +56,18 @@ interface HandOver {
   readonly form: string;
 }
 
+/** What counts connections over all workers. */
+interface GuestCounts {
+  /** Those of addresses that are new, by bind key. */
+  readonly fellows: ReadonlyMap<string, SeatCounts | undefined>;
+  /** Those of clients; undefined where no listener goes by them. */
+  readonly clients: SharedUses | undefined;
+  /** The bind keys of listeners that do. */
+  readonly limited: ReadonlySet<string>;
+  /** The shared memories of all of these, by `sharedKey`. */
+  readonly memories: readonly string[];
+}
+
 /** Listeners of a candidate: bound, but the new ones accept nothing yet. */
 export interface PreparedListeners {
   readonly all: ReadonlyMap<string, Listener>;
@@ -63,6 +79,7 @@ export interface PreparedListeners {
   readonly forms: ReadonlyMap<string, string>;
   /** The ports in use by bind key. */
   readonly ports: Readonly<Record<string, number>>;
+  readonly counts: GuestCounts;
   /** What connections are to have, by bind key: ports only. */
   readonly options: ReadonlyMap<string, InheritedOptions>;
 }
@@ -74,6 +91,8 @@ const RETURN_AFTER = 60_000;
 export class BoundListeners {
   readonly #options: BoundListenersOptions;
   #current: ReadonlyMap<string, Listener> = new Map();
+  /** What counts clients' connections over all workers, where a listener goes by that. */
+  #clients: SharedUses | undefined;
   /** The form of each one's socket, by bind key. */
   #forms: ReadonlyMap<string, string> = new Map();
   /** What connections are to have, by bind key: ports only. */
@@ -119,6 +138,8 @@ export class BoundListeners {
     const options = new Map<string, InheritedOptions>();
     const fresh: Listener[] = [];
     const handOvers: HandOver[] = [];
+    const sockets = [...wantedSockets(runtimes)];
+    const counts = await this.#counts(sockets);
     const problems: string[] = [];
     const plain: [TcpListener, SocketConfig][] = [];
     const bind = async (wanted: WantedSocket, key: string, port?: number) => {
@@ -126,7 +147,7 @@ export class BoundListeners {
       if (socket instanceof TcpListener) plain.push([socket, wanted.socket]);
       return socket;
     };
-    for (const wanted of wantedSockets(runtimes)) {
+    for (const wanted of sockets) {
       const { address } = wanted;
       // A unix socket has one owner: the kernel spreads only ports.
       if (address.address.kind === "unix" && this.#options.worker > 0) continue;
@@ -137,7 +158,8 @@ export class BoundListeners {
       try {
         if (listener === undefined) {
           const socket = await bind(wanted, key, ports[key]);
-          listener = new Listener(socket, acceptor(key), { clock, log });
+          const tools = { clock, log, key, fellows: counts.fellows.get(key) };
+          listener = new Listener(socket, acceptor(key), tools);
           fresh.push(listener);
         } else if (this.#forms.get(key) !== form) {
           const { port } = listener.address;
@@ -154,7 +176,15 @@ export class BoundListeners {
       if (address.address.kind !== "unix") options.set(key, wanted.socket);
     }
     const used = portsOf(all);
-    const prepared = { all, fresh, handOvers, forms, ports: used, options };
+    const prepared = {
+      all,
+      fresh,
+      handOvers,
+      forms,
+      ports: used,
+      counts,
+      options,
+    };
     if (problems.length > 0) {
       await this.discard(prepared);
       throw new RefusedError(problems);
@@ -165,7 +195,7 @@ export class BoundListeners {
 
   /** Makes them the ones that accept; resolves when those that are left out have let go of their addresses. */
   async commit(prepared: PreparedListeners): Promise<void> {
-    const { all, fresh, handOvers, forms, options } = prepared;
+    const { all, fresh, handOvers, forms, counts, options } = prepared;
     const kept = new Set(all.values());
     const dropped = [...this.#current.values()].filter((listener) =>
       !kept.has(listener)
@@ -173,6 +203,11 @@ export class BoundListeners {
     this.#current = all;
     this.#forms = forms;
     this.#socketOptions = options;
+    const { clients, limited } = counts;
+    this.#clients = clients;
+    for (const [key, listener] of all) {
+      listener.countClientsIn(limited.has(key) ? clients : undefined);
+    }
     for (const listener of fresh) listener.activate();
     const ends = [
       ...handOvers.map(({ listener, socket }) => listener.handOver(socket)),
@@ -225,6 +260,27 @@ export class BoundListeners {
         handedOver ? listener.leave() : listener.close()
       ),
     );
+  }
+
+  /** Before anything is bound: memory may be refused. */
+  async #counts(sockets: readonly WantedSocket[]): Promise<GuestCounts> {
+    const { guests } = this.#options;
+    const fellows = new Map<string, SeatCounts | undefined>();
+    const keys: string[] = [];
+    const limited = new Set<string>();
+    for (const { address, limitsClients } of sockets) {
+      const key = bindKey(address);
+      keys.push(key);
+      if (limitsClients) limited.add(key);
+      if (this.#current.has(key)) continue;
+      fellows.set(key, await guests.connections(key));
+    }
+    const counted = limited.size > 0;
+    const clients = counted
+      ? this.#clients ?? await guests.clients()
+      : undefined;
+    const memories = guests.memories(keys, counted);
+    return { fellows, clients, limited, memories };
   }
 
   async #bind(
@@ -357,14 +413,19 @@ interface WantedSocket {
   readonly address: BindAddress;
   readonly socket: SocketConfig;
   readonly tls: Termination | undefined;
+  /** Whether a client may have so many connections only. */
+  readonly limitsClients: boolean;
 }
 
 function* wantedSockets(
   runtimes: Iterable<ListenerRuntime>,
 ): Iterable<WantedSocket> {
   for (const { config, tls } of runtimes) {
-    const { socket } = config;
-    for (const address of bindAddresses(config)) yield { address, socket, tls };
+    const { socket, limits } = config;
+    const limitsClients = limits.connectionsPerAddress !== undefined;
+    for (const address of bindAddresses(config)) {
+      yield { address, socket, tls, limitsClients };
+    }
   }
 }
 

@@ -93,7 +93,7 @@ export class ConfigTurnover {
         bound.all.values(),
         ({ frontend }) => frontend.address,
       ),
-      memories: plugins.memoriesOf(uses),
+      memories: [...plugins.memoriesOf(uses), ...bound.counts.memories],
     };
   }
 

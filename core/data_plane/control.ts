@@ -68,7 +68,7 @@ export interface Prepared {
   readonly ports: Readonly<Record<string, number>>;
   /** The addresses that are bound, as listings show them. */
   readonly addresses: readonly string[];
-  /** The shared memories of its plugins, by `sharedKey`. */
+  /** The shared memories of its plugins and listeners, by `sharedKey`. */
   readonly memories: readonly string[];
 }
 

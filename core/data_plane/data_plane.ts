@@ -51,6 +51,7 @@ import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { askAdmin } from "./plugin_admin.ts";
 import { reportPlane } from "./report.ts";
+import { SharedGuests } from "./shared_guests.ts";
 import { Tally } from "./tally.ts";
 import { Traces } from "./traces.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
@@ -125,12 +126,12 @@ export class DataPlane implements PlaneControl, SessionHost {
     });
     this.#entrances = new Entrances({
       host: this,
-      workers,
       frontend: (key) => this.listeners.frontend(key),
     });
     const nodeTls = new NodeTls(parts.env.deadlines);
     this.listeners = new BoundListeners({
       worker,
+      guests: new SharedGuests({ workers, seat, source: parts.shared }),
       clock: parts.env.clock,
       log: parts.env.log,
       acceptor: (key) => this.#entrances.at(key),

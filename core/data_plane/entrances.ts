@@ -20,8 +20,6 @@ import type { SubrequestEntry } from "./subrequest.ts";
 export interface EntrancesOptions {
   /** Where the sessions live. */
   readonly host: SessionHost;
-  /** How many workers share the limits of a listener. */
-  readonly workers: number;
   /** The address of this bind key, while it is bound. */
   readonly frontend: (key: string) => Frontend | undefined;
 }
@@ -98,7 +96,7 @@ class AddressAcceptor implements Acceptor {
     if (listener === undefined) {
       throw new RangeError(`No listener has the address ${this.#key}`);
     }
-    const rules = acceptRules(listener.config, this.#options.workers);
+    const rules = acceptRules(listener.config);
     return this.#known = { listener, rules };
   }
 
@@ -113,17 +111,9 @@ class AddressAcceptor implements Acceptor {
   }
 }
 
-/** What one of so many workers goes by as it accepts connections. */
-function acceptRules(
-  { address, limits, socket }: ListenerConfig,
-  workers: number,
-): AcceptRules {
-  // The kernel spreads connections evenly enough for a bound.
-  const share = address.kind === "unix" ? 1 : workers;
-  return {
-    connections: Math.ceil(limits.connections / share),
-    connectionsPerAddress: limits.connectionsPerAddress,
-    noDelay: socket.noDelay,
-    keepAlive: socket.keepAlive,
-  };
+/** What a worker goes by as it accepts connections. */
+function acceptRules({ limits, socket }: ListenerConfig): AcceptRules {
+  const { connections, connectionsPerAddress } = limits;
+  const { noDelay, keepAlive } = socket;
+  return { connections, connectionsPerAddress, noDelay, keepAlive };
 }

@@ -1,10 +1,12 @@
 /**
  * Connections of a listener that are open: how many, and how many of each
- * client.
+ * client, over all workers.
  *
  * @module
  */
 import { ProxyError } from "../errors.ts";
+import type { SharedUses } from "../plugin.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 
 /** A connection as whoever serves it tells its listener of it. */
 export interface Guest {
@@ -17,29 +19,88 @@ export interface Guest {
   left(): void;
 }
 
+/** How many may be open. */
+export interface GuestLimits {
+  readonly connections: number;
+  /** Of one client's address; undefined = any number. */
+  readonly connectionsPerAddress: number | undefined;
+}
+
+/** What they are counted with. */
+export interface GuestsOptions {
+  /** Tells the address that they come to from others. */
+  readonly key: string;
+  /** The same address's in all workers; undefined where there is one worker only. */
+  readonly fellows: SeatCounts | undefined;
+  /** Called where there may be room again. */
+  readonly onRoom: () => void;
+}
+
 /** All that are open. */
 export class Guests {
-  /** How many there are. */
+  /** How many there are in this worker. */
   open = 0;
   readonly #perAddress = new Map<string, number>();
-  readonly #onLeft: () => void;
+  readonly #options: GuestsOptions;
+  /** Counts clients' connections over all workers. */
+  #clients: SharedUses | undefined;
+  #watching = false;
 
-  /** `onLeft` is called after each one that leaves. */
-  constructor(onLeft: () => void) {
-    this.#onLeft = onLeft;
+  constructor(options: GuestsOptions) {
+    this.#options = options;
   }
 
-  /** One more, of whose client's address at most so many may be open. */
-  enter(most: number): Guest {
-    this.open++;
-    return new Counted(this, most);
+  /** Whether so many are open, over all workers. */
+  has(most: number): boolean {
+    return (this.#options.fellows?.open ?? this.open) >= most;
+  }
+
+  /** One more; undefined where there are as many as may be. */
+  enter(limits: GuestLimits): Guest | undefined {
+    const { fellows } = this.#options;
+    const { connections } = limits;
+    const hasRoom = fellows === undefined
+      ? this.open < connections
+      : fellows.enterBelow(connections);
+    return hasRoom ? this.#count(limits) : undefined;
+  }
+
+  /** One more, however many there are. */
+  enterAnyway(limits: GuestLimits): Guest {
+    this.#options.fellows?.enter();
+    return this.#count(limits);
+  }
+
+  /** Has `onRoom` called, too, when one leaves in another worker; who waits looks for room again after this. */
+  async watch(): Promise<void> {
+    const { fellows, onRoom } = this.#options;
+    if (fellows === undefined || this.#watching) return;
+    this.#watching = true;
+    await fellows.called();
+    this.#watching = false;
+    onRoom();
+  }
+
+  /** From here on clients are counted there, those that are here too; undefined = in this worker alone. */
+  countClientsIn(clients: SharedUses | undefined): void {
+    if (clients === this.#clients) return;
+    for (const [address, count] of this.#perAddress) {
+      const key = this.#keyOf(address);
+      for (let i = 0; i < count; i++) {
+        this.#clients?.leave(key);
+        clients?.enter(key);
+      }
+    }
+    this.#clients = clients;
   }
 
   /** Counts one for an address; how many others it has. */
   add(address: string): number {
     const others = this.#perAddress.get(address) ?? 0;
     this.#perAddress.set(address, others + 1);
-    return others;
+    // Where there is no room for another address this worker's own count stands.
+    const all = this.#clients?.enter(this.#keyOf(address));
+    return all === undefined ? others : all - 1;
   }
 
   /** One leaves, of an address that it was counted for. */
@@ -49,8 +110,20 @@ export class Guests {
       const others = this.#perAddress.get(address)! - 1;
       if (others === 0) this.#perAddress.delete(address);
       else this.#perAddress.set(address, others);
+      this.#clients?.leave(this.#keyOf(address));
     }
-    this.#onLeft();
+    const { fellows, onRoom } = this.#options;
+    // Where others wait, who waits here hears of it as they do.
+    if (fellows?.leave() !== true) onRoom();
+  }
+
+  #count({ connectionsPerAddress = Infinity }: GuestLimits): Guest {
+    this.open++;
+    return new Counted(this, connectionsPerAddress);
+  }
+
+  #keyOf(address: string): string {
+    return `${this.#options.key} ${address}`;
   }
 }
 

@@ -7,22 +7,18 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../net/clock.ts";
 import { formatSocket, socketAddress } from "../net/socket_address.ts";
 import type { InheritedOptions } from "../net/inherited_options.ts";
-import type { Log, SocketAddress } from "../plugin.ts";
+import type { Log, SharedUses, SocketAddress } from "../plugin.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 import type { ListeningSocket } from "./bind.ts";
 import { type Frontend, makeFrontend } from "./frontend.ts";
-import { type Guest, Guests } from "./guests.ts";
+import { type Guest, type GuestLimits, Guests } from "./guests.ts";
 import type { Initiator } from "./initiator.ts";
 
 /** `warming`: bound, nothing accepted yet; `draining`: closed, its sessions live on. */
 export type ListenerState = "warming" | "active" | "draining";
 
 /** What a listener does with connections; asked anew for each one, so that a reload counts at once. */
-export interface AcceptRules extends InheritedOptions {
-  /** Connections open at once; at the limit none is accepted. */
-  readonly connections: number;
-  /** Connections open at once of one client's address. */
-  readonly connectionsPerAddress: number | undefined;
-}
+export interface AcceptRules extends InheritedOptions, GuestLimits {}
 
 /** Where a listener hands connections to. */
 export interface Acceptor {
@@ -31,6 +27,16 @@ export interface Acceptor {
   rules(): AcceptRules;
   /** Runs a session on the connection, which its `guest` may refuse and which is told of its end. */
   session(initiator: Initiator, guest: Guest): void;
+}
+
+/** What a listener needs of its data plane. */
+export interface ListenerTools {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Tells it from those that clients are counted with, too. */
+  readonly key?: string | undefined;
+  /** Counts its connections over all workers; left out where there is one worker only. */
+  readonly fellows?: SeatCounts | undefined;
 }
 
 /** How long to wait after an accept failed, in milliseconds: out of descriptors, most likely. */
@@ -52,7 +58,7 @@ export class Listener {
   readonly #acceptor: Acceptor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #guests = new Guests(() => this.#lookAgain());
+  readonly #guests: Guests;
   /** Sockets that were closed. */
   readonly #closedSockets = new WeakSet<ListeningSocket>();
   /** What loops wait for at the limit: two of them while one socket follows another. */
@@ -65,17 +71,23 @@ export class Listener {
   constructor(
     socket: ListeningSocket,
     acceptor: Acceptor,
-    tools: { readonly clock: Clock; readonly log: Log },
+    tools: ListenerTools,
   ) {
     this.#socket = socket;
     this.#acceptor = acceptor;
     this.#clock = tools.clock;
     this.#log = tools.log;
+    const { key = "", fellows } = tools;
+    this.#guests = new Guests({
+      key,
+      fellows,
+      onRoom: () => this.#lookAgain(),
+    });
     this.address = socketAddress(socket.addr);
     this.frontend = makeFrontend(formatSocket(this.address));
   }
 
-  /** Connections open now. */
+  /** Connections open now, in this worker. */
   get open(): number {
     return this.#guests.open;
   }
@@ -119,6 +131,11 @@ export class Listener {
   rulesChanged(): void {
     this.#socket.optionsChanged?.(this.#acceptor.rules());
     this.#lookAgain();
+  }
+
+  /** Clients' connections are counted there over all workers; undefined = here alone. */
+  countClientsIn(clients: SharedUses | undefined): void {
+    this.#guests.countClientsIn(clients);
   }
 
   /** Accepts no more; resolves when the loop has ended and the address is free. Sessions live on. */
@@ -196,8 +213,8 @@ export class Listener {
   async #accept(socket: ListeningSocket): Promise<void> {
     while (!this.#closedSockets.has(socket)) {
       // At the limit connections wait in the kernel's queue.
-      if (this.open >= this.#acceptor.rules().connections) {
-        await (this.#change ??= Promise.withResolvers()).promise;
+      if (this.#isFull()) {
+        await this.#room();
         continue;
       }
       let conn: Deno.Conn;
@@ -214,14 +231,52 @@ export class Listener {
         continue;
       }
       if (socket === this.#socket && this.#arrived?.()) this.#end(socket);
-      // It may have come while the listener closed.
-      if (this.state === "active" || this.#acceptor.serves()) {
-        this.#begin(conn, socket);
-      } else conn.close();
+      const guest = this.#guest() ?? await this.#guestLater(socket);
+      if (guest === undefined) conn.close();
+      else this.#begin(conn, socket, guest);
     }
   }
 
-  #begin(conn: Deno.Conn, socket: ListeningSocket): void {
+  #isFull(): boolean {
+    return this.#guests.has(this.#acceptor.rules().connections);
+  }
+
+  /** Resolves where there may be room. */
+  async #room(): Promise<void> {
+    const { promise } = this.#change ??= Promise.withResolvers();
+    this.#guests.watch();
+    if (this.#isFull()) await promise;
+  }
+
+  /** A place for a connection; undefined where there is none, or the address is not served any more. */
+  #guest(): Guest | undefined {
+    return this.#stillServes
+      ? this.#guests.enter(this.#acceptor.rules())
+      : undefined;
+  }
+
+  /**
+   * The last place went to another one that came meanwhile, mostly to another
+   * worker: who is here already waits as it would in the kernel's queue, but not
+   * for longer than its socket is there.
+   */
+  async #guestLater(socket: ListeningSocket): Promise<Guest | undefined> {
+    while (this.#stillServes && !this.#closedSockets.has(socket)) {
+      await this.#room();
+      const guest = this.#guest();
+      if (guest !== undefined) return guest;
+    }
+    return this.#stillServes
+      ? this.#guests.enterAnyway(this.#acceptor.rules())
+      : undefined;
+  }
+
+  /** A connection may come while the listener closes. */
+  get #stillServes(): boolean {
+    return this.state === "active" || this.#acceptor.serves();
+  }
+
+  #begin(conn: Deno.Conn, socket: ListeningSocket, guest: Guest): void {
     const rules = this.#acceptor.rules();
     socket.setOptions?.(conn, rules);
     this.#acceptor.session({
@@ -231,7 +286,7 @@ export class Listener {
       internal: false,
       proxy: undefined,
       tls: undefined,
-    }, this.#guests.enter(rules.connectionsPerAddress ?? Infinity));
+    }, guest);
   }
 }
 

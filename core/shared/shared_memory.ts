@@ -4,18 +4,23 @@
  *
  * @module
  */
+import {
+  loseSeatCount,
+  openSeatCount,
+  seatCountsBytes,
+} from "./seat_counts.ts";
 import { COUNTER_BYTES } from "./shared_counter.ts";
 import { initMap, mapBytes } from "./shared_map.ts";
 import { forgetUses, initUses, usesBytes } from "./shared_uses.ts";
 
 /** Which memory is wanted. */
 export interface SharedRequest {
-  /** The name of the plugin's instance. */
+  /** The name of the plugin's instance; empty for what is no plugin's. */
   readonly plugin: string;
   /** Its name in the plugin. */
   readonly name: string;
-  readonly kind: "counter" | "map" | "uses";
-  /** How many entries it has at least; 0 for a counter. */
+  readonly kind: "counter" | "map" | "uses" | "seats";
+  /** How many entries it has at least; 0 for a counter and for seats. */
   readonly entries: number;
 }
 
@@ -36,8 +41,9 @@ export function sharedKey(request: SharedRequest): string {
 /** The memories of one proxy. */
 export class SharedMemory {
   readonly #all = new Map<string, SharedArrayBuffer>();
-  /** Those of `uses`. */
+  /** Those of `uses`, and of `seats`. */
   readonly #uses = new Set<SharedArrayBuffer>();
+  readonly #counts = new Set<SharedArrayBuffer>();
   readonly #seats: number;
   #bytes = 0;
 
@@ -64,9 +70,16 @@ export class SharedMemory {
     return memory;
   }
 
-  /** A worker has left its seat, or another is about to take it: nothing is under way there. */
+  /** The worker of this seat is gone: nothing is under way there. */
   forgetSeat(seat: number): void {
     for (const memory of this.#uses) forgetUses(memory, seat);
+    for (const memory of this.#counts) loseSeatCount(memory, seat);
+  }
+
+  /** A worker is about to take this seat. */
+  openSeat(seat: number): void {
+    for (const memory of this.#uses) forgetUses(memory, seat);
+    for (const memory of this.#counts) openSeatCount(memory, seat);
   }
 
   /** Forgets all but these, by {@linkcode sharedKey}; who holds another goes on with it. */
@@ -75,6 +88,7 @@ export class SharedMemory {
       if (keys.has(key)) continue;
       this.#all.delete(key);
       this.#uses.delete(memory);
+      this.#counts.delete(memory);
       this.#bytes -= memory.byteLength;
     }
   }
@@ -87,6 +101,8 @@ export class SharedMemory {
         return mapBytes(entries);
       case "uses":
         return usesBytes(entries, this.#seats);
+      case "seats":
+        return seatCountsBytes(this.#seats);
     }
   }
 
@@ -96,7 +112,7 @@ export class SharedMemory {
     else if (kind === "uses") {
       initUses(memory, this.#seats);
       this.#uses.add(memory);
-    }
+    } else if (kind === "seats") this.#counts.add(memory);
     return memory;
   }
 }

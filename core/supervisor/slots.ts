@@ -189,7 +189,7 @@ export class Slots {
     slot.seat = this.#seats.take();
     slot.tally = new SharedArrayBuffer(TALLY_BYTES);
     backends.openSeat(slot.seat);
-    this.shared.forgetSeat(slot.seat);
+    this.shared.openSeat(slot.seat);
     const settings: PlaneSettings = {
       worker: slot.worker,
       workers,

@@ -552,3 +552,86 @@ async function clientsOn(port: number, worker: string, count: number) {
     },
   };
 }
+
+/** A config whose only listener has these limits. */
+function limited(limits: object): string {
+  return config("ok", {
+    listeners: [{ name: "web", address: "127.0.0.1:0", limits }],
+  });
+}
+
+/** Whether a new client is served, and not closed. */
+async function isServed(port: number): Promise<boolean> {
+  using client = await HttpClient.connect(port);
+  try {
+    return (await client.get()).status === 200;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("workers: 2 – limits.connections is that of both together, wherever the kernel leads clients", async () => {
+  await using proxy = await startProxy(limited({ connections: 1 }));
+  let now = 0;
+  let most = 0;
+  const workers = new Set<string>();
+  const one = async () => {
+    using client = await HttpClient.connect(proxy.port());
+    const { headers } = await client.get();
+    workers.add(headers.get("x-worker")!);
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    now--;
+  };
+  await inTime("all", Promise.all(Array.from({ length: 20 }, one)));
+  assertEquals([most, workers.size], [1, 2]);
+
+  await proxy.reload(limited({ connections: 2 }));
+  await eventually("both places in one worker", async () => {
+    using first = await HttpClient.connect(proxy.port());
+    using second = await HttpClient.connect(proxy.port());
+    const found = [await first.get(), await second.get()];
+    return found[0]!.headers.get("x-worker") ===
+      found[1]!.headers.get("x-worker");
+  });
+});
+
+Deno.test("workers: 2 – places of a lost worker's clients are free again", async () => {
+  await using proxy = await startProxy(limited({ connections: 2 }));
+  using both = await clientOnEach(proxy.port());
+  await both.clients[1].send("GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(
+    "the restart",
+    () => wasLogged(proxy, "A worker was restarted"),
+  );
+  assertEquals(await inTime("a place", isServed(proxy.port())), true);
+  assertEquals((await both.clients[0].get()).text, "ok");
+});
+
+Deno.test("workers: 2 – limits.connectionsPerAddress counts a client's connections in both", async () => {
+  await using proxy = await startProxy(limited({}));
+  using both = await clientOnEach(proxy.port());
+  await eventually(
+    "the ends of others",
+    async () => (await proxy.report()).sessionsOpen === 2,
+  );
+  // Those that are there count for a limit that comes later.
+  await proxy.reload(limited({ connectionsPerAddress: 2 }));
+  const refused = async () => {
+    for (let i = 0; i < 10; i++) {
+      assertEquals(await isServed(proxy.port()), false);
+    }
+  };
+  await refused();
+  await both.clients[1].send("GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(
+    "the restart",
+    () => wasLogged(proxy, "A worker was restarted"),
+  );
+  // The lost worker's share is gone with it, the other's is not.
+  using again = await HttpClient.connect(proxy.port());
+  assertEquals((await again.get()).text, "ok");
+  await refused();
+  await proxy.reload(limited({}));
+  assertEquals(await isServed(proxy.port()), true);
+});

@@ -41,20 +41,19 @@ function setUp(...configs: ListenerConfig[]) {
   const host = { current: snapshotOf(...configs) };
   const entrances = new Entrances({
     host: host as unknown as SessionHost,
-    workers: 3,
     frontend: () => undefined,
   });
   return { host, entrances };
 }
 
-Deno.test("Entrances: an address's limits are those of the current config, a worker's share of them", () => {
+Deno.test("Entrances: an address's limits are those of the current config", () => {
   const web = config("web", 8001, 100);
   const { host, entrances } = setUp(config("other", 8002, 7), web);
   const acceptor = entrances.at(bindKey(bindAddresses(web)[0]!));
-  assertEquals(acceptor.rules().connections, 34);
+  assertEquals(acceptor.rules().connections, 100);
   // Under another name, too.
   host.current = snapshotOf(config("renamed", 8001, 30));
-  assertEquals(acceptor.rules().connections, 10);
+  assertEquals(acceptor.rules().connections, 30);
   assertEquals(acceptor.serves(), true);
   host.current = snapshotOf(config("web", 8003, 30));
   assertEquals(acceptor.serves(), false);

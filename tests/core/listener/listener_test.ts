@@ -2,6 +2,10 @@ import { asProxyError } from "../../../core/errors.ts";
 import type { Initiator } from "../../../core/listener/initiator.ts";
 import { type AcceptRules, Listener } from "../../../core/listener/listener.ts";
 import { createLog } from "../../../core/observe/log.ts";
+import {
+  SeatCounts,
+  seatCountsBytes,
+} from "../../../core/shared/seat_counts.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -60,6 +64,7 @@ function setUp(
   rules: Partial<AcceptRules> = {},
   clients: Readonly<Record<string, string>> = {},
   real?: Deno.Listener,
+  fellows?: SeatCounts,
 ) {
   const socket = new ManualSocket();
   const clock = new FakeClock();
@@ -93,7 +98,11 @@ function setUp(
       }
       sessions.push({ initiator, refusal, end: () => guest.left() });
     },
-  }, { clock, log: createLog({ write: (line) => logged.push(line) }) });
+  }, {
+    clock,
+    log: createLog({ write: (line) => logged.push(line) }),
+    fellows,
+  });
   return { socket, clock, logged, sessions, rules: current, state, listener };
 }
 
@@ -140,6 +149,53 @@ Deno.test("Listener: at the limit it does not accept until a connection ends", a
   sessions[0]!.end();
   await eventually("another accept", () => socket.accepts === 2);
   await listener.close();
+});
+
+/** Two workers' listeners of one address. */
+function setUpTwo(connections: number) {
+  const memory = new SharedArrayBuffer(seatCountsBytes(2));
+  return [0, 1].map((seat) =>
+    setUp({ connections }, {}, undefined, new SeatCounts(memory, seat))
+  ) as [ReturnType<typeof setUp>, ReturnType<typeof setUp>];
+}
+
+Deno.test("Listener: the limit is that of all workers; who came to a worker too late waits until one leaves in another", async () => {
+  const [one, other] = setUpTwo(1);
+  one.listener.activate();
+  other.listener.activate();
+  one.socket.arrive("10.0.0.1");
+  await eventually("the first session", () => one.sessions.length === 1);
+  // The other worker's accept was on its way.
+  const late = other.socket.arrive("10.0.0.2");
+  await settle();
+  assertEquals([other.sessions.length, late.closed], [0, false]);
+  assertEquals([one.socket.accepts, other.socket.accepts], [1, 1]);
+  one.sessions[0]!.end();
+  await eventually("the second session", () => other.sessions.length === 1);
+  assertEquals([one.listener.open, other.listener.open], [0, 1]);
+  other.sessions[0]!.end();
+  await eventually(
+    "both accept again",
+    () => one.socket.accepts === 2 && other.socket.accepts === 2,
+  );
+  await Promise.all([one.listener.close(), other.listener.close()]);
+});
+
+Deno.test("Listener: who waits for a place is closed with the listener where a reload took the address away, else served", async () => {
+  for (const serves of [false, true]) {
+    const [one, other] = setUpTwo(1);
+    one.listener.activate();
+    other.listener.activate();
+    one.socket.arrive("10.0.0.1");
+    await eventually("the first session", () => one.sessions.length === 1);
+    const late = other.socket.arrive("10.0.0.2");
+    await settle();
+    other.state.serves = serves;
+    await other.listener.close();
+    assertEquals([late.closed, other.sessions.length], [!serves, +serves]);
+    for (const { end } of [...one.sessions, ...other.sessions]) end();
+    await one.listener.close();
+  }
 });
 
 Deno.test("Listener.rulesChanged: a higher limit counts at once", async () => {
