@@ -95,6 +95,22 @@ export function growing({ metrics }: MetricSnapshot): MetricSnapshot {
   return { metrics: metrics.filter(({ type }) => type !== "gauge") };
 }
 
+/** A snapshot without some of its series, which `isGone` tells by their metric and the values of its labels. */
+export function withoutSeries(
+  { metrics }: MetricSnapshot,
+  isGone: (metric: MetricData, labels: readonly string[]) => boolean,
+): MetricSnapshot {
+  return {
+    metrics: metrics.map((metric) => {
+      const stays = ({ labels }: { readonly labels: readonly string[] }) =>
+        !isGone(metric, labels);
+      return metric.type === "histogram"
+        ? { ...metric, series: metric.series.filter(stays) }
+        : { ...metric, series: metric.series.filter(stays) };
+    }),
+  };
+}
+
 function mergeMetric(metrics: readonly MetricData[]): MetricData {
   const shape = metrics.map(shapeOf).reduce((a, b) => a > b ? a : b);
   const same = metrics.filter((metric) => shapeOf(metric) === shape);

@@ -77,7 +77,7 @@ export class Planes {
 
   /** What workers that were lost had counted when they last told. */
   get lostMetrics(): readonly MetricSnapshot[] {
-    return this.#slots.lostMetrics;
+    return this.#slots.lost.snapshots;
   }
 
   /** What the current candidate was made of; undefined before the first change. */
@@ -309,6 +309,7 @@ export class Planes {
       this.#revised = revised;
       await locks.commit(locked);
       this.#slots.shared.keep(new Set(memories));
+      this.#slots.lost.keep(config);
       backends.commit(config, rows);
       names.commit(expansion);
     } catch (thrown) {

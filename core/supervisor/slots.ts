@@ -17,16 +17,13 @@ import type { Clock } from "../net/clock.ts";
 import type { LineFiles } from "../observe/line_files.ts";
 import type { CoreLog } from "../observe/log.ts";
 import type { ProxyMetrics } from "../observe/metric_names.ts";
-import {
-  growing,
-  mergeSnapshots,
-  type MetricSnapshot,
-} from "../observe/metric_snapshot.ts";
+import type { MetricSnapshot } from "../observe/metric_snapshot.ts";
 import type { BackendEvent } from "../plugin.ts";
 import { SharedMemory } from "../shared/shared_memory.ts";
 import type { Backends } from "./backends.ts";
 import { CacheChannels } from "./cache_channels.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { LostMetrics } from "./lost_metrics.ts";
 import { seatCount, Seats } from "./seats.ts";
 import {
   type StartedPlane,
@@ -94,12 +91,13 @@ export class Slots {
   closed = false;
   /** What plugins share over workers, and over reloads. */
   readonly shared: SharedMemory;
+  /** What workers that were lost had counted. */
+  readonly lost = new LostMetrics();
   readonly #options: SlotsOptions;
   readonly #refill: Refill;
   readonly #slots: readonly Slot[];
   readonly #seats: Seats;
   readonly #cacheChannels = new CacheChannels();
-  #lostMetrics: MetricSnapshot | undefined;
 
   /** Fills them with planes that have no config yet. */
   constructor(options: SlotsOptions, refill: Refill) {
@@ -124,11 +122,6 @@ export class Slots {
   /** Planes that have the current config. */
   get controls(): PlaneControl[] {
     return this.#slots.flatMap(({ control }) => control ?? []);
-  }
-
-  /** What workers that were lost had counted when they last told. */
-  get lostMetrics(): readonly MetricSnapshot[] {
-    return this.#lostMetrics === undefined ? [] : [this.#lostMetrics];
   }
 
   /** Asks every plane that is there; undefined for one that is lost meanwhile. */
@@ -159,11 +152,13 @@ export class Slots {
       return { slot, control, report };
     }));
     // What one told that is lost since counts among the lost ones'.
-    return reports.flatMap((told) =>
+    const living = reports.flatMap((told) =>
       told !== undefined && told.slot.control === told.control
         ? told.report
         : []
     );
+    this.lost.told(living.map(({ metrics }) => metrics));
+    return living;
   }
 
   /** Fills none any more; those that are there stay. */
@@ -257,10 +252,7 @@ export class Slots {
     this.#options.backends.loseSeat(slot.seat);
     this.shared.forgetSeat(slot.seat);
     if (slot.metrics === undefined) return;
-    this.#lostMetrics = mergeSnapshots([
-      ...this.lostMetrics,
-      growing(slot.metrics),
-    ]);
+    this.lost.add(slot.metrics);
     slot.metrics = undefined;
   }
 

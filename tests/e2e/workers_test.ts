@@ -466,6 +466,33 @@ Deno.test("workers: 2 – of a lost worker its sessions are told as lost, and wh
   assert(await count("headrace_transactions_total") > before);
 });
 
+Deno.test("workers: 2 – what a lost worker counted of a backend goes with the backend", async () => {
+  await using backend = serveHttpBackend(() => new Response("ok"));
+  const withBackend = {
+    products: [{ name: "all", default: true, rules: [{ cluster: "main" }] }],
+    clusters: [{ name: "main", backends: [{ id: "b", url: backend.url }] }],
+  };
+  await using proxy = await start("", withBackend);
+  using both = await clientOnEach(proxy.port());
+  for (let i = 0; i < 10; i++) await both.clients[1].get();
+  const attempts = async () =>
+    metricValue((await proxy.report()).metrics, "headrace_attempts_total");
+  const before = await attempts();
+  assert(before >= 12);
+  await both.clients[1].send("GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually("the loss", () => wasLogged(proxy, "A worker was lost"));
+  assertEquals(await attempts(), before);
+  await eventually(
+    "the restart",
+    () => wasLogged(proxy, "A worker was restarted"),
+  );
+  await proxy.reload(config("none"));
+  assertEquals(await attempts(), 0);
+  await proxy.reload(config("", withBackend));
+  await both.clients[0].get();
+  assertEquals(await attempts(), 1);
+});
+
 Deno.test("workers: 2 – a worker that hung and comes back spoils no count of the one in its stead", async () => {
   await using backend = serveHttpBackend(() => new Response("ok"));
   await using proxy = await start("", {

@@ -122,6 +122,6 @@ Deno.test("Slots: who is lost while others are asked counts once", async () => {
   starts[0]!.onLost(new WorkerLostError("It exited"));
   slow.resolve();
   const told = (await reports).map(({ metrics }) => metrics);
-  const sum = mergeSnapshots([...told, ...slots.lostMetrics]);
+  const sum = mergeSnapshots([...told, ...slots.lost.snapshots]);
   assertEquals(metricValue(sum, "headrace_sessions_total"), 14);
 });
