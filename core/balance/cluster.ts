@@ -15,6 +15,7 @@ import { type Offer, offerMembers } from "./backups.ts";
 import type { ClusterLife } from "./cluster_life.ts";
 import { createPolicy, type PolicyOptions } from "./create_policy.ts";
 import { hashKey } from "./hash_key.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 import { type PickContext, type Policy, UNTOLD } from "./policy.ts";
 import { RetryRules } from "./retry_rules.ts";
 import type { QueueLimits } from "./slot_queue.ts";
@@ -31,6 +32,8 @@ export interface ClusterSurroundings {
   readonly epoch: Epoch;
   readonly clock: Clock;
   readonly life: ClusterLife;
+  /** Counts those that wait for slots over all workers; left out where there is one worker only. */
+  readonly waiting?: SeatCounts | undefined;
   /** What sticky cookies are signed with. */
   readonly secret: Uint8Array;
   /** Plugins' policies, and where their failures are told. */
@@ -154,7 +157,8 @@ export class Cluster {
     this.name = config.name;
     this.config = config;
     this.retries = new RetryRules(config.retries);
-    this.queue = config.queue ?? DEFAULT_QUEUE;
+    const { waiting: fellows } = surroundings;
+    this.queue = { ...config.queue ?? DEFAULT_QUEUE, fellows };
     this.members = members.flat();
     this.#limited = this.members.some(({ share }) =>
       share.maxConnections !== undefined

@@ -7,6 +7,7 @@ import { ProxyError } from "../errors.ts";
 import type { SlotLine } from "../health/slot_line.ts";
 import type { Deadlines, Expiring } from "../net/deadlines.ts";
 import { NOWHERE } from "../net/roster.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 
 /** What has a bounded number of slots. */
 export interface SlotHolder<P> {
@@ -24,10 +25,12 @@ export interface Slot<B, P> {
 
 /** How long a queue may get. */
 export interface QueueLimits {
-  /** How many may wait. */
+  /** How many may wait, over all workers. */
   readonly size: number;
   /** Milliseconds that one waits. */
   readonly timeout: number;
+  /** Counts them; left out where there is one worker only. */
+  readonly fellows?: SeatCounts | undefined;
 }
 
 /** One that waits. */
@@ -80,10 +83,13 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
     limits: QueueLimits,
   ): Waiting<B, P> {
     const { deadlines } = this.#options;
-    if (this.#waiters.size >= limits.size) {
+    const { size, fellows } = limits;
+    const hasRoom = fellows?.enterBelow(size) ?? this.#waiters.size < size;
+    if (!hasRoom) {
+      const waiting = fellows?.open ?? this.#waiters.size;
       throw new ProxyError(
         "queue_full",
-        `${this.#waiters.size} requests wait for a slot already`,
+        `${waiting} requests wait for a slot already`,
       );
     }
     const { promise: granted, resolve, reject } = Promise.withResolvers<
@@ -186,6 +192,7 @@ export class SlotQueue<B extends SlotHolder<P>, P> implements Expiring {
   #remove(waiter: Waiter<B, P>): boolean {
     if (!this.#waiters.delete(waiter)) return false;
     for (const line of waiter.lines) line.leave();
+    waiter.limits.fellows?.leave();
     if (this.#waiters.size === 0) this.#options.deadlines.delete(this);
     return true;
   }

@@ -19,7 +19,7 @@ export interface StickyConfig {
 
 /** Requests that wait for a slot of a backend. */
 export interface QueueConfig {
-  /** Default 1,000. */
+  /** Over all workers. Default 1,000. */
   readonly size: number;
   /** Milliseconds. Default 5 s. */
   readonly timeout: number;

@@ -56,7 +56,7 @@ export const sticky: z.ZodType<StickyConfig> = mapping(
 export const queue: z.ZodType<QueueConfig> = mapping(
   "Requests that wait for a slot of a backend.",
   {
-    size: withDefault(1000, integer("How many may wait.")),
+    size: withDefault(1000, integer("How many may wait, over all workers.")),
     timeout: withDefault("5s", duration("How long one waits.")),
   },
 );

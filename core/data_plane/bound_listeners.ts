@@ -32,14 +32,14 @@ import {
 import type { Termination } from "../tls/termination.ts";
 import { inheritedOf } from "../tls/tls_runtime.ts";
 import { RefusedError } from "./control.ts";
-import type { SharedGuests } from "./shared_guests.ts";
+import type { SharedCounts } from "./shared_counts.ts";
 
 /** What listeners need of their data plane. */
 export interface BoundListenersOptions {
   /** The plane's number among the workers, from 0. */
   readonly worker: number;
   /** Counts connections over all workers. */
-  readonly guests: SharedGuests;
+  readonly shared: SharedCounts;
   readonly clock: Clock;
   readonly log: Log;
   /** Who takes the connections of an address. */
@@ -264,7 +264,7 @@ export class BoundListeners {
 
   /** Before anything is bound: memory may be refused. */
   async #counts(sockets: readonly WantedSocket[]): Promise<GuestCounts> {
-    const { guests } = this.#options;
+    const { shared } = this.#options;
     const fellows = new Map<string, SeatCounts | undefined>();
     const keys: string[] = [];
     const limited = new Set<string>();
@@ -273,13 +273,13 @@ export class BoundListeners {
       keys.push(key);
       if (limitsClients) limited.add(key);
       if (this.#current.has(key)) continue;
-      fellows.set(key, await guests.connections(key));
+      fellows.set(key, await shared.connections(key));
     }
     const counted = limited.size > 0;
     const clients = counted
-      ? this.#clients ?? await guests.clients()
+      ? this.#clients ?? await shared.clients()
       : undefined;
-    const memories = guests.memories(keys, counted);
+    const memories = shared.memories(keys, counted);
     return { fellows, clients, limited, memories };
   }
 

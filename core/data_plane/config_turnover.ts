@@ -6,9 +6,10 @@
  * @module
  */
 import { ClusterLives } from "../balance/cluster_life.ts";
-import type { BuffersConfig } from "../config/config.ts";
+import type { BuffersConfig, Config } from "../config/config.ts";
 import type { BackendRegistry } from "../connect/backend_registry.ts";
 import type { PlaneEnv } from "../session/env.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 import { buildSnapshot, SnapshotError } from "../snapshot/build.ts";
 import type { PluginUse } from "../snapshot/handler_tables.ts";
 import { Snapshot } from "../snapshot/snapshot.ts";
@@ -17,6 +18,7 @@ import { type Candidate, type Prepared, RefusedError } from "./control.ts";
 import type { NodeTls } from "./node_tls.ts";
 import type { PlaneCache } from "./plane_cache.ts";
 import type { PlanePlugins } from "./plane_plugins.ts";
+import type { SharedCounts } from "./shared_counts.ts";
 
 /** What lives on from one config to the next, and who hears of it. */
 export interface ConfigTurnoverOptions {
@@ -25,6 +27,7 @@ export interface ConfigTurnoverOptions {
   readonly backends: BackendRegistry;
   readonly caches: PlaneCache;
   readonly listeners: BoundListeners;
+  readonly shared: SharedCounts;
   readonly nodeTls: NodeTls;
   /** What sticky cookies are signed with, 32 bytes. */
   readonly secret: Uint8Array;
@@ -37,13 +40,18 @@ interface Made {
   readonly snapshot: Snapshot;
   /** The plugins that it holds. */
   readonly uses: readonly PluginUse[];
+  readonly waiting: Waiting;
 }
+
+/** Counts those that wait for slots over all workers, by cluster: those whose backends have bounded ones. */
+type Waiting = ReadonlyMap<string, SeatCounts | undefined>;
 
 /** A candidate on its way to be the current config. */
 interface Pending {
   readonly revision: number;
   readonly snapshot: Snapshot;
   readonly buffers: BuffersConfig;
+  readonly waiting: Waiting;
   readonly listeners: PreparedListeners;
   readonly paused: readonly string[];
 }
@@ -55,6 +63,7 @@ export class ConfigTurnover {
   readonly #options: ConfigTurnoverOptions;
   readonly #lives: ClusterLives;
   #pending: Pending | undefined;
+  #waiting: Waiting = new Map();
   #ended = false;
 
   constructor(options: ConfigTurnoverOptions) {
@@ -64,9 +73,9 @@ export class ConfigTurnover {
 
   /** Takes a candidate as far as possible without using it. Rejects with a {@linkcode RefusedError}, and nothing has changed. */
   async prepare(candidate: Candidate): Promise<Prepared> {
-    const { plugins, listeners, nodeTls } = this.#options;
+    const { plugins, listeners, shared, nodeTls } = this.#options;
     const { revision, config: { buffers }, ports, paused = [] } = candidate;
-    const { snapshot, uses } = await this.#make(candidate);
+    const { snapshot, uses, waiting } = await this.#make(candidate);
     let bound: PreparedListeners;
     try {
       await nodeTls.check(snapshot.listeners);
@@ -75,6 +84,7 @@ export class ConfigTurnover {
         revision,
         snapshot,
         buffers,
+        waiting,
         listeners: bound,
         paused,
       };
@@ -93,7 +103,11 @@ export class ConfigTurnover {
         bound.all.values(),
         ({ frontend }) => frontend.address,
       ),
-      memories: [...plugins.memoriesOf(uses), ...bound.counts.memories],
+      memories: [
+        ...plugins.memoriesOf(uses),
+        ...bound.counts.memories,
+        ...shared.queueMemories(waiting.keys()),
+      ],
     };
   }
 
@@ -113,9 +127,10 @@ export class ConfigTurnover {
 
   /** Makes a candidate the current config, and binds nothing: for proxies in memory. Rejects with a {@linkcode RefusedError}. */
   async adopt(candidate: Candidate): Promise<void> {
-    const { snapshot } = await this.#make(candidate);
+    const { snapshot, waiting } = await this.#make(candidate);
     const old = this.current;
     this.#use(snapshot, candidate.config.buffers);
+    this.#waiting = waiting;
     old.release();
   }
 
@@ -125,6 +140,7 @@ export class ConfigTurnover {
     const pending = this.#takePending(revision);
     const old = this.current;
     this.#use(pending.snapshot, pending.buffers);
+    this.#waiting = pending.waiting;
     listeners.pause(new Set(pending.paused), pending.listeners);
     const swapped = listeners.commit(pending.listeners);
     this.#retireUnused();
@@ -164,7 +180,9 @@ export class ConfigTurnover {
     const { plugins } = this.#options;
     const uses = await plugins.acquire(candidate);
     try {
-      return { snapshot: this.#build(candidate, uses), uses };
+      const waiting = await this.#countWaiting(candidate.config);
+      const snapshot = this.#build(candidate, uses, waiting);
+      return { snapshot, uses, waiting };
     } catch (thrown) {
       plugins.release(uses);
       this.#retireUnused();
@@ -172,7 +190,27 @@ export class ConfigTurnover {
     }
   }
 
-  #build(candidate: Candidate, uses: readonly PluginUse[]): Snapshot {
+  /** Those of the current config count on. */
+  async #countWaiting({ clusters }: Config): Promise<Waiting> {
+    const bounded = clusters.filter(({ subclusters }) =>
+      subclusters.some(({ backends }) =>
+        backends.some(({ maxConnections }) => maxConnections !== undefined)
+      )
+    );
+    const entries = await Promise.all(bounded.map(async ({ name }) =>
+      [
+        name,
+        this.#waiting.get(name) ?? await this.#options.shared.waiting(name),
+      ] as const
+    ));
+    return new Map(entries);
+  }
+
+  #build(
+    candidate: Candidate,
+    uses: readonly PluginUse[],
+    waiting: Waiting,
+  ): Snapshot {
     const { env, backends, caches, plugins, secret } = this.#options;
     return buildSnapshot({
       revision: candidate.revision,
@@ -181,6 +219,7 @@ export class ConfigTurnover {
       plugins: uses,
       backends,
       lives: this.#lives,
+      waiting,
       rows: candidate.rows,
       secret,
       clock: env.clock,

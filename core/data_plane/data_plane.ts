@@ -51,7 +51,7 @@ import { type CachePeers, PlaneCache } from "./plane_cache.ts";
 import { PlanePlugins } from "./plane_plugins.ts";
 import { askAdmin } from "./plugin_admin.ts";
 import { reportPlane } from "./report.ts";
-import { SharedGuests } from "./shared_guests.ts";
+import { SharedCounts } from "./shared_counts.ts";
 import { Tally } from "./tally.ts";
 import { Traces } from "./traces.ts";
 import { TransactionCounts } from "./transaction_counts.ts";
@@ -128,10 +128,11 @@ export class DataPlane implements PlaneControl, SessionHost {
       host: this,
       frontend: (key) => this.listeners.frontend(key),
     });
+    const shared = new SharedCounts({ workers, seat, source: parts.shared });
     const nodeTls = new NodeTls(parts.env.deadlines);
     this.listeners = new BoundListeners({
       worker,
-      guests: new SharedGuests({ workers, seat, source: parts.shared }),
+      shared,
       clock: parts.env.clock,
       log: parts.env.log,
       acceptor: (key) => this.#entrances.at(key),
@@ -154,6 +155,7 @@ export class DataPlane implements PlaneControl, SessionHost {
       backends: this.backends,
       caches: this.caches,
       listeners: this.listeners,
+      shared,
       nodeTls,
       secret: parts.settings.secret ??
         crypto.getRandomValues(new Uint8Array(32)),

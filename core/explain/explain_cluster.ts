@@ -66,7 +66,11 @@ export function explainCluster(
             backendFacts(cluster, backend, share, now)
           ),
       })),
-      queue: { ...queue, waiting: life.queue.length },
+      queue: {
+        size: queue.size,
+        timeout: queue.timeout,
+        waiting: queue.fellows?.open ?? life.queue.length,
+      },
       retries: {
         max,
         crossSubcluster,

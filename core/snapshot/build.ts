@@ -44,6 +44,7 @@ import type {
   BoundDialer,
   WebSocketParts,
 } from "../session/websocket_parts.ts";
+import type { SeatCounts } from "../shared/seat_counts.ts";
 import { didYouMean } from "../text/suggest.ts";
 import type { CacheRuntime } from "../session/caching.ts";
 import { terminationOf } from "../tls/listener_tls.ts";
@@ -61,6 +62,8 @@ export interface BuildInput {
   readonly plugins: readonly PluginUse[];
   readonly backends: BackendRegistry;
   readonly lives: ClusterLives;
+  /** Counts those that wait for slots over all workers, by cluster; left out where there is one worker only. */
+  readonly waiting: ReadonlyMap<string, SeatCounts | undefined>;
   /** The backends' rows; undefined = each gets one of its own. */
   readonly rows: SharedRows | undefined;
   /** What health and conditions on time go by. */
@@ -320,7 +323,7 @@ function buildCache(
 
 function buildCluster(
   config: ClusterConfig,
-  { backends: registry, lives, rows, clock, secret }: BuildInput,
+  { backends: registry, lives, waiting, rows, clock, secret }: BuildInput,
   policies: ClusterPolicies,
 ): Cluster {
   const life = lives.get(config.name);
@@ -348,6 +351,7 @@ function buildCluster(
     epoch: registry.epoch,
     clock,
     life,
+    waiting: waiting.get(config.name),
     secret,
     policies,
   });

@@ -74,6 +74,34 @@ Deno.test("leastconn goes by what all workers have under way", async () => {
   assertEquals((await waiting).text, busy);
 });
 
+Deno.test("queue.size bounds those who wait in all workers together", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using backend = serveHttpBackend(async (request) => {
+    if (request.url.endsWith("/wait")) await gate.promise;
+    return new Response("ok");
+  });
+  const bounded = { id: "a", url: backend.url, maxConnections: 1 };
+  await using proxy = await start([], {
+    backends: [bounded],
+    queue: { size: 2, timeout: "30s" },
+    retries: { max: 0 },
+  });
+  using both = await clientOnEach(proxy.port());
+  using more = await clientOnEach(proxy.port());
+  using others = await clientOnEach(proxy.port());
+  const clients = [both, more, others].flatMap((on) => [...on.clients]);
+  const statuses: number[] = [];
+  const all = clients.map(async (client) => {
+    const { status } = await client.get("/wait");
+    statuses.push(status);
+  });
+  await eventually("those who have no place", () => statuses.length === 3);
+  assertEquals(statuses, [503, 503, 503]);
+  gate.resolve();
+  await Promise.all(all);
+  assertEquals(statuses.slice(3), [200, 200, 200]);
+});
+
 Deno.test("a sticky cookie leads to its backend in every worker, also in one that was restarted", async () => {
   await using a = serveHttpBackend(() => new Response("a"));
   await using b = serveHttpBackend(() => new Response("b"));

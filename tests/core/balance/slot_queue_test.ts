@@ -3,6 +3,10 @@ import { ProxyError } from "../../../core/errors.ts";
 import type { SlotLine } from "../../../core/health/slot_line.ts";
 import { Deadlines } from "../../../core/net/deadlines.ts";
 import {
+  SeatCounts,
+  seatCountsBytes,
+} from "../../../core/shared/seat_counts.ts";
+import {
   assertEquals,
   assertRejects,
   assertThrows,
@@ -27,14 +31,14 @@ class Backend {
   }
 }
 
-function queueOf(backends: Backend[], size = 10) {
+function queueOf(backends: Backend[], size = 10, fellows?: SeatCounts) {
   const clock = new FakeClock();
   const queue = new SlotQueue<Backend, string>({
     deadlines: new Deadlines(clock),
     backends: () => backends,
   });
   const wait = (fits: (backend: Backend) => boolean) =>
-    queue.wait(fits, { size, timeout: 5_000 });
+    queue.wait(fits, { size, timeout: 5_000, fellows });
   return { clock, queue, wait };
 }
 
@@ -161,4 +165,31 @@ Deno.test("SlotQueue: at another worker's call who waits takes what is free, for
   }
   assertEquals([a.line.waiting, b.line.waiting, a.free], [0, 0, 0]);
   b.line.wake();
+});
+
+Deno.test("SlotQueue: its size is that of all workers' queues together", async () => {
+  const memory = new SharedArrayBuffer(seatCountsBytes(2));
+  const a = new Backend("a");
+  const [one, other] = [0, 1].map((seat) =>
+    queueOf([a], 2, new SeatCounts(memory, seat))
+  ) as [ReturnType<typeof queueOf>, ReturnType<typeof queueOf>];
+  const first = one.wait(() => true);
+  const second = other.wait(() => true);
+  for (const { wait } of [one, other]) {
+    assertThrows(
+      () => wait(() => true),
+      ProxyError,
+      "2 requests wait for a slot already",
+    );
+  }
+  a.free = 1;
+  one.queue.freed(a);
+  await first.granted;
+  const third = other.wait(() => true);
+  for (const { granted, leave } of [second, third]) {
+    const left = assertRejects(() => granted, ProxyError, "gone");
+    leave(GONE);
+    await left;
+  }
+  assertEquals(new SeatCounts(memory, 0).open, 0);
 });

@@ -1,6 +1,6 @@
 /**
- * What the workers' listeners know of each other's connections, so that limits
- * hold over all workers.
+ * What workers count together, so that limits hold over all of them: the
+ * connections of listeners, those of each client, and who waits in queues.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const CLIENTS = 65_536;
 const CLIENT_COUNTS = 2 ** 22;
 
 /** What they are shared with. */
-export interface SharedGuestsOptions {
+export interface SharedCountsOptions {
   /** How many workers there are. */
   readonly workers: number;
   /** The seat of this one. */
@@ -30,11 +30,11 @@ export interface SharedGuestsOptions {
 }
 
 /** One worker's view of it; with one worker there is nothing to share. */
-export class SharedGuests {
-  readonly #options: SharedGuestsOptions;
+export class SharedCounts {
+  readonly #options: SharedCountsOptions;
   readonly #clients: SharedRequest;
 
-  constructor(options: SharedGuestsOptions) {
+  constructor(options: SharedCountsOptions) {
     this.#options = options;
     this.#clients = {
       plugin: "",
@@ -56,12 +56,26 @@ export class SharedGuests {
     return memory && new MemoryUses(memory, this.#options.seat);
   }
 
+  /** Counts those that wait for a slot of this cluster. Rejects with a {@linkcode RefusedError}. */
+  async waiting(cluster: string): Promise<SeatCounts | undefined> {
+    const memory = await this.#memory(waitingAt(cluster));
+    return memory && new SeatCounts(memory, this.#options.seat);
+  }
+
   /** What listeners of these bind keys use, by `sharedKey`; `clients` says that some count these. */
   memories(keys: readonly string[], clients: boolean): string[] {
-    if (this.#options.workers === 1) return [];
     const requests = keys.map(connectionsAt);
     if (clients) requests.push(this.#clients);
-    return requests.map(sharedKey);
+    return this.#keysOf(requests);
+  }
+
+  /** What the queues of these clusters use, by `sharedKey`. */
+  queueMemories(clusters: Iterable<string>): string[] {
+    return this.#keysOf(Array.from(clusters, waitingAt));
+  }
+
+  #keysOf(requests: readonly SharedRequest[]): string[] {
+    return this.#options.workers === 1 ? [] : requests.map(sharedKey);
   }
 
   async #memory(
@@ -73,14 +87,16 @@ export class SharedGuests {
       return await source(request);
     } catch (thrown) {
       throw new RefusedError([
-        `Cannot count connections over all workers: ${
-          (thrown as Error).message
-        }`,
+        `Cannot count over all workers: ${(thrown as Error).message}`,
       ]);
     }
   }
 }
 
 function connectionsAt(key: string): SharedRequest {
-  return { plugin: "", name: key, kind: "seats", entries: 0 };
+  return { plugin: "", name: `listener ${key}`, kind: "seats", entries: 0 };
+}
+
+function waitingAt(cluster: string): SharedRequest {
+  return { plugin: "", name: `queue ${cluster}`, kind: "seats", entries: 0 };
 }
