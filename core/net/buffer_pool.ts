@@ -93,11 +93,14 @@ export class Buffers {
     else if (buffer.length === this.large.size) this.large.drop();
   }
 
-  /** The next size up, or the same where there is no larger one to have. */
-  larger(buffer: Uint8Array): BufferPool {
+  /**
+   * The next size up, or the same where there is no larger one to have. For what
+   * needs it whole, and not only goes faster in it, the bound does not count.
+   */
+  larger(buffer: Uint8Array, { whole = false } = {}): BufferPool {
     if (buffer.length < this.small.size) return this.small;
     if (buffer.length < this.medium.size) return this.medium;
-    return this.large.exhausted ? this.medium : this.large;
+    return this.large.exhausted && !whole ? this.medium : this.large;
   }
 
   /** The pools by the names that operators see. */

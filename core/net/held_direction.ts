@@ -109,9 +109,10 @@ export class HeldDirection<T> {
     const socket = this.#socket;
     const analyser = this.#analysers[this.#at]!;
     if (analyser !== this.#armed) this.#arm(analyser);
-    // In the largest buffer there may be room before what is held: a fill makes it.
+    // In the largest buffer there may be room before what is held: a fill makes
+    // it. How much streams have of these is no fault of who sends a head.
     if (
-      socket.end === socket.bytes.length && !socket.enlarge() &&
+      socket.end === socket.bytes.length && !socket.enlarge({ whole: true }) &&
       socket.start <= HEADROOM
     ) analyser.full();
     return this.#options.interruptible

@@ -320,10 +320,10 @@ export class Socket implements Expiring {
     }
   }
 
-  /** Moves to a larger buffer, as far as there is one; false where there is none. Throws a ProxyError once it is closed. */
-  enlarge(): boolean {
+  /** Moves to a larger buffer, as far as there is one, for what is wanted `whole` beyond streams' share of them; false where there is none. Throws a ProxyError once it is closed. */
+  enlarge(wanted: { readonly whole?: boolean } = {}): boolean {
     if (this.closed) throw this.#closedError();
-    const pool = this.#options.buffers.larger(this.bytes);
+    const pool = this.#options.buffers.larger(this.bytes, wanted);
     if (pool.size <= this.bytes.length) return false;
     this.#moveTo(pool.take());
     return true;

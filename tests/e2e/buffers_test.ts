@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { eventually, inTime } from "../support/eventually.ts";
 import { serveHttpBackend } from "../support/http_backend.ts";
+import { HttpClient } from "../support/http_client.ts";
 import { metricValue } from "../support/metric_value.ts";
 import { startProxy, type TestProxy } from "../support/proxy.ts";
 
@@ -11,7 +12,11 @@ const BODY = new Uint8Array(16 * 1024 ** 2).map((_, i) => i * 31 + (i >> 8));
 
 function config(backend: string, bulk: string): string {
   return JSON.stringify({
-    listeners: [{ name: "web", address: "127.0.0.1:0" }],
+    listeners: [{
+      name: "web",
+      address: "127.0.0.1:0",
+      limits: { headerBytes: "64KiB" },
+    }],
     clusters: [{ name: "main", backends: [{ url: backend }] }],
     buffers: { bulk },
     workers: 1,
@@ -76,6 +81,30 @@ Deno.test("buffers.bulk: streams that get none of the large ones go on, bytes as
     );
     await proxy.reload(config(backend.url, "600KiB"));
   }
+});
+
+Deno.test("buffers.bulk: heads that fit in no other buffer get theirs whatever streams have", async () => {
+  const long = "x".repeat(40_000);
+  await using backend = serveHttpBackend(({ url, headers }) =>
+    new URL(url).pathname === "/"
+      ? new Response(BODY)
+      : new Response(`${headers.get("x-long")?.length}`, {
+        headers: { "x-long": long },
+      })
+  );
+  await using proxy = await startProxy(config(backend.url, "256KiB"));
+  const conn = await ask(proxy.port());
+  await eventually(
+    "the stream's buffer",
+    async () => await used(proxy, "large") === LARGE,
+  );
+  using client = await HttpClient.connect(proxy.port());
+  await client.send(
+    `GET /heads HTTP/1.1\r\nHost: a\r\nX-Long: ${long}\r\n\r\n`,
+  );
+  const { status, headers, text } = await client.response();
+  assertEquals([status, text, headers.get("x-long")], [200, "40000", long]);
+  assertEquals(await bodyHash(conn), await hash(BODY));
 });
 
 Deno.test("headrace_buffer_bytes: what connections hold by size, what waits to be used again", async () => {
