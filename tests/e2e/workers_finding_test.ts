@@ -52,9 +52,13 @@ async function endWorker(proxy: TestProxy, client: HttpClient): Promise<void> {
 
 Deno.test("leastconn goes by what all workers have under way", async () => {
   const gate = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<string>();
   const answer = (name: string) =>
     serveHttpBackend(async (request) => {
-      if (request.url.endsWith("/wait")) await gate.promise;
+      if (request.url.endsWith("/wait")) {
+        asked.resolve(name);
+        await gate.promise;
+      }
       return new Response(name);
     });
   await using a = answer("a");
@@ -63,9 +67,11 @@ Deno.test("leastconn goes by what all workers have under way", async () => {
   using both = await clientOnEach(proxy.port());
   const [one, other] = both.clients;
   const waiting = one.get("/wait");
-  const busy = await eventually("the load", async () => {
+  const busy = await asked.promise;
+  // What came before may be counted a moment longer.
+  await eventually("the load", async () => {
     const { backends } = await proxy.report();
-    return backends.find(({ load }) => load === 1)?.id;
+    return backends.every(({ id, load }) => load === (id === busy ? 1 : 0));
   });
   for (let i = 0; i < 10; i++) {
     assertEquals((await other.get()).text, busy === "a" ? "b" : "a");
